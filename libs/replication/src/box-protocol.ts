@@ -1,0 +1,68 @@
+import { z } from 'zod';
+import { scopeSchema } from './feed.js';
+import { code, hash, id, instantMs, rawKey } from './kinds/fields.js';
+
+/** `POST /sync/v1/enrol`: a box trades a one-time code for its place in a branch. Keys are raw public keys, base64url. */
+export const enrolRequestSchema = z.strictObject({
+  code: z.string().min(8).max(100),
+  signingKey: rawKey,
+  sealingKey: rawKey,
+});
+
+/**
+ * `certificate`: compact JWS (EdDSA) of the hub's certifying key over `{tenant, branch, box, signingKey, sealingKey}`.
+ * `pepper`: the branch's PIN pepper sealed to the box (`sealing.ts`). `epoch`: the first epoch this box may open.
+ * `tenant`, `branch`, `box` are ids; `branchCode` is what people and receipts say.
+ */
+export const enrolAnswerSchema = z.looseObject({
+  tenant: id,
+  branch: id,
+  branchCode: code,
+  box: id,
+  certificate: z.string(),
+  epoch: z.int().min(1),
+  scopes: z.array(scopeSchema),
+  pepper: z.string(),
+});
+export type EnrolAnswer = z.infer<typeof enrolAnswerSchema>;
+
+/** `POST /sync/v1/token`: first with `{box}` → `{nonce, expiresInS}`, then with the signed nonce → `{token, expiresInS}`. */
+export const tokenRequestSchema = z.union([
+  z.strictObject({ box: id }),
+  z.strictObject({ box: id, nonce: z.string().max(100), signature: z.string().max(200) }),
+]);
+export const nonceAnswerSchema = z.looseObject({ nonce: z.string(), expiresInS: z.int() });
+export const tokenAnswerSchema = z.looseObject({ token: z.string(), expiresInS: z.int() });
+
+export const cursorSchema = z.looseObject({
+  scope: scopeSchema,
+  hubEpoch: id.nullable(),
+  number: z.int().min(0),
+  /** The feed's chain hash at `number`; 64 zeros at 0. */
+  hash,
+});
+export type Cursor = z.infer<typeof cursorSchema>;
+
+/** `POST /sync/v1/hello` only reads. `incarnations`: those the box's file knows, newest last; `hashesAt`: positions to compare. */
+export const helloRequestSchema = z.looseObject({
+  protocol: z.int().min(1),
+  version: z.string().max(40),
+  contract: z.int().min(1),
+  incarnations: z.array(z.looseObject({ incarnation: id, seq: z.int().min(0), hash })).max(100),
+  hashesAt: z.array(z.looseObject({ incarnation: id, seq: z.int().min(0) })).max(64),
+  cursors: z.array(cursorSchema).max(1000),
+});
+export type HelloRequest = z.infer<typeof helloRequestSchema>;
+
+export const helloAnswerSchema = z.looseObject({
+  hubEpoch: id,
+  now: instantMs,
+  protocol: z.int().min(1),
+  scopes: z.array(scopeSchema),
+  /** One for each incarnation named that the hub knows. */
+  streams: z.array(z.looseObject({ incarnation: id, appliedSeq: z.int().min(0), headHash: hash, durableSeq: z.int().min(0) })),
+  /** `hash: null` where the hub has no such line. */
+  hashes: z.array(z.looseObject({ incarnation: id, seq: z.int().min(0), hash: hash.nullable() })),
+  cursors: z.array(z.looseObject({ scope: scopeSchema, verdict: z.enum(['ok', 'fork', 'ahead', 'gone', 'not-yours']), newest: z.int().min(0) })),
+});
+export type HelloAnswer = z.infer<typeof helloAnswerSchema>;

@@ -1,0 +1,21 @@
+import { z } from 'zod';
+import { code, hash, id, rawKey } from './fields.js';
+
+/**
+ * Line 1 of every incarnation: which history this is, whose, with which keys, and from which line of which other it
+ * branched off (`previous`, recorded, never a reason to refuse).
+ */
+export const incarnationOpenSchema = z.looseObject({
+  incarnation: id,
+  tenant: id,
+  branch: id,
+  branchCode: code,
+  box: id,
+  signingKey: rawKey,
+  sealingKey: rawKey,
+  epoch: z.int().min(1),
+  previous: z.looseObject({ incarnation: id, seq: z.int().min(0), hash }).nullable(),
+  reason: z.enum(['first', 'witness-missing', 'witness-ahead', 'fork']),
+});
+
+export type IncarnationOpen = z.infer<typeof incarnationOpenSchema>;

@@ -1,0 +1,90 @@
+import { z } from 'zod';
+import { chainHash } from './chain.js';
+import { hash, id } from './kinds/fields.js';
+
+/** Number of the wire's own rules (routes, headers, answers); spoken: N, N−1, N−2. */
+export const PROTOCOL = 1;
+
+export const PUSH_LINES_MAX = 5_000;
+export const PUSH_LINES_FIRST = 500;
+export const PUSH_BYTES_FIRST = 1024 * 1024;
+export const PUSH_BODY_BYTES_MAX = 16 * 1024 * 1024;
+export const PUSH_DECOMPRESSED_BYTES_MAX = 64 * 1024 * 1024;
+
+/**
+ * First line of a push. `previousHash` is the chain's hash before `fromSeq`, `headHash` after the last line of this push;
+ * `signature` is the box's over that head (`head-signature.ts`).
+ */
+export const pushHeaderSchema = z.looseObject({
+  protocol: z.int().min(1),
+  incarnation: id,
+  fromSeq: z.int().min(1),
+  count: z.int().min(1).max(PUSH_LINES_MAX),
+  previousHash: hash,
+  headHash: hash,
+  signature: z.string().max(200),
+});
+
+export type PushHeader = z.infer<typeof pushHeaderSchema>;
+
+export const pushAnswerSchema = z.looseObject({
+  appliedSeq: z.int().min(0),
+  headHash: hash,
+  durableSeq: z.int().min(0),
+  quarantined: z.array(z.looseObject({ seq: z.int(), code: z.string(), detail: z.string() })),
+  directives: z.array(z.looseObject({ kind: z.string() })),
+});
+
+export type PushAnswer = z.infer<typeof pushAnswerSchema>;
+
+/** A push that lies about its chain or size, or is cut short; refused whole with 400 `malformed-push`. */
+export class MalformedPush extends Error {}
+
+/** NDJSON: the header, then the lines' own bytes, each ended by a newline. */
+export function encodePush(header: PushHeader, lines: readonly Buffer[]): Buffer {
+  const newline = Buffer.from('\n');
+  const parts: Buffer[] = [Buffer.from(JSON.stringify(header), 'utf8'), newline];
+  for (const line of lines) parts.push(line, newline);
+  return Buffer.concat(parts);
+}
+
+export type ReceivedLine = { bytes: Buffer; hash: Buffer };
+export type ReceivedPush = { header: PushHeader; lines: ReceivedLine[] };
+
+/**
+ * Takes a push apart and proves that its lines lead from `previousHash` to `headHash`. Whether that follows what the hub
+ * holds, and who signed it, is the caller's to check.
+ * @throws MalformedPush
+ */
+export function decodePush(body: Buffer): ReceivedPush {
+  const end = body.indexOf(0x0a);
+  if (end < 0) throw new MalformedPush('no header line');
+  const header = decodeHeader(body.subarray(0, end));
+  const lines: ReceivedLine[] = [];
+  let previous: Buffer = Buffer.from(header.previousHash, 'hex');
+  let at = end + 1;
+  while (at < body.length) {
+    const stop = body.indexOf(0x0a, at);
+    if (stop < 0) throw new MalformedPush('cut short: the last line has no end');
+    if (lines.length === header.count) throw new MalformedPush(`more lines than the ${header.count} announced`);
+    const bytes = body.subarray(at, stop);
+    previous = chainHash(previous, bytes);
+    lines.push({ bytes, hash: previous });
+    at = stop + 1;
+  }
+  if (lines.length !== header.count) throw new MalformedPush(`${lines.length} lines where ${header.count} are announced`);
+  if (previous.toString('hex') !== header.headHash) throw new MalformedPush('the lines do not lead to headHash');
+  return { header, lines };
+}
+
+function decodeHeader(bytes: Buffer): PushHeader {
+  let value: unknown;
+  try {
+    value = JSON.parse(bytes.toString('utf8'));
+  } catch {
+    throw new MalformedPush('the header is not JSON');
+  }
+  const parsed = pushHeaderSchema.safeParse(value);
+  if (!parsed.success) throw new MalformedPush(`header: ${parsed.error.issues[0]?.path.join('.')} ${parsed.error.issues[0]?.message}`);
+  return parsed.data;
+}
