@@ -1,0 +1,297 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import {
+  chownSync,
+  closeSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:net';
+import { join, resolve } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { EnvironmentFailure } from '@branchline/http/exit.js';
+import pg from 'pg';
+import { findPostgres, openDataFolder, POSTGRES_ENVIRONMENT, type PostgresBinaries } from './postgres-binaries.js';
+import { commandOf, signalProcess, startMarkOf, waitForEnd } from './process-table.js';
+
+/** An embedded PostgreSQL for trying and testing: our own child, on 127.0.0.1 only, gone when we are. */
+export interface RunningPostgres {
+  /** The superuser's. */
+  url: string;
+  port: number;
+  pid: number;
+  /** Where the data really is: not the folder asked for when that one is closed to the user who runs PostgreSQL. */
+  dataDir: string;
+  logFile: string;
+  stop(): Promise<void>;
+}
+
+export interface PostgresOptions {
+  dataDir: string;
+  /** 0 or absent: any free one. */
+  port?: number;
+  logFile?: string;
+  /** 'throwaway' gives up durability for speed: for data that nobody will miss. */
+  durability?: 'full' | 'throwaway';
+}
+
+const SUPERUSER = 'postgres';
+const START_TRIES_MAX = 5;
+const READY_BOUND_MS = 60_000;
+const POLL_MS = 25;
+const FAST_SHUTDOWN_BOUND_MS = 10_000;
+const LOG_TAIL_BYTES = 4_096;
+
+const SETTINGS = {
+  listen_addresses: '127.0.0.1',
+  unix_socket_directories: '',
+  shared_buffers: '64MB',
+  max_connections: '120',
+  password_encryption: 'scram-sha-256',
+  log_checkpoints: 'off',
+  log_timezone: 'UTC',
+  timezone: 'UTC',
+};
+const THROWAWAY_SETTINGS = {
+  fsync: 'off',
+  synchronous_commit: 'off',
+  full_page_writes: 'off',
+  wal_level: 'minimal',
+  max_wal_senders: '0',
+};
+
+interface Cluster {
+  binaries: PostgresBinaries;
+  dataDir: string;
+  password: string;
+  logFile: string;
+  settings: Record<string, string>;
+}
+
+/**
+ * Starts the cluster of that folder, making it the first time. An orphan left by a killed parent is stopped first; a folder whose
+ * parent is alive is refused. @throws EnvironmentFailure with one line for the operator.
+ */
+export async function startPostgres(options: PostgresOptions): Promise<RunningPostgres> {
+  const binaries = findPostgres();
+  const dataDir = openDataFolder(binaries.user, resolve(options.dataDir), elsewhereFor(options.dataDir));
+  const logFile = options.logFile ?? `${dataDir}.log`;
+  await takeOver(dataDir);
+  const throwaway = options.durability === 'throwaway';
+  const password = existsSync(join(dataDir, 'PG_VERSION'))
+    ? readPassword(dataDir)
+    : initialise(binaries, dataDir, throwaway);
+  const cluster = {
+    binaries,
+    dataDir,
+    password,
+    logFile,
+    settings: { ...SETTINGS, ...(throwaway ? THROWAWAY_SETTINGS : {}) },
+  };
+  for (let attempt = 1; ; attempt += 1) {
+    const port = options.port || (await freePort());
+    await assertPortIsFree(port);
+    const failure = await launch(cluster, port);
+    if (typeof failure !== 'string') return failure;
+    // A free port may be taken before PostgreSQL gets it; the shared memory of a killed one outlives it by a moment.
+    const passing =
+      /pre-existing shared memory/.test(failure) || (!options.port && /Address already in use/.test(failure));
+    if (!passing || attempt === START_TRIES_MAX)
+      throw new EnvironmentFailure(`PostgreSQL did not start: ${lastLine(failure)}`);
+    await pause(200 * attempt);
+  }
+}
+
+/** Deletes what `startPostgres` keeps for that folder, wherever it is. The server must be stopped. */
+export function removePostgresData(dataDir: string): void {
+  for (const folder of [resolve(dataDir), elsewhereFor(dataDir)]) {
+    for (const suffix of ['', '.password', '.owner', '.new', '.log'])
+      rmSync(folder + suffix, { recursive: true, force: true });
+  }
+}
+
+function elsewhereFor(dataDir: string): string {
+  const name = createHash('sha256').update(resolve(dataDir)).digest('hex').slice(0, 12);
+  return join('/var/lib/branchline', `postgres-${name}`);
+}
+
+function readPassword(dataDir: string): string {
+  try {
+    return readFileSync(`${dataDir}.password`, 'utf8').trim();
+  } catch (error) {
+    throw new EnvironmentFailure(`cannot read the database password beside ${dataDir}: ${(error as Error).message}`);
+  }
+}
+
+/** Made beside its place and renamed into it when whole: a start that was killed half-way leaves nothing that looks like a cluster. */
+function initialise(binaries: PostgresBinaries, dataDir: string, throwaway: boolean): string {
+  const draft = `${dataDir}.new`;
+  const passwordFile = `${dataDir}.password`;
+  const password = randomBytes(24).toString('base64url');
+  try {
+    if (existsSync(dataDir)) throw new Error(`${dataDir} exists and is not a PostgreSQL data folder`);
+    rmSync(draft, { recursive: true, force: true });
+    rmSync(passwordFile, { force: true });
+    writeFileSync(passwordFile, `${password}\n`, { mode: 0o600 });
+    const { user } = binaries;
+    spawnSync('mkdir', ['-m', '0700', draft]);
+    if (user) for (const path of [draft, passwordFile]) chownSync(path, user.uid, user.gid);
+    const args = ['-D', draft, '-U', SUPERUSER, '-A', 'scram-sha-256', `--pwfile=${passwordFile}`, '-E', 'UTF8'];
+    args.push('--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--locale=C', '--no-instructions');
+    if (throwaway) args.push('--no-sync');
+    const run = spawnSync(binaries.initdb, args, { ...user, cwd: '/', env: POSTGRES_ENVIRONMENT, encoding: 'utf8' });
+    if (run.status !== 0)
+      throw run.error ?? new Error(lastLine(run.stderr) || `initdb ended with ${run.status ?? run.signal}`);
+    renameSync(draft, dataDir);
+  } catch (error) {
+    rmSync(draft, { recursive: true, force: true });
+    throw new EnvironmentFailure(`cannot create the database: ${(error as Error).message}`);
+  }
+  return password;
+}
+
+/** One folder, one living parent. The mark of its start tells the parent from a later process with the same pid. */
+async function takeOver(dataDir: string): Promise<void> {
+  const owner = readLines(`${dataDir}.owner`);
+  const ownerPid = Number(owner[0]);
+  if (ownerPid && ownerPid !== process.pid && startMarkOf(ownerPid) === owner[1]) {
+    throw new EnvironmentFailure(`${dataDir} is in use by process ${ownerPid}`);
+  }
+  const lockFile = join(dataDir, 'postmaster.pid');
+  const [pidText, folder] = readLines(lockFile);
+  const pid = Number(pidText);
+  if (!pid || startMarkOf(pid) === null) return;
+  const command = commandOf(pid) ?? '';
+  if (!/postgres/.test(command)) {
+    // The pid belongs to somebody else by now. PostgreSQL itself would refuse to start for ever.
+    rmSync(lockFile, { force: true });
+    return;
+  }
+  if (folder !== dataDir && !command.includes(dataDir))
+    throw new EnvironmentFailure(`${dataDir} is in use by process ${pid}`);
+  if (!(await stopServer(pid))) throw new EnvironmentFailure(`PostgreSQL ${pid} of ${dataDir} cannot be stopped`);
+}
+
+async function launch(cluster: Cluster, port: number): Promise<RunningPostgres | string> {
+  const { binaries, dataDir, logFile } = cluster;
+  const log = openLog(logFile);
+  const logStart = statSync(logFile).size;
+  const settings = Object.entries({ ...cluster.settings, port: String(port) }).flatMap(([name, value]) => [
+    '-c',
+    `${name}=${value}`,
+  ]);
+  // In a session of its own: Ctrl-C at the terminal reaches us, and we stop the database after those who still write to it.
+  const child = spawn(binaries.postgres, ['-D', dataDir, ...settings], {
+    ...binaries.user,
+    cwd: '/',
+    env: POSTGRES_ENVIRONMENT,
+    stdio: ['ignore', log, log],
+    detached: true,
+  });
+  closeSync(log);
+  const spawned = await new Promise<Error | null>((done) => child.once('error', done).once('spawn', () => done(null)));
+  if (spawned) return spawned.message;
+  const pid = child.pid ?? 0;
+  writeFileSync(`${dataDir}.owner`, `${process.pid}\n${startMarkOf(process.pid) ?? ''}\n`);
+  const stopOnExit = () => signalProcess(pid, 'SIGINT');
+  process.once('exit', stopOnExit);
+  child.once('exit', () => process.removeListener('exit', stopOnExit));
+  const url = `postgres://${SUPERUSER}:${cluster.password}@127.0.0.1:${port}/postgres`;
+  const ready = await waitUntilReady(child, dataDir);
+  if (!ready) {
+    await stopServer(pid);
+    return readFileSync(logFile).subarray(logStart).subarray(-LOG_TAIL_BYTES).toString('utf8');
+  }
+  await assertPasswordOpens(url, dataDir, pid);
+  child.unref();
+  return { url, port, pid, dataDir, logFile, stop: () => stopOwn(pid, dataDir) };
+}
+
+async function stopOwn(pid: number, dataDir: string): Promise<void> {
+  if (!(await stopServer(pid))) throw new Error(`PostgreSQL ${pid} of ${dataDir} does not end`);
+  rmSync(`${dataDir}.owner`, { force: true });
+}
+
+/** Fast shutdown; when that takes too long an immediate one, from which the next start recovers. */
+async function stopServer(pid: number): Promise<boolean> {
+  signalProcess(pid, 'SIGINT');
+  if (await waitForEnd(pid, FAST_SHUTDOWN_BOUND_MS)) return true;
+  signalProcess(pid, 'SIGQUIT');
+  return waitForEnd(pid, FAST_SHUTDOWN_BOUND_MS);
+}
+
+/** PostgreSQL writes its own state as the eighth line of its lock file. */
+async function waitUntilReady(child: ChildProcess, dataDir: string): Promise<boolean> {
+  const lockFile = join(dataDir, 'postmaster.pid');
+  for (let waitedMs = 0; waitedMs < READY_BOUND_MS; waitedMs += POLL_MS) {
+    if (child.exitCode !== null || child.signalCode !== null) return false;
+    const lines = readLines(lockFile);
+    if (Number(lines[0]) === child.pid && lines[7]?.trim() === 'ready') return true;
+    await pause(POLL_MS);
+  }
+  return false;
+}
+
+async function assertPasswordOpens(url: string, dataDir: string, pid: number): Promise<void> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000 });
+  try {
+    await client.connect();
+    await client.end();
+  } catch (error) {
+    await stopOwn(pid, dataDir);
+    throw new EnvironmentFailure(
+      `the password beside ${dataDir} does not open the database: ${(error as Error).message}`,
+    );
+  }
+}
+
+function openLog(logFile: string): number {
+  try {
+    return openSync(logFile, 'a', 0o600);
+  } catch (error) {
+    throw new EnvironmentFailure(`cannot write the log of the database: ${(error as Error).message}`);
+  }
+}
+
+/** A port of 127.0.0.1 that is free at this moment. */
+export function freePort(): Promise<number> {
+  return listenOnce(0);
+}
+
+async function assertPortIsFree(port: number): Promise<void> {
+  try {
+    await listenOnce(port);
+  } catch (error) {
+    const inUse = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
+    throw new EnvironmentFailure(
+      inUse ? `port ${port} is in use` : `cannot listen on port ${port}: ${(error as Error).message}`,
+    );
+  }
+}
+
+function listenOnce(port: number): Promise<number> {
+  return new Promise((done, fail) => {
+    const server = createServer().once('error', fail);
+    server.listen(port, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => done(typeof address === 'object' && address ? address.port : port));
+    });
+  });
+}
+
+function readLines(file: string): string[] {
+  try {
+    return readFileSync(file, 'utf8').split('\n');
+  } catch {
+    return [];
+  }
+}
+
+function lastLine(text: string): string {
+  return text.trim().split('\n').at(-1)?.trim() ?? '';
+}
