@@ -98,15 +98,6 @@ describe('localHour', () => {
       }),
     );
   });
-
-  it('is right within an hour in which the clock changes', () => {
-    // Lord Howe sets its clock back by half an hour at 15:00Z and forward at 15:30Z: 02:00 becomes 02:30.
-    const everyMinute = Array.from({ length: 180 }, (_, minute) => at('2026-10-03T14:00:00Z') + minute * 60_000);
-    for (const instantMs of everyMinute) {
-      const wall = DateTime.fromMillis(instantMs, { zone: 'Australia/Lord_Howe' });
-      expect(localHour(instantMs, 'Australia/Lord_Howe')).toBe(wall.hour);
-    }
-  });
 });
 
 describe('localToInstantMs', () => {
@@ -117,6 +108,9 @@ describe('localToInstantMs', () => {
     ['at the end of the gap', '2017-03-12 03:00:00', NEW_YORK, '2017-03-12T07:00:00Z'],
     ['ambiguous: the earlier instant', '2017-11-05 01:30:00', NEW_YORK, '2017-11-05T05:30:00Z'],
     ['after the ambiguous hour', '2017-11-05 02:00:00', NEW_YORK, '2017-11-05T07:00:00Z'],
+    // 02:00 becomes 02:30 at 15:30Z: the offset changes within an hour of UTC.
+    ['half an hour set forward, before', '2026-10-04 01:45:00', 'Australia/Lord_Howe', '2026-10-03T15:15:00Z'],
+    ['half an hour set forward, after', '2026-10-04 02:45:00', 'Australia/Lord_Howe', '2026-10-03T15:45:00Z'],
     ['after a day that never was', '2011-12-31 05:00:00', 'Pacific/Apia', '2011-12-30T15:00:00Z'],
   ])('%s', (_what, local, timeZone, iso) => {
     expect(localToInstantMs(local, timeZone)).toBe(at(iso));

@@ -48,7 +48,7 @@ describe('mulDiv', () => {
     ['a fraction', () => mulDiv(1.5, 1, 1), 'number-not-safe'],
     ['an unsafe factor', () => mulDiv(1, 2 ** 53, 1), 'number-not-safe'],
     ['an unsafe result', () => mulDiv(MAX, 2, 1), 'number-not-safe'],
-    ['a result that only rounding makes unsafe', () => mulDiv(MAX, 4, 3), 'number-not-safe'],
+    ['a result that only rounding makes unsafe', () => mulDiv(2 ** 27 - 1, 2 ** 27 + 1, 2), 'number-not-safe'],
     ['a divisor of zero', () => mulDiv(1, 1, 0), 'division-by-zero'],
   ])('refuses %s', (_what, act, code) => {
     expect(codeOf(act)).toBe(code);

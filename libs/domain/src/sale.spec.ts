@@ -111,6 +111,8 @@ describe('priceSale', () => {
     ['too little money', { tenders: [card(3997)] }, 'tenders-unbalanced'],
     ['too little cash', { tenders: [card(3900), cash(97, 2)] }, 'tenders-unbalanced'],
     ['no money', { tenders: [] }, 'tenders-unbalanced'],
+    ['a card rounded like cash', { tenders: [card(4000)], cashRoundingMinor: 5 }, 'tenders-unbalanced'],
+    ['a card short by less than a coin', { tenders: [card(3996)], cashRoundingMinor: 5 }, 'tenders-unbalanced'],
     ['change from a card', { tenders: [card(4000)] }, 'tenders-unbalanced'],
     ['change from a card beside cash', { tenders: [card(4000), cash(50, 2)] }, 'tenders-unbalanced'],
     ['a negative tender', { tenders: [card(4000), cash(-2, 2)] }, 'tender-negative'],

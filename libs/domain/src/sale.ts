@@ -162,7 +162,7 @@ function settle(
     tenders.filter((tender) => !isCash(tender)).map((tender) => tender.amountMinor - (tender.cashBackMinor ?? 0)),
   );
   const openMinor = assertSafe(totalMinor - otherMinor);
-  const dueMinor = paysInCash && openMinor > 0 ? roundToCoin(openMinor, coinMinor) : openMinor;
+  const dueMinor = paysInCash ? roundToCoin(openMinor, coinMinor) : openMinor;
   if (openMinor < 0 || cashMinor < dueMinor) {
     throw new DomainError(
       'tenders-unbalanced',
