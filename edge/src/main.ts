@@ -1,0 +1,38 @@
+import 'reflect-metadata';
+import { readFileSync } from 'node:fs';
+import { systemClock } from '@branchline/domain/clock.js';
+import { EnvironmentFailure, runMain } from '@branchline/http/exit.js';
+import { createLogger } from '@branchline/http/log.js';
+import { startEdge } from './start-edge.js';
+import { readConfig } from './config.js';
+import { v7 as newId } from 'uuid';
+
+const STOPPED_BY_STORAGE = 1;
+
+/** Boot: environment, identity, file, HTTP. Prints one JSON line on standard output when trading; logs go to standard error. */
+runMain('edge', async () => {
+  const config = readConfig(process.env);
+  const logger = createLogger('edge');
+  const edge = await startEdge({
+    config,
+    logger,
+    clock: systemClock,
+    newId,
+    https: config.tls && { cert: readGiven(config.tls.certFile), key: readGiven(config.tls.keyFile) },
+    onFatal: (error) => {
+      logger.fatal(`the store cannot write, starting again: ${error.message}`);
+      // Answers that are already on their way out may leave; nothing else is worth waiting for.
+      setTimeout(() => process.exit(STOPPED_BY_STORAGE), 100);
+    },
+  });
+  process.stdout.write(`${JSON.stringify({ ready: true, url: edge.url, branch: edge.branch })}\n`);
+  return edge;
+});
+
+function readGiven(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw new EnvironmentFailure(`${file} cannot be read: ${(error as Error).message}`);
+  }
+}

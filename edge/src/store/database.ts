@@ -1,0 +1,127 @@
+import { mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { EnvironmentFailure } from '@branchline/http/exit.js';
+import BetterSqlite3 from 'better-sqlite3';
+import { DataSource } from 'typeorm';
+import { First1700000000001 } from './migrations/000001-first.js';
+import { Connection } from './tx.js';
+
+/** What this program can read. A file whose `minReader` is newer was written by a later one and is left alone. */
+const READER_VERSION = 1;
+/** Below it SQLite has the WAL-reset bug. */
+const SQLITE_VERSION_MIN = [3, 51, 3] as const;
+
+/**
+ * The two doors to the file. `connection`: the writer's, the only one that writes (`synchronous=FULL`: better-sqlite3's
+ * WAL default, NORMAL, loses acknowledged sales in a power cut). `reads`: read-only, sees committed data alone.
+ */
+export type EdgeDatabase = {
+  connection: Connection;
+  reads: Connection;
+  readSource: DataSource;
+  close(): Promise<void>;
+};
+
+/** Opens the file, one process at a time, and brings its schema forward. @throws EnvironmentFailure with one clear line */
+export async function openDatabase(file: string): Promise<EdgeDatabase> {
+  prepareFolder(file);
+  const unlock = lockFile(file);
+  try {
+    const writeSource = await connect(file, false);
+    assertVersions(rawConnection(writeSource), file);
+    await migrate(writeSource, file);
+    const readSource = await connect(file, true);
+    return {
+      connection: new Connection(rawConnection(writeSource)),
+      reads: new Connection(rawConnection(readSource)),
+      readSource,
+      close: async () => {
+        await readSource.destroy();
+        await writeSource.destroy();
+        unlock();
+      },
+    };
+  } catch (error) {
+    unlock();
+    throw error;
+  }
+}
+
+function prepareFolder(file: string): void {
+  try {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new EnvironmentFailure(`the data folder ${dirname(file)} cannot be made: ${(error as Error).message}`);
+  }
+}
+
+/** Two writing processes on one file would each believe in their own head. The lock goes with the process, however it ends. */
+function lockFile(file: string): () => void {
+  const path = join(dirname(file), 'edge.lock');
+  let lock: BetterSqlite3.Database | undefined;
+  try {
+    lock = new BetterSqlite3(path, { timeout: 0 });
+    lock.exec('BEGIN EXCLUSIVE');
+  } catch (error) {
+    lock?.close();
+    const taken = (error as { code?: string }).code === 'SQLITE_BUSY';
+    throw new EnvironmentFailure(
+      taken ? `another edge is running on ${dirname(file)}` : `${path} cannot be opened: ${(error as Error).message}`,
+    );
+  }
+  const held = lock;
+  return () => held.close();
+}
+
+async function connect(file: string, readonly: boolean): Promise<DataSource> {
+  const source = new DataSource({
+    type: 'better-sqlite3',
+    database: file,
+    driver: BetterSqlite3,
+    readonly,
+    fileMustExist: readonly,
+    migrations: [First1700000000001],
+    migrationsTransactionMode: 'each',
+    prepareDatabase: (database: BetterSqlite3.Database) => {
+      database.pragma('busy_timeout = 2000');
+      database.pragma('foreign_keys = ON');
+      if (readonly) return void database.pragma('query_only = ON');
+      database.pragma('journal_mode = WAL');
+      database.pragma('synchronous = FULL');
+    },
+  });
+  try {
+    return await source.initialize();
+  } catch (error) {
+    throw new EnvironmentFailure(`${file} cannot be opened: ${(error as Error).message}`);
+  }
+}
+
+/** TypeORM opens the connection and brings the schema forward; transactions are the writer's alone (ARCHITECTURE.md, path 1). */
+function rawConnection(source: DataSource): BetterSqlite3.Database {
+  return (source.driver as unknown as { databaseConnection: BetterSqlite3.Database }).databaseConnection;
+}
+
+function assertVersions(database: BetterSqlite3.Database, file: string): void {
+  const version = database.prepare('SELECT sqlite_version()').pluck().get() as string;
+  const [major = 0, minor = 0, patch = 0] = version.split('.').map(Number);
+  const [minMajor, minMinor, minPatch] = SQLITE_VERSION_MIN;
+  const number = (major * 1000 + minor) * 1000 + patch;
+  if (number < (minMajor * 1000 + minMinor) * 1000 + minPatch) {
+    throw new EnvironmentFailure(`SQLite ${version} is too old: ${SQLITE_VERSION_MIN.join('.')} is needed`);
+  }
+  const known = database.prepare(`SELECT count(*) FROM sqlite_schema WHERE name = 'file_format'`).pluck().get() as number;
+  if (known === 0) return;
+  const minReader = database.prepare('SELECT min_reader FROM file_format').pluck().get() as number;
+  if (minReader > READER_VERSION) {
+    throw new EnvironmentFailure(`${file} was written by a newer release (format ${minReader}, this one reads ${READER_VERSION})`);
+  }
+}
+
+async function migrate(source: DataSource, file: string): Promise<void> {
+  try {
+    await source.runMigrations();
+  } catch (error) {
+    throw new EnvironmentFailure(`${file} cannot be brought to this release: ${(error as Error).message}`);
+  }
+}

@@ -1,0 +1,22 @@
+import { Global, Module, type DynamicModule } from '@nestjs/common';
+import type { Clock } from '@branchline/domain/clock.js';
+import { CLOCK, NEW_ID } from '../clock.js';
+import { EDGE_CONFIG, type EdgeConfig } from '../config.js';
+import { Store } from './store.js';
+
+export type StoreModuleParts = { config: EdgeConfig; store: Store; clock: Clock; newId: () => string };
+
+/** What every capability of the edge may ask for: the store, the clock, ids, the configuration. Opened by main, not here. */
+@Global()
+@Module({})
+export class StoreModule {
+  static forRoot({ config, store, clock, newId }: StoreModuleParts): DynamicModule {
+    const providers = [
+      { provide: Store, useValue: store },
+      { provide: EDGE_CONFIG, useValue: config },
+      { provide: CLOCK, useValue: clock },
+      { provide: NEW_ID, useValue: newId },
+    ];
+    return { module: StoreModule, providers, exports: providers };
+  }
+}

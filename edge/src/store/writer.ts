@@ -1,0 +1,238 @@
+import { problem } from '@branchline/http/problem.js';
+import type { Clock } from '@branchline/domain/clock.js';
+import type { BoxIdentity } from './box.js';
+import type { Appliers, Command } from './command.js';
+import { openIncarnationIfDue } from './incarnation.js';
+import { appendLine, readHead } from './journal.js';
+import { failureOf, isStorageFailure } from './storage-failure.js';
+import type { Connection, Tx } from './tx.js';
+import type { Witness } from './witness.js';
+
+export const GROUP_COMMANDS_MAX = 64;
+export const QUEUE_COMMANDS_MAX = 5_000;
+/** A background slice gets its turn after this many groups even while sales keep coming. */
+const GROUPS_BEFORE_A_SLICE = 4;
+
+type Task = {
+  name: string;
+  /** Runs inside the task's savepoint; what it returns is called after the commit and gives the answer. */
+  run(tx: Tx): () => unknown;
+  resolve(value: unknown): void;
+  reject(error: unknown): void;
+};
+
+type Slice = { run(tx: Tx): boolean; resolve(): void; reject(error: unknown): void };
+
+export type WriterParts = {
+  connection: Connection;
+  appliers: Appliers;
+  box: BoxIdentity;
+  witness: Pick<Witness, 'write'>;
+  clock: Clock;
+  newId: () => string;
+  /** Called once when the file can no longer be trusted to take writes: log, exit, start again. */
+  onFatal(error: Error): void;
+};
+
+/**
+ * The store's one writer. It takes what is queued, opens one transaction, runs each task in a savepoint of its own,
+ * commits once (`synchronous=FULL`), writes the witness, and only then answers all of them: group commit. Everything
+ * between begin and commit is synchronous, so nothing can interleave.
+ *
+ * A full disk rolls back the whole transaction, wherever it strikes, so the group fails as one with `storage-full` and the
+ * process goes on. Any other I/O error or failed commit leaves the outcome unknown: answers are `storage-failed` and
+ * the process starts again from what is on disk.
+ */
+export class Writer {
+  private readonly queue: Task[] = [];
+  private readonly slices: Slice[] = [];
+  private readonly listeners: (() => void)[] = [];
+  private scheduled = false;
+  private groupsSinceSlice = 0;
+  private stopped: 'no' | 'closing' | 'failed' = 'no';
+  private witnessedHash: string | null = null;
+
+  constructor(private readonly parts: WriterParts) {}
+
+  /** Decides, journals and applies a command; resolves once it is committed. @throws what `decide` throws, or a storage problem */
+  execute<Input, Outcome>(
+    command: Command<Input, Outcome>,
+    input: Input,
+    by: { actor: string | null; device: string | null },
+  ): Promise<Outcome> {
+    return this.enqueue(command.name, (tx) => {
+      const nowMs = this.parts.clock.now();
+      const head = openIncarnationIfDue(tx, this.parts.box, nowMs, this.parts.newId);
+      const decision = command.decide(tx, input, { nowMs, epoch: head.epoch, ...by });
+      const journaled = decision.lines.map((line) => appendLine(tx, line, { nowMs, ...by }, this.parts.appliers));
+      return () => decision.answer(journaled);
+    });
+  }
+
+  /** Writes of tables whose origin is `local` or `feed`: no lines. Same queue, own savepoint. */
+  local<T>(name: string, work: (tx: Tx) => T): Promise<T> {
+    return this.enqueue(name, (tx) => {
+      const result = work(tx);
+      return () => result;
+    });
+  }
+
+  /** Long work in slices of ≤ 50 rows or 4 ms, each a transaction of its own, between the groups of sales. */
+  background(_name: string, slice: (tx: Tx) => boolean): Promise<void> {
+    if (this.stopped !== 'no') return Promise.reject(problem('shutting-down'));
+    return new Promise((resolve, reject) => {
+      this.slices.push({ run: slice, resolve, reject });
+      this.schedule();
+    });
+  }
+
+  /** After a commit that moved the journal's head. */
+  onCommitted(listener: () => void): void {
+    this.listeners.push(listener);
+  }
+
+  /** Takes no more; what is queued is still done. */
+  async close(): Promise<void> {
+    if (this.stopped === 'no') this.stopped = 'closing';
+    while (this.queue.length > 0) await new Promise((resolve) => setImmediate(resolve));
+    for (const slice of this.slices.splice(0)) slice.reject(problem('shutting-down'));
+  }
+
+  private enqueue<T>(name: string, run: (tx: Tx) => () => T): Promise<T> {
+    if (this.stopped !== 'no') return Promise.reject(problem(this.stopped === 'failed' ? 'storage-failed' : 'shutting-down'));
+    if (this.queue.length >= QUEUE_COMMANDS_MAX) return Promise.reject(problem('busy', 'too many writes are waiting'));
+    return new Promise<T>((resolve, reject) => {
+      this.queue.push({ name, run, resolve: (value) => resolve(value as T), reject });
+      this.schedule();
+    });
+  }
+
+  private schedule(): void {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    setImmediate(() => {
+      this.scheduled = false;
+      this.drain();
+      if (this.queue.length > 0 || this.slices.length > 0) this.schedule();
+    });
+  }
+
+  private drain(): void {
+    if (this.stopped === 'failed') return this.failEverything();
+    const group = this.queue.splice(0, GROUP_COMMANDS_MAX);
+    if (group.length > 0) {
+      this.commitGroup(group);
+      this.groupsSinceSlice += 1;
+    }
+    if (this.slices.length > 0 && (group.length === 0 || this.groupsSinceSlice >= GROUPS_BEFORE_A_SLICE)) {
+      this.groupsSinceSlice = 0;
+      this.runSlice();
+    }
+  }
+
+  private commitGroup(group: Task[]): void {
+    const { connection } = this.parts;
+    const answers: (() => void)[] = [];
+    try {
+      connection.run('BEGIN IMMEDIATE');
+      for (const task of group) answers.push(this.runTask(task));
+      connection.run('COMMIT');
+    } catch (error) {
+      this.failGroup(group, error);
+      return;
+    }
+    const moved = this.writeWitness();
+    for (const answer of answers) answer();
+    if (moved) for (const listener of this.listeners) listener();
+  }
+
+  /** One task in its savepoint. @returns its answer, to be given after the commit @throws when the group must fail with it */
+  private runTask(task: Task): () => void {
+    const { connection } = this.parts;
+    connection.run('SAVEPOINT task');
+    let finish: () => unknown;
+    try {
+      finish = task.run(connection);
+    } catch (error) {
+      if (isStorageFailure(error) || !connection.database.inTransaction) throw error;
+      connection.run('ROLLBACK TO task');
+      connection.run('RELEASE task');
+      return () => task.reject(error);
+    }
+    if (!connection.database.inTransaction) throw new Error(`${task.name} left the transaction`);
+    connection.run('RELEASE task');
+    return () => {
+      try {
+        task.resolve(finish());
+      } catch (error) {
+        task.reject(error);
+      }
+    };
+  }
+
+  private runSlice(): void {
+    const slice = this.slices[0];
+    if (slice === undefined) return;
+    const { connection } = this.parts;
+    try {
+      connection.run('BEGIN IMMEDIATE');
+      const more = slice.run(connection);
+      connection.run('COMMIT');
+      if (more) return;
+      this.slices.shift();
+      slice.resolve();
+    } catch (error) {
+      this.slices.shift();
+      const failure = this.rollBack(error);
+      slice.reject(failure ?? error);
+    }
+  }
+
+  private failGroup(group: Task[], error: unknown): void {
+    const failure = this.rollBack(error) ?? error;
+    for (const task of group) task.reject(failure);
+  }
+
+  /** Leaves no transaction behind. @returns the storage problem to answer with; null when the error is a bug of the work itself */
+  private rollBack(error: unknown): unknown {
+    const { database } = this.parts.connection;
+    try {
+      if (database.inTransaction) this.parts.connection.run('ROLLBACK');
+    } catch (secondError) {
+      return this.fail(secondError as Error);
+    }
+    const failure = failureOf(error);
+    if (failure === 'full') return problem('storage-full', 'the disk is full: nothing of this was written');
+    if (failure === 'busy') return problem('busy', 'another program holds the database');
+    if (failure === 'fatal') return this.fail(error as Error);
+    return null;
+  }
+
+  private fail(error: Error): unknown {
+    if (this.stopped !== 'failed') {
+      this.stopped = 'failed';
+      this.parts.onFatal(error);
+    }
+    return problem('storage-failed', 'the store cannot write; it starts again');
+  }
+
+  private failEverything(): void {
+    for (const task of this.queue.splice(0)) task.reject(problem('storage-failed'));
+    for (const slice of this.slices.splice(0)) slice.reject(problem('storage-failed'));
+  }
+
+  /** @returns whether the head moved */
+  private writeWitness(): boolean {
+    const head = readHead(this.parts.connection);
+    if (head === null || head.hash === this.witnessedHash) return false;
+    const rows = this.parts.connection.all<{ name: string; last: number }>(
+      `SELECT till || '/' || series AS name, last FROM receipt_counter WHERE epoch = ?`,
+      head.epoch,
+    );
+    const counters = Object.fromEntries(rows.map(({ name, last }) => [name, last]));
+    const { incarnation, epoch, seq, hash } = head;
+    this.parts.witness.write({ incarnation, epoch, seq, hash, counters });
+    this.witnessedHash = hash;
+    return true;
+  }
+}
