@@ -94,6 +94,8 @@ class ClosingAdapter extends FastifyAdapter {
     });
     this.getInstance().addHook('onRequest', (request, reply, done) => {
       secure(request, reply, https !== undefined);
+      // Clients name a type for the body they do not send (axios: a form); there is nothing to refuse.
+      if (request.headers['content-length'] === '0') delete request.headers['content-type'];
       if (!this.closing) return done();
       sendProblem(reply, problem('shutting-down', undefined, { headers: { connection: 'close', 'retry-after': '5' } }));
     });

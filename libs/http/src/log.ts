@@ -23,13 +23,20 @@ const SECRET_FIELDS: string[] = [
   'cookie',
 ];
 
+/** Standard output belongs to what a program answers: the line that says it is ready, the result of a command. */
+class StderrLogger extends ConsoleLogger {
+  protected override printAsJson(message: unknown, options: Parameters<ConsoleLogger['printAsJson']>[1]): void {
+    super.printAsJson(message, { ...options, writeStreamType: 'stderr' });
+  }
+}
+
 /**
- * JSON lines, one record each. `level` is the least urgent one shown (LOG_LEVEL, default `log`).
+ * JSON lines on standard error, one record each. `level` is the least urgent one shown (LOG_LEVEL, default `log`).
  *
  * @throws Error for a level that does not exist
  */
 export function createLogger(program: string, level: string = process.env['LOG_LEVEL'] ?? 'log'): LoggerService {
-  return new ConsoleLogger(program, {
+  return new StderrLogger(program, {
     json: true,
     logLevels: levelsFrom(level),
     redact: { paths: SECRET_FIELDS, censor: '[redacted]' },

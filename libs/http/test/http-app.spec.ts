@@ -206,6 +206,7 @@ describe('a body', () => {
     expect((await client.post('/v1/nothing', '', { headers: { 'content-type': 'application/json' } })).status).toBe(
       204,
     );
+    expect((await client.request({ url: '/v1/nothing', method: 'post' })).status).toBe(204);
     expect((await postText('')).data.code).toBe('invalid-field');
   });
 });

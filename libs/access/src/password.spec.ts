@@ -1,0 +1,64 @@
+import { describe, expect, it } from '@jest/globals';
+import { PasswordHasher, pepperedPin } from './password.js';
+
+describe('a password', () => {
+  it('is kept as argon2id of 19 MiB and two passes, and matches itself only', async () => {
+    const hasher = new PasswordHasher();
+    const stored = await hasher.hash('correct horse');
+    expect(stored).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
+    expect(await hasher.verify(stored, 'correct horse')).toBe(true);
+    expect(await hasher.verify(stored, 'correct horse ')).toBe(false);
+    expect(await hasher.hash('correct horse')).not.toBe(stored);
+  });
+
+  it('longer than 72 bytes counts to its end', async () => {
+    const hasher = new PasswordHasher();
+    const stored = await hasher.hash(`${'a'.repeat(80)}1`);
+    expect(await hasher.verify(stored, `${'a'.repeat(80)}2`)).toBe(false);
+  });
+
+  it('is the same whichever way its accents were typed', async () => {
+    const hasher = new PasswordHasher();
+    expect(await hasher.verify(await hasher.hash('caf\u00e9'), 'cafe\u0301')).toBe(true);
+  });
+
+  it('of nobody matches nothing, not even the decoy, and takes as long', async () => {
+    const hasher = new PasswordHasher();
+    const stored = await hasher.hash('x');
+    await hasher.verify(undefined, 'x');
+    expect(await hasher.verify(undefined, 'nobody knows this')).toBe(false);
+    const known = await fastestMs(() => hasher.verify(stored, 'wrong'));
+    const unknown = await fastestMs(() => hasher.verify(undefined, 'wrong'));
+    expect(unknown).toBeGreaterThan(known / 2);
+    expect(unknown).toBeLessThan(known * 2);
+  });
+});
+
+describe('a PIN', () => {
+  it('differs by pepper', () => {
+    const pin = pepperedPin(Buffer.alloc(32, 1), '1234');
+    expect(pin).toMatch(/^[0-9a-f]{64}$/);
+    expect(pepperedPin(Buffer.alloc(32, 2), '1234')).not.toBe(pin);
+  });
+});
+
+describe('a flood of sign-ins', () => {
+  it('is turned away beyond its queue, and what waited is answered', async () => {
+    const hasher = new PasswordHasher();
+    const outcomes = await Promise.allSettled(Array.from({ length: 40 }, () => hasher.hash('x')));
+    const refused = outcomes.filter((outcome) => outcome.status === 'rejected');
+    expect(refused).toHaveLength(40 - 2 - 32);
+    for (const { reason } of refused) expect(reason).toMatchObject({ code: 'busy', status: 503 });
+    expect(await hasher.hash('x')).toMatch(/^\$argon2id/);
+  });
+});
+
+async function fastestMs(work: () => Promise<unknown>): Promise<number> {
+  let fastest = Infinity;
+  for (let run = 0; run < 5; run++) {
+    const startedAt = performance.now();
+    await work();
+    fastest = Math.min(fastest, performance.now() - startedAt);
+  }
+  return fastest;
+}
