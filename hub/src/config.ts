@@ -1,0 +1,73 @@
+import { EnvironmentFailure } from '@branchline/http/exit.js';
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { z } from 'zod';
+
+const environment = z.object({
+  DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//, 'expected postgres://…'),
+  HUB_HOST: z.string().min(1).default('127.0.0.1'),
+  HUB_PORT: z
+    .string()
+    .regex(/^\d{1,5}$/, 'expected a port')
+    .default('8400')
+    .transform(Number)
+    .pipe(z.int().max(65_535)),
+  HUB_SECRETS_DIR: z.string().min(1, 'expected a folder outside the database'),
+  HUB_TLS_CERT: z.string().min(1).optional(),
+  HUB_TLS_KEY: z.string().min(1).optional(),
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'log', 'debug', 'verbose']).default('log'),
+});
+
+export type HubConfig = {
+  databaseUrl: string;
+  host: string;
+  /** 0: any free one. */
+  port: number;
+  secretsDir: string;
+  https?: { cert: Buffer; key: Buffer };
+  logLevel: string;
+};
+
+/**
+ * The environment, read once.
+ *
+ * @throws EnvironmentFailure with one line naming every variable that is wrong
+ */
+export function readConfig(env: NodeJS.ProcessEnv): HubConfig {
+  const result = environment.safeParse(env);
+  if (!result.success) {
+    const reasons = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+    throw new EnvironmentFailure(reasons.join('; '));
+  }
+  const found = result.data;
+  const https = readTls(found.HUB_TLS_CERT, found.HUB_TLS_KEY);
+  if (!https && !isLoopback(found.HUB_HOST)) {
+    throw new EnvironmentFailure(`HUB_HOST: ${found.HUB_HOST} is reachable by others, which needs HUB_TLS_CERT and HUB_TLS_KEY`);
+  }
+  return {
+    databaseUrl: found.DATABASE_URL,
+    host: found.HUB_HOST,
+    port: found.HUB_PORT,
+    secretsDir: found.HUB_SECRETS_DIR,
+    https,
+    logLevel: found.LOG_LEVEL,
+  };
+}
+
+function readTls(cert: string | undefined, key: string | undefined): HubConfig['https'] {
+  if (cert === undefined && key === undefined) return undefined;
+  if (cert === undefined || key === undefined) throw new EnvironmentFailure('HUB_TLS_CERT and HUB_TLS_KEY belong together');
+  return { cert: readFileOf('HUB_TLS_CERT', cert), key: readFileOf('HUB_TLS_KEY', key) };
+}
+
+function readFileOf(variable: string, path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw new EnvironmentFailure(`${variable}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}

@@ -1,0 +1,28 @@
+import type { NewId } from '@branchline/domain/uuid.js';
+import type { Database, Tx } from './unit-of-work.js';
+
+/**
+ * Which life of the database this is. Another system identifier, timeline or database oid means a restored or copied one, whose feed
+ * numbers may be given a second time: then a new epoch begins, and every edge looks again at what it holds.
+ */
+export async function renewHubEpoch(database: Database, newId: NewId): Promise<string> {
+  const [state] = await database.asOwner<{ hub_epoch: string }>(RENEW, [newId()]);
+  if (state === undefined) throw new Error('the hub has no epoch');
+  return state.hub_epoch;
+}
+
+const RENEW = `
+INSERT INTO hub_state (hub_epoch, lineage)
+SELECT $1, concat_ws(':', system_identifier, substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8),
+                     (SELECT oid FROM pg_database WHERE datname = current_database()))
+  FROM pg_control_system()
+ON CONFLICT (single) DO UPDATE SET
+  hub_epoch = CASE WHEN hub_state.lineage = excluded.lineage THEN hub_state.hub_epoch ELSE excluded.hub_epoch END,
+  since     = CASE WHEN hub_state.lineage = excluded.lineage THEN hub_state.since ELSE now() END,
+  lineage   = excluded.lineage
+RETURNING hub_epoch`;
+
+export async function hubEpoch(tx: Tx): Promise<string> {
+  const { hub_epoch } = await tx.one<{ hub_epoch: string }>('SELECT hub_epoch FROM hub_state');
+  return hub_epoch;
+}

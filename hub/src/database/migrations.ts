@@ -1,0 +1,6 @@
+import type { MigrationInterface } from 'typeorm';
+import { TenantsPeopleCatalogueFeed } from './migrations/000001-tenants-people-catalogue-feed.js';
+import { Facts } from './migrations/000002-facts.js';
+
+/** In order, forward only; each file is plain SQL and never edited once released. */
+export const MIGRATIONS: (new () => MigrationInterface)[] = [TenantsPeopleCatalogueFeed, Facts];

@@ -1,0 +1,148 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
+
+export type TransactionOptions = {
+  isolation?: 'READ COMMITTED' | 'REPEATABLE READ' | 'SERIALIZABLE';
+  /** Longest time one statement may take. */
+  statementMsMax?: number;
+};
+
+/** Given to every listener after a commit that announced it. */
+export type Announcement = { tenantId: string; topic: string };
+
+const STATEMENT_MS_MAX = 30_000;
+const IDLE_IN_TRANSACTION_MS_MAX = 30_000;
+const TRIES_MAX = 6;
+const RETRY_DELAY_MS_FIRST = 10;
+/** serialization_failure, deadlock_detected: the whole use case may simply be run again. */
+const PASSING_SQLSTATES = new Set(['40001', '40P01']);
+
+/** One transaction of one tenant. Handed from hand to hand; nothing of a tenant is reached without it. */
+export class Tx {
+  /** Topics told to the listeners once this is committed: `tx.announced.add('feed')`. */
+  readonly announced = new Set<string>();
+
+  constructor(
+    readonly tenantId: string,
+    private readonly runner: QueryRunner,
+  ) {}
+
+  /** For TypeORM's reads by row class. */
+  get manager(): EntityManager {
+    return this.runner.manager;
+  }
+
+  /** @returns the rows; column names as the statement gives them */
+  async query<T>(sql: string, params: unknown[] = []): Promise<T[]> {
+    const result = await this.runner.query(sql, params, true);
+    return result.records as T[];
+  }
+
+  /** The one row that must be there. @throws Error (a bug) for none or several */
+  async one<T>(sql: string, params: unknown[] = []): Promise<T> {
+    const rows = await this.query<T>(sql, params);
+    const row = rows[0];
+    if (row === undefined || rows.length > 1) throw new Error(`expected one row, got ${rows.length}`);
+    return row;
+  }
+
+  /** @returns how many rows were written */
+  async execute(sql: string, params: unknown[] = []): Promise<number> {
+    const result = await this.runner.query(sql, params, true);
+    return result.affected ?? 0;
+  }
+}
+
+/**
+ * The only way to the database. A use case is one `transaction`: as the role that owns nothing, with the tenant set for the time of the
+ * transaction, run again as a whole when PostgreSQL asks for it.
+ */
+export class Database {
+  private readonly listeners = new Set<(announcement: Announcement) => void>();
+
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly random: () => number,
+  ) {}
+
+  async transaction<T>(tenantId: string, work: (tx: Tx) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.attempt(tenantId, work, options);
+      } catch (error) {
+        if (!PASSING_SQLSTATES.has(sqlStateOf(error) ?? '') || attempt === TRIES_MAX) throw error;
+        await pause(this.random() * RETRY_DELAY_MS_FIRST * 2 ** attempt);
+      }
+    }
+  }
+
+  /**
+   * As the connecting role, outside every tenant: for migrations, the look-up functions of migration 1 and the hub's own state. Row-level
+   * security is forced on the owner too, so tenant tables look empty from here unless the role is a superuser.
+   */
+  async asOwner<T>(sql: string, params: unknown[] = []): Promise<T[]> {
+    const runner = this.dataSource.createQueryRunner();
+    try {
+      const result = await runner.query(sql, params, true);
+      return result.records as T[];
+    } finally {
+      await runner.release();
+    }
+  }
+
+  /** @returns how to stop listening */
+  onAnnouncement(listener: (announcement: Announcement) => void): () => void {
+    this.listeners.add(listener);
+    return () => void this.listeners.delete(listener);
+  }
+
+  async close(): Promise<void> {
+    if (this.dataSource.isInitialized) await this.dataSource.destroy();
+  }
+
+  private async attempt<T>(tenantId: string, work: (tx: Tx) => Promise<T>, options: TransactionOptions): Promise<T> {
+    const runner = this.dataSource.createQueryRunner();
+    const tx = new Tx(tenantId, runner);
+    try {
+      await runner.startTransaction(options.isolation ?? 'READ COMMITTED');
+      const result = await this.inside(runner, tx, work, options);
+      await runner.commitTransaction();
+      for (const topic of tx.announced) for (const listener of this.listeners) listener({ tenantId, topic });
+      return result;
+    } finally {
+      await runner.release();
+    }
+  }
+
+  private async inside<T>(runner: QueryRunner, tx: Tx, work: (tx: Tx) => Promise<T>, options: TransactionOptions): Promise<T> {
+    try {
+      await tx.query(ENTER, [tx.tenantId, `${options.statementMsMax ?? STATEMENT_MS_MAX}`, `${IDLE_IN_TRANSACTION_MS_MAX}`]);
+      return await work(tx);
+    } catch (error) {
+      // A connection that broke cannot roll back; PostgreSQL does it. What failed first is what matters.
+      await runner.rollbackTransaction().catch(() => undefined);
+      throw error;
+    }
+  }
+}
+
+/** `set_config('role', …, true)` is SET LOCAL ROLE: all of it in one round trip, all of it gone with the transaction. */
+const ENTER = `SELECT set_config('role', 'branchline_app', true), set_config('branchline.tenant_id', $1::uuid::text, true),
+  set_config('statement_timeout', $2, true), set_config('idle_in_transaction_session_timeout', $3, true)`;
+
+export function sqlStateOf(error: unknown): string | undefined {
+  return fieldOfDriver(error, 'code');
+}
+
+/** Name of the constraint that refused a row: they are named by the rule they stand for. */
+export function constraintOf(error: unknown): string | undefined {
+  return fieldOfDriver(error, 'constraint');
+}
+
+function fieldOfDriver(error: unknown, field: 'code' | 'constraint'): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const driver: unknown = 'driverError' in error ? error.driverError : error;
+  if (typeof driver !== 'object' || driver === null || !(field in driver)) return undefined;
+  const value: unknown = (driver as Record<string, unknown>)[field];
+  return typeof value === 'string' ? value : undefined;
+}

@@ -1,0 +1,21 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { PasswordHasher } from '@branchline/access/password.js';
+import { Database } from './database/unit-of-work.js';
+import { CLOCK, NEW_ID, RANDOM_BYTES, type HubParts } from './providers.js';
+import { HubSecrets } from './secrets.js';
+
+/** The parts, visible to every module. */
+@Module({})
+export class PartsModule {
+  static forRoot(parts: HubParts): DynamicModule {
+    const providers = [
+      { provide: Database, useValue: parts.database },
+      { provide: HubSecrets, useValue: parts.secrets },
+      { provide: PasswordHasher, useValue: parts.passwords },
+      { provide: CLOCK, useValue: parts.clock },
+      { provide: NEW_ID, useValue: parts.newId },
+      { provide: RANDOM_BYTES, useValue: parts.randomBytes },
+    ];
+    return { module: PartsModule, global: true, providers, exports: providers };
+  }
+}

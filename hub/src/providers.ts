@@ -1,0 +1,28 @@
+import type { Clock } from '@branchline/domain/clock.js';
+import type { NewId } from '@branchline/domain/uuid.js';
+import type { Authenticator } from '@branchline/access/principal.js';
+import type { PasswordHasher } from '@branchline/access/password.js';
+import type { Database } from './database/unit-of-work.js';
+import type { HubSecrets } from './secrets.js';
+
+/** What the hub is made of; main and the tests put it together, `HubModule.forRoot` hands it out. */
+export type HubParts = {
+  database: Database;
+  secrets: HubSecrets;
+  clock: Clock;
+  newId: NewId;
+  /** Cryptographic chance. */
+  randomBytes: (bytes: number) => Buffer;
+  passwords: PasswordHasher;
+};
+
+/** For what is no class: `@Inject(CLOCK) clock: Clock`. `Database`, `HubSecrets` and `PasswordHasher` are injected by their class. */
+export const CLOCK = Symbol('clock');
+export const NEW_ID = Symbol('new id');
+export const RANDOM_BYTES = Symbol('random bytes');
+
+/** How a box proves itself: provided by the module of sync, handed to the guard. */
+export const BOX_AUTHENTICATOR = Symbol('box authenticator');
+/** How a person of head office proves himself. */
+export const PERSON_AUTHENTICATOR = Symbol('person authenticator');
+export type { Authenticator };

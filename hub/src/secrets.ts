@@ -1,0 +1,100 @@
+import { EnvironmentFailure } from '@branchline/http/exit.js';
+import {
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  randomBytes,
+  sign,
+  type KeyObject,
+} from 'node:crypto';
+import { linkSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const FOLDER_MODE = 0o700;
+const FILE_MODE = 0o600;
+const OTHERS = 0o077;
+const PEPPER_BYTES = 32;
+
+/**
+ * What must never stand in the database or its backups: who holds a copy of the data can forge no box, no person and test no PIN.
+ * Made at the first start; a hub of several processes shares the folder.
+ */
+export class HubSecrets {
+  private constructor(
+    private readonly certifyingKey: KeyObject,
+    /** Signs the access tokens of people (ES256). */
+    readonly peopleKey: KeyObject,
+    /** Signs the service tokens of boxes (ES256). */
+    readonly boxesKey: KeyObject,
+    private readonly pepperMaster: Buffer,
+  ) {}
+
+  /** @throws EnvironmentFailure when the folder cannot be used or others may read it */
+  static open(folder: string): HubSecrets {
+    try {
+      mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
+      refuseIfOpenToOthers(folder);
+      return new HubSecrets(
+        keyOf(join(folder, 'certifying-ed25519.pem'), () => generateKeyPairSync('ed25519').privateKey),
+        keyOf(join(folder, 'people-es256.pem'), newEs256Key),
+        keyOf(join(folder, 'boxes-es256.pem'), newEs256Key),
+        pepperOf(join(folder, 'pepper-master')),
+      );
+    } catch (error) {
+      if (error instanceof EnvironmentFailure) throw error;
+      throw new EnvironmentFailure(`HUB_SECRETS_DIR: ${(error as Error).message}`, { cause: error });
+    }
+  }
+
+  get certifyingPublicKey(): KeyObject {
+    return createPublicKey(this.certifyingKey);
+  }
+
+  /** Compact JWS (EdDSA) over what the hub stands by: which box, with which keys, belongs to which branch. */
+  certify(payload: Record<string, unknown>): string {
+    const part = (value: unknown): string => Buffer.from(JSON.stringify(value), 'utf8').toString('base64url');
+    const signed = `${part({ alg: 'EdDSA', typ: 'branchline-box' })}.${part(payload)}`;
+    return `${signed}.${sign(null, Buffer.from(signed, 'utf8'), this.certifyingKey).toString('base64url')}`;
+  }
+
+  /** 32 bytes. A box gets its own branch's, sealed to its key, and can test no PIN of another branch. */
+  branchPepper(branchId: string): Buffer {
+    return createHmac('sha256', this.pepperMaster).update(`branchline-pepper-1\n${branchId}`).digest();
+  }
+}
+
+function newEs256Key(): KeyObject {
+  return generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
+}
+
+function keyOf(file: string, make: () => KeyObject): KeyObject {
+  return createPrivateKey(contentOf(file, () => make().export({ type: 'pkcs8', format: 'pem' }) as string));
+}
+
+function pepperOf(file: string): Buffer {
+  const pepper = Buffer.from(contentOf(file, () => `${randomBytes(PEPPER_BYTES).toString('base64url')}\n`).toString('utf8'), 'base64url');
+  if (pepper.length !== PEPPER_BYTES) throw new EnvironmentFailure(`${file} does not hold ${PEPPER_BYTES} bytes`);
+  return pepper;
+}
+
+/** Written aside and linked into place: of two processes that start at once one makes it and both read the same whole file. */
+function contentOf(file: string, make: () => string): Buffer {
+  if (statSync(file, { throwIfNoEntry: false }) === undefined) {
+    const draft = `${file}.${process.pid}.new`;
+    writeFileSync(draft, make(), { mode: FILE_MODE, flush: true });
+    try {
+      linkSync(draft, file);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    } finally {
+      rmSync(draft, { force: true });
+    }
+  }
+  refuseIfOpenToOthers(file);
+  return readFileSync(file);
+}
+
+function refuseIfOpenToOthers(path: string): void {
+  if (statSync(path).mode & OTHERS) throw new EnvironmentFailure(`${path} may be read by others: chmod go= ${path}`);
+}

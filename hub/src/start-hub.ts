@@ -1,0 +1,55 @@
+import type { LoggerService } from '@nestjs/common';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { PasswordHasher } from '@branchline/access/password.js';
+import type { Clock } from '@branchline/domain/clock.js';
+import { createHttpApp, listen } from '@branchline/http/app.js';
+import { PUSH_BODY_BYTES_MAX } from '@branchline/replication/push.js';
+import { randomBytes } from 'node:crypto';
+import { v7 } from 'uuid';
+import { openDataSource } from './database/database.js';
+import { renewHubEpoch } from './database/hub-epoch.js';
+import { migrate } from './database/migrate.js';
+import { Database } from './database/unit-of-work.js';
+import { HubModule } from './hub.module.js';
+import type { HubConfig } from './config.js';
+import { HubSecrets } from './secrets.js';
+
+export const HUB_VERSION = '0.1.0';
+const JSON_BODY_BYTES_MAX = 1024 * 1024;
+export const IMPORT_BODY_BYTES_MAX = 64 * 1024 * 1024;
+
+export type RunningHub = {
+  url: string;
+  app: NestFastifyApplication;
+  database: Database;
+  close(): Promise<void>;
+};
+
+/** Opens, migrates and serves. Whatever was opened is closed again when a later step fails. */
+export async function startHub(config: HubConfig, clock: Clock, logger?: LoggerService): Promise<RunningHub> {
+  const secrets = HubSecrets.open(config.secretsDir);
+  const dataSource = await openDataSource(config.databaseUrl);
+  const database = new Database(dataSource, Math.random);
+  try {
+    await migrate(dataSource);
+    await renewHubEpoch(database, v7);
+    const module = HubModule.forRoot({ database, secrets, clock, newId: v7, randomBytes, passwords: new PasswordHasher() });
+    const app = await createHttpApp(module, {
+      name: 'Branchline hub',
+      version: HUB_VERSION,
+      bodyBytesMax: JSON_BODY_BYTES_MAX,
+      rawBodyBytesMax: { 'text/csv': IMPORT_BODY_BYTES_MAX, 'application/x-ndjson': PUSH_BODY_BYTES_MAX },
+      https: config.https,
+      logger,
+    });
+    const port = await listen(app, config);
+    const close = async (): Promise<void> => {
+      await app.close();
+      await database.close();
+    };
+    return { url: `${config.https ? 'https' : 'http'}://${config.host}:${port}`, app, database, close };
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}

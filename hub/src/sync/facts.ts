@@ -1,0 +1,99 @@
+import type { Tx } from '../database/unit-of-work.js';
+import type { JournalKind } from '@branchline/replication/kinds/registry.js';
+import type { LineOfKind, ReadyLine } from './read-line.js';
+import { insertAliases, insertSales } from './sale-facts.js';
+import { insertDaySeals, insertDevices, insertShiftCloses, insertShifts } from './store-facts.js';
+
+/** Whose lines are projected, and out of which history. */
+export type FactContext = {
+  tenantId: string;
+  branchId: string;
+  incarnation: string;
+  /** Of the branch; gives the hour of a sale. */
+  timeZone: string;
+  nowMs: number;
+};
+
+/** How the lines of one kind become facts. A fact has one id in its branch, whichever history brings it. */
+export type FactStore<K extends JournalKind> = {
+  table: string;
+  idColumn: string;
+  idType: 'uuid' | 'date';
+  idOf(line: LineOfKind<K>): string;
+  /** Set-based; leaves alone what is there. @returns the ids inserted */
+  insert(tx: Tx, context: FactContext, lines: readonly LineOfKind<K>[]): Promise<Set<string>>;
+  /** The same fact again, from another history or a doubled line. */
+  repeated?(tx: Tx, context: FactContext, lines: readonly LineOfKind<K>[]): Promise<void>;
+};
+
+const byId = <K extends 'sale' | 'shift-open' | 'shift-close'>(line: LineOfKind<K>): string => line.body.id;
+
+/** Kinds in the order in which they are projected. `incarnation-open` is not here: it opens the stream itself. */
+export const FACT_STORES: { [K in Exclude<JournalKind, 'incarnation-open'>]: FactStore<K> } = {
+  'device-enrol': { table: 'device', idColumn: 'id', idType: 'uuid', idOf: (line) => line.body.device, insert: insertDevices },
+  'shift-open': { table: 'shift', idColumn: 'id', idType: 'uuid', idOf: byId<'shift-open'>, insert: insertShifts },
+  sale: { table: 'sale', idColumn: 'id', idType: 'uuid', idOf: byId<'sale'>, insert: insertSales, repeated: insertAliases },
+  'shift-close': { table: 'shift_close', idColumn: 'id', idType: 'uuid', idOf: byId<'shift-close'>, insert: insertShiftCloses },
+  'day-seal': {
+    table: 'day_seal',
+    idColumn: 'business_date',
+    idType: 'date',
+    idOf: (line) => line.body.businessDate,
+    insert: insertDaySeals,
+  },
+};
+
+/** The same fact was journalled with other content: the first stands. */
+export type Mismatch = { line: ReadyLine; first: { incarnation: string; seq: number } };
+
+/** Projects lines of one stream, kind by kind. @returns the lines that contradict a fact which stands */
+export async function projectLines(tx: Tx, context: FactContext, lines: readonly ReadyLine[]): Promise<Mismatch[]> {
+  const mismatches: Mismatch[] = [];
+  for (const kind of Object.keys(FACT_STORES) as (keyof typeof FACT_STORES)[]) {
+    const ofKind = lines.filter((line) => line.kind === kind);
+    if (ofKind.length === 0) continue;
+    // The store of a kind takes lines of that kind, which the compiler does not follow through the table.
+    mismatches.push(...(await projectKind(tx, context, FACT_STORES[kind] as unknown as FactStore<JournalKind>, ofKind)));
+  }
+  return mismatches;
+}
+
+async function projectKind(
+  tx: Tx,
+  context: FactContext,
+  store: FactStore<JournalKind>,
+  lines: readonly ReadyLine[],
+): Promise<Mismatch[]> {
+  const firsts = new Map<string, ReadyLine>();
+  for (const line of lines) if (!firsts.has(store.idOf(line))) firsts.set(store.idOf(line), line);
+  const inserted = await store.insert(tx, context, [...firsts.values()]);
+  const again = lines.filter((line) => !inserted.has(store.idOf(line)) || firsts.get(store.idOf(line)) !== line);
+  if (again.length === 0) return [];
+
+  const standing = await findStanding(tx, context, store, [...new Set(again.map((line) => store.idOf(line)))]);
+  const repeats: ReadyLine[] = [];
+  const mismatches: Mismatch[] = [];
+  for (const line of again) {
+    const first = standing.get(store.idOf(line));
+    if (!first) throw new Error(`${line.kind} ${line.key} was neither inserted nor is it there`);
+    if (first.contentHash === line.contentHash) repeats.push(line);
+    else mismatches.push({ line, first });
+  }
+  if (repeats.length > 0) await store.repeated?.(tx, context, repeats);
+  return mismatches;
+}
+
+type Standing = { contentHash: string; incarnation: string; seq: number };
+
+async function findStanding(
+  tx: Tx,
+  { branchId }: FactContext,
+  { table, idColumn, idType }: FactStore<JournalKind>,
+  ids: readonly string[],
+): Promise<Map<string, Standing>> {
+  const rows = await tx.query<{ id: string; content_hash: string; incarnation: string; seq: string | number }>(
+    `SELECT ${idColumn}::text AS id, content_hash, incarnation, seq FROM ${table} WHERE branch_id = $1 AND ${idColumn} = ANY ($2::${idType}[])`,
+    [branchId, ids],
+  );
+  return new Map(rows.map((row) => [row.id, { contentHash: row.content_hash, incarnation: row.incarnation, seq: Number(row.seq) }]));
+}

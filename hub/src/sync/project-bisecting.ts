@@ -1,0 +1,54 @@
+import { sqlStateOf, type Tx } from '../database/unit-of-work.js';
+import { projectLines, type FactContext, type Mismatch } from './facts.js';
+import type { ReadyLine, SetAside } from './read-line.js';
+import { storableText } from './storable.js';
+
+/** One bad line in 5,000 is found with about 25; past these the rest of a bad range is set aside untried. */
+export const SAVEPOINTS_MAX = 64;
+
+/** Data exception, constraint violation, program limit exceeded: the line's fault. Anything else is the hub's, and the push fails. */
+const FAULTS_OF_DATA = new Set(['22', '23', '54']);
+
+export type Projected = { mismatches: Mismatch[]; setAside: SetAside[] };
+
+/**
+ * Projects all lines at once; when PostgreSQL refuses that, halves them until only those are left out that it refuses
+ * alone. In one transaction: what can be projected is.
+ */
+export async function projectBisecting(tx: Tx, context: FactContext, lines: readonly ReadyLine[]): Promise<Projected> {
+  const budget = { savepoints: SAVEPOINTS_MAX };
+  return lines.length === 0 ? { mismatches: [], setAside: [] } : attempt(tx, context, lines, budget);
+}
+
+async function attempt(tx: Tx, context: FactContext, lines: readonly ReadyLine[], budget: { savepoints: number }): Promise<Projected> {
+  if (budget.savepoints === 0) {
+    return { mismatches: [], setAside: lines.map((line) => setAside(line, 'not-tried', 'too many lines of one push could not be projected')) };
+  }
+  budget.savepoints -= 1;
+  await tx.query('SAVEPOINT projection');
+  try {
+    const mismatches = await projectLines(tx, context, lines);
+    await tx.query('RELEASE SAVEPOINT projection');
+    return { mismatches, setAside: [] };
+  } catch (error) {
+    if (!isFaultOfData(error)) throw error;
+    await tx.query('ROLLBACK TO SAVEPOINT projection');
+    await tx.query('RELEASE SAVEPOINT projection');
+    const [only] = lines;
+    if (only && lines.length === 1) return { mismatches: [], setAside: [setAside(only, 'projection-failed', error.message)] };
+  }
+  const middle = Math.ceil(lines.length / 2);
+  const first = await attempt(tx, context, lines.slice(0, middle), budget);
+  const second = await attempt(tx, context, lines.slice(middle), budget);
+  return { mismatches: [...first.mismatches, ...second.mismatches], setAside: [...first.setAside, ...second.setAside] };
+}
+
+/** `DomainError`: a sum of the batch that cannot be kept exactly. */
+function isFaultOfData(error: unknown): error is Error {
+  if (!(error instanceof Error)) return false;
+  return error.name === 'DomainError' || FAULTS_OF_DATA.has((sqlStateOf(error) ?? '').slice(0, 2));
+}
+
+function setAside({ seq, kind, key }: ReadyLine, code: 'projection-failed' | 'not-tried', detail: string): SetAside {
+  return { seq, kind, key: storableText(key, 100), code, detail: storableText(detail, 300), held: false };
+}

@@ -1,0 +1,107 @@
+import { isUtf8 } from 'node:buffer';
+import { CONTRACT, LINE_BYTES_MAX, MalformedLine, decodeLine, describeIssues, type JournalLine } from '@branchline/replication/line.js';
+import { JOURNAL_KINDS, isJournalKind, type JournalBody, type JournalKind } from '@branchline/replication/kinds/registry.js';
+import { faultOfSale } from './sale-faults.js';
+import { findUnstorable, storableText } from './storable.js';
+
+/** Why a line is not projected. `held`: nothing is wrong with it, a later version of the hub will know it. */
+export type SetAside = {
+  seq: number;
+  kind: string;
+  key: string;
+  code: SetAsideCode;
+  /** One line for the person who mends it. */
+  detail: string;
+  held: boolean;
+};
+
+export type SetAsideCode =
+  | 'malformed-line'
+  | 'line-too-large'
+  | 'unknown-kind'
+  | 'newer-contract'
+  | 'misplaced-kind'
+  | 'invalid-body'
+  | 'unstorable-text'
+  | 'number-out-of-range'
+  | 'sums-differ'
+  | 'data-mismatch'
+  | 'projection-failed'
+  | 'not-tried';
+
+export type ReadyLine = { [K in JournalKind]: LineOfKind<K> }[JournalKind];
+export type LineOfKind<K extends JournalKind> = {
+  kind: K;
+  seq: number;
+  key: string;
+  atMs: number;
+  contentHash: string;
+  body: JournalBody<K>;
+};
+
+/** What the archive says of a line beside its bytes; empty where the line does not say it. */
+export type LineLabel = { kind: string; key: string; atMs: number };
+export type LineReading = { label: LineLabel; ready: ReadyLine } | { label: LineLabel; setAside: SetAside };
+
+/** The line says another seq than the place where it stands: its box's journal is not dense. */
+export class WrongSeq extends Error {}
+
+const DETAIL_CHARACTERS_MAX = 300;
+const INSTANT_MS_MAX = 253_402_300_799_999;
+
+/**
+ * Reads one line of a stream for projection. Pure; whatever a box may sign comes back as set aside, never as a failure.
+ * @throws WrongSeq
+ */
+export function readLine(bytes: Buffer, seq: number): LineReading {
+  if (bytes.length > LINE_BYTES_MAX) return setAside(seq, null, 'line-too-large', `${bytes.length} bytes`);
+  if (!isUtf8(bytes)) return setAside(seq, null, 'malformed-line', 'not UTF-8');
+  const text = bytes.toString('utf8');
+  let line: JournalLine;
+  try {
+    line = decodeLine(text);
+  } catch (error) {
+    if (error instanceof MalformedLine) return setAside(seq, null, 'malformed-line', error.message);
+    throw error;
+  }
+  if (line.seq !== seq) throw new WrongSeq(`the line at ${seq} says it is ${line.seq}`);
+  return readDecoded(line, text);
+}
+
+function readDecoded(line: JournalLine, text: string): LineReading {
+  const { seq, kind, contract } = line;
+  if (contract > CONTRACT) return setAside(seq, line, 'newer-contract', `contract ${contract}, known here up to ${CONTRACT}`, true);
+  if (!isJournalKind(kind)) return setAside(seq, line, 'unknown-kind', kind, true);
+  // Only an escape can carry NUL or half a surrogate pair: raw ones are no UTF-8 or no JSON.
+  const unstorable = text.includes('\\u') ? findUnstorable(line) : null;
+  if (unstorable !== null) return setAside(seq, line, 'unstorable-text', `text that cannot be stored at ${unstorable}`);
+  if (line.at > INSTANT_MS_MAX) return setAside(seq, line, 'number-out-of-range', 'at');
+  return readBody(line, kind);
+}
+
+function readBody(line: JournalLine, kind: JournalKind): LineReading {
+  const { seq, key, at, contentHash } = line;
+  const parsed = JOURNAL_KINDS[kind].safeParse(line.body);
+  if (!parsed.success) return setAside(seq, line, 'invalid-body', describeIssues(parsed.error));
+  // The schema was chosen by the kind, which the compiler does not follow through the table.
+  const ready = { kind, seq, key, atMs: at, contentHash, body: parsed.data } as ReadyLine;
+  const fault = faultOf(ready);
+  if (fault) return setAside(seq, line, fault.code, fault.detail);
+  return { label: labelOf(line), ready };
+}
+
+function faultOf(line: ReadyLine): { code: SetAsideCode; detail: string } | null {
+  if (line.kind === 'incarnation-open' && line.seq !== 1) return { code: 'misplaced-kind', detail: 'an incarnation opens with its first line' };
+  if (line.kind === 'sale') return faultOfSale(line.body);
+  return null;
+}
+
+function setAside(seq: number, line: JournalLine | null, code: SetAsideCode, detail: string, held = false): LineReading {
+  const label = labelOf(line);
+  return { label, setAside: { seq, kind: label.kind, key: label.key, code, detail: storableText(detail, DETAIL_CHARACTERS_MAX), held } };
+}
+
+function labelOf(line: JournalLine | null): LineLabel {
+  if (line === null) return { kind: '', key: '', atMs: 0 };
+  return { kind: line.kind, key: storableText(line.key, 100), atMs: Math.min(line.at, INSTANT_MS_MAX) };
+}
