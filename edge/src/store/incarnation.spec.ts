@@ -1,0 +1,135 @@
+import { cpSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { decodeLine, type JournalLine } from '@branchline/replication/line.js';
+import type { IncarnationOpen } from '@branchline/replication/kinds/incarnation-open.js';
+import { v7 } from 'uuid';
+import type { JournalRef } from './command.js';
+import { readHead, readLines } from './journal.js';
+import type { Store } from './store.js';
+import { BY_NOBODY, enrolDevice, storeFixture, type StoreFixture } from './testing/store-fixture.js';
+
+const enrol = (store: Store, name: string): Promise<JournalRef> =>
+  store.writer.execute(enrolDevice, { id: v7(), name }, BY_NOBODY);
+
+const linesOf = (store: Store, incarnationNo: number): JournalLine[] =>
+  readLines(store.reads, incarnationNo, 1, 100, 1e6).map(({ line }) => decodeLine(line));
+
+const openingOf = (store: Store, incarnationNo: number): IncarnationOpen =>
+  linesOf(store, incarnationNo)[0]?.body as IncarnationOpen;
+
+describe('which history a file may go on with', () => {
+  let fixture: StoreFixture;
+  beforeEach(() => {
+    fixture = storeFixture();
+  });
+  afterEach(() => fixture.remove());
+
+  const file = (name: string): string => join(fixture.folder, name);
+
+  /** Writes some lines, keeping a copy of the database as it stood after the first. */
+  async function tradeWithBackup(): Promise<{ first: JournalRef; last: JournalRef }> {
+    let store = await fixture.open();
+    const first = await enrol(store, 'first');
+    await store.close();
+    cpSync(file('edge.db'), file('backup.db'));
+    store = await fixture.open();
+    const last = await enrol(store, 'sold since');
+    await store.close();
+    return { first, last };
+  }
+
+  it('goes on in the same incarnation when the file holds what its witness saw', async () => {
+    const { last } = await tradeWithBackup();
+    const store = await fixture.open();
+    const next = await enrol(store, 'next');
+    expect(next).toMatchObject({ incarnation: last.incarnation, seq: last.seq + 1, epoch: 1 });
+    await store.close();
+  });
+
+  it('opens a new incarnation, with a greater epoch, on a file that is behind its witness', async () => {
+    const { first } = await tradeWithBackup();
+    cpSync(file('backup.db'), file('edge.db'));
+    for (const rest of ['edge.db-wal', 'edge.db-shm']) rmSync(file(rest), { force: true });
+    const store = await fixture.open();
+    const next = await enrol(store, 'next');
+    expect(next.incarnation).not.toBe(first.incarnation);
+    expect(next).toMatchObject({ epoch: 2, seq: 2 });
+    expect(openingOf(store, 2)).toMatchObject({
+      reason: 'witness-ahead',
+      epoch: 2,
+      previous: { incarnation: first.incarnation, seq: first.seq, hash: first.hash },
+    });
+    expect(linesOf(store, 1).map(({ seq }) => seq)).toEqual([1, 2]);
+    await store.close();
+  });
+
+  it('opens a new incarnation when the witness is missing, and again goes on after that', async () => {
+    await tradeWithBackup();
+    rmSync(file('witness'));
+    let store = await fixture.open();
+    expect(await enrol(store, 'next')).toMatchObject({ epoch: 2, seq: 2 });
+    await store.close();
+    store = await fixture.open();
+    expect(await enrol(store, 'and on')).toMatchObject({ epoch: 2, seq: 3 });
+    await store.close();
+  });
+
+  it('remembers that a new incarnation is due although it was closed before the next line', async () => {
+    await tradeWithBackup();
+    rmSync(file('witness'));
+    await (await fixture.open()).close();
+    const store = await fixture.open();
+    expect(readHead(store.reads)).toMatchObject({ epoch: 1, due: 'witness-missing' });
+    expect(await enrol(store, 'next')).toMatchObject({ epoch: 2 });
+    await store.close();
+  });
+
+  it('prints no receipt number twice on an empty file beside an old witness: the epoch goes on from the witness', async () => {
+    await tradeWithBackup();
+    for (const name of ['edge.db', 'edge.db-wal', 'edge.db-shm']) rmSync(file(name), { force: true });
+    const store = await fixture.open();
+    expect(await enrol(store, 'next')).toMatchObject({ epoch: 2, seq: 2 });
+    await store.close();
+  });
+
+  it('survives a torn witness slot: the other slot still tells', async () => {
+    const { last } = await tradeWithBackup();
+    const store = await fixture.open();
+    const newest = await enrol(store, 'newest');
+    await store.close();
+    const slots = await import('node:fs').then((fs) => fs.readFileSync(file('witness')));
+    const torn = slots.includes(newest.hash, 8192) ? 8192 : 0;
+    slots.fill(0xff, torn + 40, torn + 60);
+    writeFileSync(file('witness'), slots);
+    const again = await fixture.open();
+    expect(again.witness.found).toMatchObject({ hash: last.hash });
+    expect(await enrol(again, 'next')).toMatchObject({ epoch: 1, seq: newest.seq + 1 });
+    await again.close();
+  });
+
+  it('journals its own lines again after a fork: same facts, new places, the old incarnation ended', async () => {
+    const { first, last } = await tradeWithBackup();
+    const moved: { key: string; seq: number }[] = [];
+    const store = await fixture.open({ moveReference: (_tx, line, place) => moved.push({ key: line.key, seq: place.seq }) });
+    expect(await store.journalAgain({ incarnationNo: 1, commonSeq: first.seq })).toBe(1);
+    const [opening, again] = linesOf(store, 2);
+    expect(opening?.body).toMatchObject({ reason: 'fork', epoch: 2, previous: { seq: first.seq, hash: first.hash } });
+    const original = linesOf(store, 1)[last.seq - 1];
+    expect(again).toEqual({ ...original, seq: 2, hlc: again?.hlc });
+    expect(moved).toEqual([{ key: original?.key, seq: 2 }]);
+    expect(store.reads.get('SELECT applied_seq AS applied, ended FROM push_state WHERE incarnation_no = 1')).toEqual({
+      applied: first.seq,
+      ended: 1,
+    });
+    expect(store.reads.get('SELECT count(*) AS devices FROM device')).toEqual({ devices: 2 });
+    expect(await enrol(store, 'next')).toMatchObject({ epoch: 2, seq: 3 });
+    await store.close();
+  });
+
+  it('lets only one process write a file', async () => {
+    const store = await fixture.open();
+    await expect(fixture.open()).rejects.toThrow('another edge is running');
+    await store.close();
+  });
+});

@@ -1,0 +1,116 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ManualClock } from '@branchline/domain/clock.js';
+import { problem } from '@branchline/http/problem.js';
+import { v7 } from 'uuid';
+import { newBoxKeys, type BoxIdentity } from '../box.js';
+import type { Appliers, Command, JournalRef } from '../command.js';
+import { Store, type StoreParts } from '../store.js';
+
+/** A real file with the store's machinery, and one small kind of fact to write into it: enrolled devices. */
+export type StoreFixture = {
+  folder: string;
+  clock: ManualClock;
+  alarms: string[];
+  fatal: Error[];
+  box: BoxIdentity;
+  open(overrides?: Partial<StoreParts>): Promise<Store>;
+  remove(): void;
+};
+
+export function newBox(): BoxIdentity {
+  return {
+    ...newBoxKeys(),
+    tenant: v7(),
+    branch: v7(),
+    branchCode: 'B001',
+    box: v7(),
+    epoch: 1,
+    certificate: 'certificate',
+    pepper: Buffer.alloc(32, 7),
+  };
+}
+
+export function storeFixture(): StoreFixture {
+  const folder = mkdtempSync(join(tmpdir(), 'branchline-store-'));
+  const clock = new ManualClock(Date.parse('2026-11-20T14:00:00Z'));
+  const alarms: string[] = [];
+  const fatal: Error[] = [];
+  const box = newBox();
+  return {
+    folder,
+    clock,
+    alarms,
+    fatal,
+    box,
+    open: (overrides = {}) =>
+      Store.open({
+        config: { databaseFile: join(folder, 'edge.db'), witnessFile: join(folder, 'witness') },
+        box,
+        appliers: DEVICE_APPLIERS,
+        moveReference: () => undefined,
+        clock,
+        newId: v7,
+        alarm: (message) => alarms.push(message),
+        onFatal: (error) => fatal.push(error),
+        ...overrides,
+      }),
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+const notHere = (): never => {
+  throw new Error('this fixture writes devices only');
+};
+
+export const DEVICE_APPLIERS: Appliers = {
+  'incarnation-open': () => undefined,
+  'device-enrol': (tx, line) => {
+    const { device, name, till, codeHash, tokenHash } = line.body;
+    tx.run(
+      'INSERT INTO device (id, name, till, code_hash, token_hash, enrolled_at) VALUES (?, ?, ?, ?, ?, ?)',
+      device,
+      name,
+      till,
+      codeHash,
+      tokenHash,
+      line.at,
+    );
+  },
+  'shift-open': notHere,
+  sale: notHere,
+  'shift-close': notHere,
+  'day-seal': notHere,
+};
+
+export type EnrolInput = { id: string; name: string; refuse?: boolean; thenThrow?: string };
+
+const hashOf = (text: string): string => Buffer.from(text.padEnd(32, '.')).subarray(0, 32).toString('hex');
+
+/** Journals one device; refuses or breaks after looking, when told to. */
+export const enrolDevice: Command<EnrolInput, JournalRef> = {
+  name: 'enrol-device',
+  decide: (tx, input) => {
+    if (input.refuse) throw problem('code-invalid');
+    if (input.thenThrow !== undefined) throw new Error(input.thenThrow);
+    const codeHash = hashOf(input.id.replaceAll('-', ''));
+    return {
+      lines: [
+        {
+          kind: 'device-enrol',
+          key: input.id,
+          refs: [],
+          contentHash: codeHash,
+          body: { device: input.id, name: input.name, till: 'T1', codeHash, tokenHash: codeHash },
+        },
+      ],
+      answer: ([ref]) => {
+        if (ref === undefined) throw new Error('one line was journalled');
+        return ref;
+      },
+    };
+  },
+};
+
+export const BY_NOBODY = { actor: null, device: null };

@@ -1,0 +1,172 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { chainHash, GENESIS_HASH } from '@branchline/replication/chain.js';
+import { v7 } from 'uuid';
+import type { JournalRef } from './command.js';
+import { hashAt, readHead, readLines } from './journal.js';
+import type { Store } from './store.js';
+import { BY_NOBODY, DEVICE_APPLIERS, enrolDevice, storeFixture, type StoreFixture } from './testing/store-fixture.js';
+import { Connection } from './tx.js';
+import { Writer } from './writer.js';
+
+const enrol = (store: Store, name: string, extra: { refuse?: boolean; thenThrow?: string } = {}): Promise<JournalRef> =>
+  store.writer.execute(enrolDevice, { id: v7(), name, ...extra }, BY_NOBODY);
+
+describe('the writer', () => {
+  let fixture: StoreFixture;
+  let store: Store;
+
+  beforeEach(async () => {
+    fixture = storeFixture();
+    store = await fixture.open();
+  });
+  afterEach(async () => {
+    await store.close();
+    fixture.remove();
+  });
+
+  const deviceNames = (): string[] =>
+    store.reads.all<{ name: string }>('SELECT name FROM device ORDER BY id').map(({ name }) => name);
+
+  it('opens the first incarnation with the first line, so that a device is line 2', async () => {
+    const ref = await enrol(store, 'till');
+    expect(ref).toMatchObject({ epoch: 1, seq: 2 });
+    expect(readLines(store.reads, 1, 1, 10, 1e6).map(({ seq }) => seq)).toEqual([1, 2]);
+  });
+
+  it('keeps what three interleaved writers were told is done, and nothing else', async () => {
+    const writers = ['a', 'b', 'c'].map(async (who) => {
+      const done: string[] = [];
+      for (let turn = 0; turn < 30; turn += 1) {
+        const refuse = (turn + who.charCodeAt(0)) % 3 === 0;
+        const told = await enrol(store, `${who}${turn}`, { refuse }).then(
+          () => true,
+          () => false,
+        );
+        if (told) done.push(`${who}${turn}`);
+        if (turn % 4 === 0) await new Promise((resolve) => setImmediate(resolve));
+      }
+      return done;
+    });
+    const told = (await Promise.all(writers)).flat();
+    expect(told).toHaveLength(60);
+    expect(deviceNames().sort()).toEqual(told.sort());
+    expect(readHead(store.reads)?.seq).toBe(61);
+  });
+
+  it('takes back the numbers of a command that fails inside a group, and lets the others stand', async () => {
+    const results = await Promise.allSettled([
+      enrol(store, 'one'),
+      enrol(store, 'refused', { refuse: true }),
+      enrol(store, 'broken', { thenThrow: 'a bug' }),
+      enrol(store, 'two'),
+    ]);
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected', 'fulfilled']);
+    expect(results[1]).toMatchObject({ reason: { code: 'code-invalid' } });
+    expect(results[2]).toMatchObject({ reason: { message: 'a bug' } });
+    expect(deviceNames()).toEqual(['one', 'two']);
+    const lines = readLines(store.reads, 1, 1, 10, 1e6);
+    expect(lines.map(({ seq }) => seq)).toEqual([1, 2, 3]);
+    let hash: Buffer = GENESIS_HASH;
+    for (const line of lines) expect(line.hash).toEqual((hash = chainHash(hash, line.line)));
+    expect(hashAt(store.reads, 1, 3)).toBe(readHead(store.reads)?.hash);
+  });
+
+  it('takes back the rows that a failing local write already made', async () => {
+    await expect(
+      store.writer.local('half', (tx) => {
+        tx.run(`INSERT INTO sync_log (at, level, event, detail) VALUES (1, 'info', 'x', 'y')`);
+        throw new Error('half way');
+      }),
+    ).rejects.toThrow('half way');
+    expect(store.reads.all('SELECT * FROM sync_log')).toEqual([]);
+  });
+
+  it('commits a group once: what was queued together shares one transaction', async () => {
+    let commits = 0;
+    store.writer.onCommitted(() => (commits += 1));
+    await Promise.all(Array.from({ length: 20 }, (_, index) => enrol(store, `d${index}`)));
+    expect(commits).toBe(1);
+  });
+
+  it('fails the whole group when the disk is full inside it, keeps chain and numbers as on disk, and goes on', async () => {
+    await enrol(store, 'before');
+    const head = readHead(store.reads);
+    const results = await withFullDisk(store, () =>
+      Promise.allSettled([enrol(store, 'x'), enrol(store, 'y'.repeat(60_000)), enrol(store, 'z')]),
+    );
+    for (const result of results) expect(result).toMatchObject({ status: 'rejected', reason: { code: 'storage-full', status: 503 } });
+    expect(deviceNames()).toEqual(['before']);
+    expect(readHead(store.reads)).toEqual(head);
+    expect(fixture.fatal).toEqual([]);
+    const after = await enrol(store, 'after');
+    expect(after.seq).toBe((head?.seq ?? 0) + 1);
+  });
+
+  it('stops for good when a commit fails for another reason, and answers nothing as done', async () => {
+    const failing = new FailingCommit(connectionOf(store).database);
+    const writer = new Writer({
+      connection: failing,
+      appliers: DEVICE_APPLIERS,
+      box: fixture.box,
+      witness: { write: () => undefined },
+      clock: fixture.clock,
+      newId: v7,
+      onFatal: (error) => fixture.fatal.push(error),
+    });
+    const first = writer.execute(enrolDevice, { id: v7(), name: 'lost' }, BY_NOBODY);
+    await expect(first).rejects.toMatchObject({ code: 'storage-failed' });
+    expect(fixture.fatal.map(({ message }) => message)).toEqual(['disk I/O error']);
+    await expect(writer.execute(enrolDevice, { id: v7(), name: 'late' }, BY_NOBODY)).rejects.toMatchObject({
+      code: 'storage-failed',
+    });
+    expect(deviceNames()).toEqual([]);
+  });
+
+  it('lets sales pass between the slices of background work', async () => {
+    const order: string[] = [];
+    let slices = 0;
+    const background = store.writer.background('apply', () => {
+      order.push('slice');
+      return (slices += 1) < 50;
+    });
+    const sales = (async () => {
+      for (let index = 0; index < 10; index += 1) {
+        await enrol(store, `s${index}`);
+        order.push('sale');
+      }
+    })();
+    await Promise.all([background, sales]);
+    expect(slices).toBe(50);
+    expect(order.lastIndexOf('sale')).toBeLessThan(order.lastIndexOf('slice'));
+  });
+
+  it('writes the witness before it answers', async () => {
+    const ref = await enrol(store, 'till');
+    await store.close();
+    store = await fixture.open();
+    expect(store.witness.found).toMatchObject({ incarnation: ref.incarnation, seq: ref.seq, hash: ref.hash });
+  });
+});
+
+/** A real SQLITE_FULL: the file may not grow while `work` runs. */
+async function withFullDisk<T>(store: Store, work: () => Promise<T>): Promise<T> {
+  const { database } = connectionOf(store);
+  const pages = database.pragma('page_count', { simple: true }) as number;
+  database.pragma(`max_page_count = ${pages}`);
+  try {
+    return await work();
+  } finally {
+    database.pragma('max_page_count = 1073741823');
+  }
+}
+
+function connectionOf(store: Store): Connection {
+  return (store.writer as unknown as { parts: { connection: Connection } }).parts.connection;
+}
+
+class FailingCommit extends Connection {
+  override run(sql: string, ...params: Parameters<Connection['run']> extends [string, ...infer P] ? P : never): ReturnType<Connection['run']> {
+    if (sql === 'COMMIT') throw Object.assign(new Error('disk I/O error'), { code: 'SQLITE_IOERR_FSYNC' });
+    return super.run(sql, ...params);
+  }
+}
