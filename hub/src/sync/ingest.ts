@@ -1,0 +1,101 @@
+import { problem } from '@branchline/http/problem.js';
+import { GENESIS_HASH } from '@branchline/replication/chain.js';
+import { MalformedPush, type PushAnswer, type ReceivedLine, type ReceivedPush } from '@branchline/replication/push.js';
+import type { NewId } from '@branchline/domain/uuid.js';
+import type { Tx } from '../database/unit-of-work.js';
+import { archiveLines } from './archive.js';
+import type { FactContext, Mismatch } from './facts.js';
+import { openIncarnation, type BoxOfStream } from './open-incarnation.js';
+import { projectBisecting } from './project-bisecting.js';
+import { WrongSeq, readLine, type LineReading, type SetAside } from './read-line.js';
+import { advanceStream, findHash, findStream, lockBranch, type Stream } from './streams.js';
+import { quarantinedOf, recordMismatches, recordSetAside } from './set-aside.js';
+
+export type IngestContext = { box: BoxOfStream; timeZone: string; nowMs: number; newId: NewId };
+
+export type IngestOutcome =
+  | { outcome: 'applied'; answer: PushAnswer; appliedLines: number; setAside: SetAside[]; mismatches: Mismatch[] }
+  /** `hash`: ours at `fromSeq − 1`, null where we have no such line. */
+  | { outcome: 'fork'; hash: string | null; appliedSeq: number }
+  | { outcome: 'seq-gap'; appliedSeq: number };
+
+/**
+ * Takes a push in, whole, in one transaction: what was applied before is checked and passed over, what follows is
+ * archived as it came, projected, and the stream advances. Lines that cannot be projected are set aside; they never stop
+ * the stream. The push's own chain and its signature were proved before.
+ *
+ * @throws MalformedPush, Problem `not-yours`
+ */
+export async function ingest(tx: Tx, push: ReceivedPush, context: IngestContext): Promise<IngestOutcome> {
+  const { header, lines } = push;
+  const { box, nowMs } = context;
+  await lockBranch(tx, box, nowMs);
+  const known = await findStream(tx, box.branchId, header.incarnation);
+  if (known && known.boxId !== box.boxId) throw problem('not-yours', 'This incarnation is another box’s.');
+  const appliedSeq = known?.appliedSeq ?? 0;
+  if (header.fromSeq > appliedSeq + 1) return { outcome: 'seq-gap', appliedSeq };
+  if (known) {
+    const fork = await findFork(tx, known, push);
+    if (fork) return fork;
+  } else if (header.previousHash !== GENESIS_HASH.toString('hex')) {
+    throw new MalformedPush('the first line of an incarnation follows 32 zero bytes');
+  }
+  const fresh = lines.slice(appliedSeq + 1 - header.fromSeq);
+  const readings = readAll(fresh, appliedSeq + 1);
+  if (!known) await openIncarnation(tx, header.incarnation, readings[0], context);
+  const applied = await apply(tx, header.incarnation, appliedSeq + 1, fresh, readings, context);
+  const head = fresh.at(-1)?.hash.toString('hex') ?? (known as Stream).headHash;
+  const answer: PushAnswer = {
+    appliedSeq: appliedSeq + fresh.length,
+    headHash: head,
+    // No backup of the hub has been verified: the edge keeps its lines by age alone.
+    durableSeq: 0,
+    quarantined: await quarantinedOf(tx, box.branchId, header.incarnation, header.fromSeq, header.fromSeq + header.count - 1),
+    directives: [],
+  };
+  return { outcome: 'applied', answer, appliedLines: fresh.length, ...applied };
+}
+
+/** Hashes are cumulative: equal before the first line and at the last one we both have, all between is equal too. */
+async function findFork(tx: Tx, stream: Stream, { header, lines }: ReceivedPush): Promise<IngestOutcome | null> {
+  const ours = await findHash(tx, stream, header.fromSeq - 1);
+  const fork: IngestOutcome = { outcome: 'fork', hash: ours, appliedSeq: stream.appliedSeq };
+  if (ours !== header.previousHash) return fork;
+  const lastShared = Math.min(stream.appliedSeq, header.fromSeq + header.count - 1);
+  if (lastShared < header.fromSeq) return null;
+  const theirs = lines[lastShared - header.fromSeq]?.hash.toString('hex');
+  return theirs === (await findHash(tx, stream, lastShared)) ? null : fork;
+}
+
+function readAll(lines: readonly ReceivedLine[], firstSeq: number): LineReading[] {
+  try {
+    return lines.map((line, at) => readLine(line.bytes, firstSeq + at));
+  } catch (error) {
+    if (error instanceof WrongSeq) throw new MalformedPush(error.message);
+    throw error;
+  }
+}
+
+async function apply(
+  tx: Tx,
+  incarnation: string,
+  firstSeq: number,
+  lines: readonly ReceivedLine[],
+  readings: readonly LineReading[],
+  context: IngestContext,
+): Promise<{ setAside: SetAside[]; mismatches: Mismatch[] }> {
+  const last = lines.at(-1);
+  if (!last) return { setAside: [], mismatches: [] };
+  const { box, nowMs, timeZone } = context;
+  await archiveLines(tx, { ...box, incarnation, firstSeq, nowMs }, lines, readings);
+  const facts: FactContext = { tenantId: box.tenantId, branchId: box.branchId, incarnation, timeZone, nowMs };
+  const ready = readings.flatMap((reading) => ('ready' in reading ? [reading.ready] : []));
+  const unread = readings.flatMap((reading) => ('setAside' in reading ? [reading.setAside] : []));
+  const projected = await projectBisecting(tx, facts, ready);
+  const mismatched = await recordMismatches(tx, facts, projected.mismatches, context.newId);
+  const setAside = [...unread, ...projected.setAside, ...mismatched];
+  await recordSetAside(tx, facts, setAside, context.newId);
+  const atMs = readings.reduce((latest, reading) => reading.label.atMs || latest, nowMs);
+  await advanceStream(tx, facts, { appliedSeq: firstSeq + lines.length - 1, headHash: last.hash, lastLineAtMs: atMs });
+  return { setAside, mismatches: projected.mismatches };
+}

@@ -1,0 +1,71 @@
+import { GENESIS_HASH } from '@branchline/replication/chain.js';
+import type { Tx } from '../database/unit-of-work.js';
+
+/** One incarnation as the hub holds it. Hashes in hex. */
+export type Stream = {
+  branchId: string;
+  incarnation: string;
+  boxId: string;
+  epoch: number;
+  appliedSeq: number;
+  headHash: string;
+};
+
+/** All pushes of a branch go one after the other: its histories may hold the same facts. First in the order of locks. */
+export async function lockBranch(tx: Tx, { tenantId, branchId }: { tenantId: string; branchId: string }, nowMs: number): Promise<void> {
+  await tx.query(
+    `INSERT INTO branch_stream (tenant_id, branch_id, last_push_at) VALUES ($1, $2, to_timestamp($3::bigint / 1000.0))
+     ON CONFLICT (branch_id) DO UPDATE SET last_push_at = excluded.last_push_at`,
+    [tenantId, branchId, nowMs],
+  );
+}
+
+type StreamRow = { branch_id: string; incarnation: string; box_id: string; epoch: number; applied_seq: number; head_hash: Buffer };
+
+const STREAM_COLUMNS = 'branch_id, incarnation, box_id, epoch, applied_seq, head_hash';
+
+export async function findStream(tx: Tx, branchId: string, incarnation: string): Promise<Stream | null> {
+  const [stream] = await findStreams(tx, branchId, [incarnation]);
+  return stream ?? null;
+}
+
+export async function findStreams(tx: Tx, branchId: string, incarnations: readonly string[]): Promise<Stream[]> {
+  const rows = await tx.query<StreamRow>(
+    `SELECT ${STREAM_COLUMNS} FROM incarnation WHERE branch_id = $1 AND incarnation = ANY ($2::uuid[])`,
+    [branchId, incarnations],
+  );
+  return rows.map((row) => ({
+    branchId: row.branch_id,
+    incarnation: row.incarnation,
+    boxId: row.box_id,
+    epoch: row.epoch,
+    appliedSeq: row.applied_seq,
+    headHash: row.head_hash.toString('hex'),
+  }));
+}
+
+/** Our chain's hash at `seq`, 0 being before the first line; null beyond what is applied. */
+export async function findHash(tx: Tx, stream: Stream, seq: number): Promise<string | null> {
+  if (seq === 0) return GENESIS_HASH.toString('hex');
+  if (seq === stream.appliedSeq) return stream.headHash;
+  const [row] = await tx.query<{ hash: Buffer }>('SELECT hash FROM journal_line WHERE branch_id = $1 AND incarnation = $2 AND seq = $3', [
+    stream.branchId,
+    stream.incarnation,
+    seq,
+  ]);
+  return row?.hash.toString('hex') ?? null;
+}
+
+export async function advanceStream(
+  tx: Tx,
+  at: { branchId: string; incarnation: string; nowMs: number },
+  to: { appliedSeq: number; headHash: Buffer; lastLineAtMs: number },
+): Promise<void> {
+  const advanced = await tx.execute(
+    `UPDATE incarnation
+     SET applied_seq = $3, head_hash = $4, last_line_at = to_timestamp($5::bigint / 1000.0), last_push_at = to_timestamp($6::bigint / 1000.0)
+     WHERE branch_id = $1 AND incarnation = $2`,
+    [at.branchId, at.incarnation, to.appliedSeq, to.headHash, to.lastLineAtMs, at.nowMs],
+  );
+  if (advanced !== 1) throw new Error(`the stream ${at.incarnation} is not there to advance`);
+}
