@@ -28,7 +28,8 @@ const STATEMENTS = [
   `CREATE TABLE shift (
      no INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, till TEXT NOT NULL, drawer TEXT NOT NULL, operator TEXT NOT NULL,
      float_minor INTEGER NOT NULL, currency TEXT NOT NULL, opened_at INTEGER NOT NULL, business_date TEXT NOT NULL,
-     content_hash TEXT NOT NULL, z_number INTEGER, closed_at INTEGER, close_content_hash TEXT, close_position INTEGER)`,
+     content_hash TEXT NOT NULL, open_position INTEGER NOT NULL,
+     z_number INTEGER, closed_at INTEGER, close_position INTEGER)`,
   `CREATE INDEX shift_open ON shift (till, drawer) WHERE closed_at IS NULL`,
   `CREATE INDEX shift_business_date ON shift (business_date)`,
   `CREATE TABLE sale (
@@ -36,7 +37,8 @@ const STATEMENTS = [
      seq INTEGER NOT NULL, receipt_number TEXT NOT NULL, device_reference TEXT, till TEXT NOT NULL, device TEXT,
      operator TEXT NOT NULL, shift_no INTEGER, business_date TEXT NOT NULL, sold_at INTEGER NOT NULL,
      lines INTEGER NOT NULL, units_milli INTEGER NOT NULL, amount_minor INTEGER NOT NULL, discount_minor INTEGER NOT NULL,
-     net_minor INTEGER NOT NULL, tax_minor INTEGER NOT NULL, total_minor INTEGER NOT NULL, content_hash BLOB NOT NULL)`,
+     net_minor INTEGER NOT NULL, tax_minor INTEGER NOT NULL, total_minor INTEGER NOT NULL, content_hash BLOB NOT NULL,
+     flags TEXT)`,
   `CREATE INDEX sale_receipt_number ON sale (receipt_number)`,
   `CREATE INDEX sale_device_reference ON sale (device_reference) WHERE device_reference IS NOT NULL`,
   `CREATE INDEX sale_shift ON sale (shift_no)`,
@@ -82,18 +84,23 @@ const STATEMENTS = [
      acknowledged_at INTEGER NOT NULL,
      ended INTEGER NOT NULL DEFAULT 0)`,
   `CREATE TABLE feed_cursor (
-     scope TEXT PRIMARY KEY, hub_epoch TEXT, number INTEGER NOT NULL, hash TEXT NOT NULL, newest INTEGER NOT NULL) WITHOUT ROWID`,
-  // Records fetched and not yet applied, in the order they came.
+     scope TEXT PRIMARY KEY, hub_epoch TEXT, number INTEGER NOT NULL, hash TEXT NOT NULL, newest INTEGER NOT NULL,
+     retake INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID`,
+  // Records fetched and not yet applied. `rank`: turn within a release; from 90 on held (replicator/feed-staging.ts).
+  // `retake`: applied whatever the version of the row that stands.
   `CREATE TABLE feed_staged (
      no INTEGER PRIMARY KEY, scope TEXT NOT NULL, number INTEGER NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL,
-     version INTEGER NOT NULL, release TEXT, deleted INTEGER NOT NULL, body TEXT NOT NULL)`,
-  `CREATE INDEX feed_staged_release ON feed_staged (release)`,
+     version INTEGER NOT NULL, release TEXT, rank INTEGER NOT NULL, retake INTEGER NOT NULL, deleted INTEGER NOT NULL,
+     body TEXT NOT NULL)`,
+  `CREATE INDEX feed_staged_turn ON feed_staged (release, rank, no)`,
+  `CREATE INDEX feed_staged_key ON feed_staged (kind, key)`,
   `CREATE TABLE release_due (release TEXT PRIMARY KEY, needs TEXT NOT NULL) WITHOUT ROWID`,
   `CREATE TABLE refresh_token (
      hash TEXT PRIMARY KEY, family TEXT NOT NULL, operator TEXT NOT NULL, device TEXT NOT NULL, issued_at INTEGER NOT NULL,
-     expires_at INTEGER NOT NULL, used_at INTEGER, successor TEXT, grace_used INTEGER NOT NULL DEFAULT 0,
-     revoked INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID`,
+     expires_at INTEGER NOT NULL, used_at INTEGER, successor TEXT, grace_at INTEGER, voided_at INTEGER,
+     family_ended_at INTEGER) WITHOUT ROWID`,
   `CREATE INDEX refresh_token_family ON refresh_token (family)`,
+  `CREATE INDEX refresh_token_expiry ON refresh_token (expires_at)`,
   `CREATE TABLE sign_in_lock (
      operator TEXT NOT NULL, till TEXT NOT NULL, failures INTEGER NOT NULL, locked_until INTEGER NOT NULL,
      PRIMARY KEY (operator, till)) WITHOUT ROWID`,
