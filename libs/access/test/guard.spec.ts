@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Controller, Get, Module, Post } from '@nestjs/common';
-import { ModulesContainer } from '@nestjs/core';
+import { APP_GUARD, ModulesContainer } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { createHttpApp, listen } from '@branchline/http/app.js';
 import { HealthModule } from '@branchline/http/health.js';
@@ -9,7 +9,7 @@ import { problem } from '@branchline/http/problem.js';
 import axios from 'axios';
 import jsonwebtoken from 'jsonwebtoken';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { AUTHENTICATORS, accessGuardProvider } from '../src/access.guard.js';
+import { AUTHENTICATORS, AccessGuard, accessGuardProvider } from '../src/access.guard.js';
 import { assertEveryRouteDeclared, routesOf } from '../src/declared-routes.js';
 import { newSigningKey, signAccessToken, type AccessTokenInput, type SigningKey } from '../src/jwt-signing.js';
 import { makeJwtStrategy } from '../src/jwt-strategy.js';
@@ -136,6 +136,18 @@ class DoorsModule {}
 @Module({ imports, controllers: [DoorsController, ForgottenController], providers })
 class ForgottenModule {}
 
+class UncheckedGuard extends AccessGuard {
+  override onApplicationBootstrap(): void {}
+}
+const uncheckedGuard = { provide: APP_GUARD, useFactory: makeUnchecked, inject: [ModulesContainer] };
+
+function makeUnchecked(modules: ModulesContainer): AccessGuard {
+  return new UncheckedGuard(authenticators, modules);
+}
+
+@Module({ controllers: [ForgottenController], providers: [uncheckedGuard] })
+class LateModule {}
+
 const quiet = { log: () => undefined, warn: () => undefined, error: () => undefined };
 const options = { name: 'doors', version: '1', bodyBytesMax: 1_000, logger: quiet };
 const client = axios.create({ validateStatus: () => true, timeout: 5_000 });
@@ -210,10 +222,17 @@ describe('an access token', () => {
     ['without a type', () => forge({ typ: undefined }, personKey.signingKey, {})],
     ['whose payload was changed', () => goodToken.replace(goodPayload, part({ ...claimsOf(goodToken), sub: 'eve' }))],
     ['that is no token', () => 'abc'],
-    ['of an endless length', () => `${goodToken}${'A'.repeat(5_000)}`],
+    ['of an endless length, well signed', () => forge({ padding: 'A'.repeat(5_000) }, personKey.signingKey, {})],
     ['that is empty', () => ''],
   ])('%s is refused', async (_what, token) => {
     expect(await ask('/v1/people', token())).toMatchObject({ status: 401, code: 'unauthenticated' });
+  });
+
+  it('of another algorithm is refused even under the right secret', async () => {
+    const claims = { iss: 'edge', aud: 'tills', sub: '7' };
+    const withAlgorithm = (alg: string) => forge(claims, operatorKey.signingKey, { alg, kid: operatorKey.kid });
+    expect((await ask('/v1/sales', withAlgorithm('HS256'), 'post')).status).toBe(201);
+    expect((await ask('/v1/sales', withAlgorithm('HS512'), 'post')).status).toBe(401);
   });
 
   it('of another kind opens no door', async () => {
@@ -293,6 +312,14 @@ describe('a route that says nothing of who may enter', () => {
     expect(() => assertEveryRouteDeclared(forgotten)).toThrow(/ForgottenController\.one/);
     await expect(listen(forgotten, { host: '127.0.0.1', port: 0 })).rejects.toThrow(/ForgottenController\.one/);
     expect(forgotten.getHttpServer().listening).toBe(false);
+  });
+
+  it('lets nobody in, should the check at boot be gone', async () => {
+    const late = await createHttpApp(LateModule, options);
+    const port = await listen(late, { host: '127.0.0.1', port: 0 });
+    const { status, data } = await client.get(`http://127.0.0.1:${port}/forgotten/one`);
+    expect([status, data.code]).toEqual([500, 'internal']);
+    await late.close();
   });
 
   it('is found in no module of this application', () => {

@@ -1,5 +1,5 @@
 import { Logger, type LoggerService, type Type, type DynamicModule } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
+import { HttpAdapterHost, NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -51,7 +51,9 @@ export async function createHttpApp(
 export async function listen(app: NestFastifyApplication, at: { host: string; port: number }): Promise<number> {
   try {
     await app.init();
-    await app.listen(at);
+    // Past `app.listen`, which also logs what it throws: a taken port is told in one line, by whoever ends the program.
+    await app.getHttpAdapter().getInstance().listen(at);
+    app.get(HttpAdapterHost).listening = true;
   } catch (error) {
     await app.close();
     throw environmentFailureOf(error, at) ?? error;

@@ -322,10 +322,13 @@ describe('figures', () => {
 
 describe('listening', () => {
   it('where somebody listens already is a failure of the environment, in one line', async () => {
+    logged.length = 0;
     const second = await createHttpApp(CartModule, options);
     const failure = await listen(second, { host: '127.0.0.1', port }).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(EnvironmentFailure);
     expect(failure).toMatchObject({ message: `127.0.0.1:${port} is in use` });
+    expect(logged).toEqual([]);
+    expect(second.getHttpServer().listening).toBe(false);
   });
 
   it('refuses a schema that would drop unknown fields silently', () => {
