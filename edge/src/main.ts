@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { systemClock } from '@branchline/domain/clock.js';
 import { EnvironmentFailure, runMain } from '@branchline/http/exit.js';
 import { createLogger } from '@branchline/http/log.js';
-import { startEdge } from './start-edge.js';
+import { v7 } from 'uuid';
 import { readConfig } from './config.js';
-import { v7 as newId } from 'uuid';
+import { startEdge } from './start-edge.js';
 
 const STOPPED_BY_STORAGE = 1;
 
@@ -17,10 +17,10 @@ runMain('edge', async () => {
     config,
     logger,
     clock: systemClock,
-    newId,
+    newId: () => v7(),
     https: config.tls && { cert: readGiven(config.tls.certFile), key: readGiven(config.tls.keyFile) },
     onFatal: (error) => {
-      logger.fatal(`the store cannot write, starting again: ${error.message}`);
+      logger.error(`the store cannot write, starting again: ${error.message}`);
       // Answers that are already on their way out may leave; nothing else is worth waiting for.
       setTimeout(() => process.exit(STOPPED_BY_STORAGE), 100);
     },

@@ -63,7 +63,7 @@ async function identityOf(config: EdgeConfig): Promise<BoxIdentity> {
   if (config.enrolmentCode === undefined) {
     throw new EnvironmentFailure(`no box is enrolled in ${config.dataDir}: give its code in EDGE_ENROLMENT_CODE`);
   }
-  const box = await enrolBox(config.hubUrl, config.enrolmentCode);
+  const box = await enrolBox(config.hubUrl, config.enrolmentCode, config.requestTimeoutMs);
   saveBox(config.dataDir, box);
   return box;
 }

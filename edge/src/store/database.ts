@@ -24,20 +24,13 @@ export type EdgeDatabase = {
 
 /** Opens the file, one process at a time, and brings its schema forward. @throws EnvironmentFailure with one clear line */
 export async function openDatabase(file: string): Promise<EdgeDatabase> {
-  prepareFolder(file);
-  const unlock = lockFile(file);
+  const unlock = lockFolder(dirname(file));
   try {
-    const writeSource = await connect(file, false);
-    assertVersions(rawConnection(writeSource), file);
-    await migrate(writeSource, file);
-    const readSource = await connect(file, true);
+    const database = await openLocked(file);
     return {
-      connection: new Connection(rawConnection(writeSource)),
-      reads: new Connection(rawConnection(readSource)),
-      readSource,
+      ...database,
       close: async () => {
-        await readSource.destroy();
-        await writeSource.destroy();
+        await database.close();
         unlock();
       },
     };
@@ -47,17 +40,39 @@ export async function openDatabase(file: string): Promise<EdgeDatabase> {
   }
 }
 
-function prepareFolder(file: string): void {
+/** The same for whoever holds the folder's lock already. */
+export async function openLocked(file: string): Promise<EdgeDatabase> {
+  prepareFolder(dirname(file));
+  const writeSource = await connect(file, false);
+  assertVersions(rawConnection(writeSource), file);
+  await migrate(writeSource, file);
+  const readSource = await connect(file, true);
+  return {
+    connection: new Connection(rawConnection(writeSource)),
+    reads: new Connection(rawConnection(readSource)),
+    readSource,
+    close: async () => {
+      await readSource.destroy();
+      await writeSource.destroy();
+    },
+  };
+}
+
+function prepareFolder(folder: string): void {
   try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
   } catch (error) {
-    throw new EnvironmentFailure(`the data folder ${dirname(file)} cannot be made: ${(error as Error).message}`);
+    throw new EnvironmentFailure(`the data folder ${folder} cannot be made: ${(error as Error).message}`);
   }
 }
 
-/** Two writing processes on one file would each believe in their own head. The lock goes with the process, however it ends. */
-function lockFile(file: string): () => void {
-  const path = join(dirname(file), 'edge.lock');
+/**
+ * Two writing processes on one file would each believe in their own head. The lock is an open transaction on a file of its
+ * own: it goes with the process, however that ends. @returns what gives it back
+ */
+export function lockFolder(folder: string): () => void {
+  prepareFolder(folder);
+  const path = join(folder, 'edge.lock');
   let lock: BetterSqlite3.Database | undefined;
   try {
     lock = new BetterSqlite3(path, { timeout: 0 });
@@ -66,7 +81,7 @@ function lockFile(file: string): () => void {
     lock?.close();
     const taken = (error as { code?: string }).code === 'SQLITE_BUSY';
     throw new EnvironmentFailure(
-      taken ? `another edge is running on ${dirname(file)}` : `${path} cannot be opened: ${(error as Error).message}`,
+      taken ? `another edge is running on ${folder}` : `${path} cannot be opened: ${(error as Error).message}`,
     );
   }
   const held = lock;

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, fdatasync, fdatasyncSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { EnvironmentFailure } from '@branchline/http/exit.js';
 import { z } from 'zod';
 
 const SLOT_BYTES = 8 * 1024;
@@ -39,15 +40,32 @@ export class Witness {
     this.generation = generation;
   }
 
+  /** @throws EnvironmentFailure when the place cannot be written at all: that is mended before the store opens, not after */
   static open(path: string, alarm: (message: string) => void): Witness {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    const file = openSync(path, 'a+', 0o600);
-    closeSync(file);
-    const opened = openSync(path, 'r+');
-    const states = [0, 1].map((slot) => readSlot(opened, slot)).filter((state) => state !== null);
-    states.sort((a, b) => b.generation - a.generation);
-    const newest = states[0];
-    return new Witness(opened, newest?.generation ?? 0, newest ?? null, alarm);
+    try {
+      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+      closeSync(openSync(path, 'a', 0o600));
+      const file = openSync(path, 'r+');
+      const newest = newestState(file);
+      return new Witness(file, newest?.generation ?? 0, newest, alarm);
+    } catch (error) {
+      throw new EnvironmentFailure(`the witness file ${path} cannot be opened: ${(error as Error).message}`);
+    }
+  }
+
+  /** What the file says, without becoming its writer; null where there is none, or none that is whole. */
+  static read(path: string): WitnessState | null {
+    let file: number;
+    try {
+      file = openSync(path, 'r');
+    } catch {
+      return null;
+    }
+    try {
+      return newestState(file);
+    } finally {
+      closeSync(file);
+    }
   }
 
   write(state: WitnessState): void {
@@ -93,6 +111,12 @@ export class Witness {
     this.sync();
     closeSync(this.file);
   }
+}
+
+function newestState(file: number): z.infer<typeof stateSchema> | null {
+  const [first, second] = [readSlot(file, 0), readSlot(file, 1)];
+  if (first === null || second === null) return first ?? second;
+  return first.generation > second.generation ? first : second;
 }
 
 function readSlot(file: number, slot: number): z.infer<typeof stateSchema> | null {

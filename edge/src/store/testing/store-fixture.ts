@@ -91,7 +91,7 @@ const hashOf = (text: string): string => Buffer.from(text.padEnd(32, '.')).subar
 /** Journals one device; refuses or breaks after looking, when told to. */
 export const enrolDevice: Command<EnrolInput, JournalRef> = {
   name: 'enrol-device',
-  decide: (tx, input) => {
+  decide: (_tx, input) => {
     if (input.refuse) throw problem('code-invalid');
     if (input.thenThrow !== undefined) throw new Error(input.thenThrow);
     const codeHash = hashOf(input.id.replaceAll('-', ''));
