@@ -60,7 +60,8 @@ async function doctor(place: Place): Promise<boolean> {
     const database = await openLocked(file);
     try {
       const findings = examine(database.reads, Witness.read(place.witness ?? join(resolve(place.data), 'witness')));
-      for (const { what, well, detail } of findings) process.stdout.write(`${well ? 'ok  ' : 'FAIL'} ${what}: ${detail}\n`);
+      for (const { what, well, detail } of findings)
+        process.stdout.write(`${well ? 'ok  ' : 'FAIL'} ${what}: ${detail}\n`);
       return findings.every(({ well }) => well);
     } finally {
       await database.close();

@@ -53,7 +53,9 @@ export function readConfig(environment: NodeJS.ProcessEnv): EdgeConfig {
     throw new EnvironmentFailure('EDGE_TLS_CERT and EDGE_TLS_KEY go together');
   }
   if (env.EDGE_TLS_CERT === undefined && !LOOPBACK.includes(env.EDGE_HOST)) {
-    throw new EnvironmentFailure(`EDGE_HOST ${env.EDGE_HOST}: without EDGE_TLS_CERT and EDGE_TLS_KEY only loopback is served`);
+    throw new EnvironmentFailure(
+      `EDGE_HOST ${env.EDGE_HOST}: without EDGE_TLS_CERT and EDGE_TLS_KEY only loopback is served`,
+    );
   }
   const dataDir = resolve(env.EDGE_DATA);
   return {

@@ -125,11 +125,16 @@ function assertVersions(database: BetterSqlite3.Database, file: string): void {
   if (number < (minMajor * 1000 + minMinor) * 1000 + minPatch) {
     throw new EnvironmentFailure(`SQLite ${version} is too old: ${SQLITE_VERSION_MIN.join('.')} is needed`);
   }
-  const known = database.prepare(`SELECT count(*) FROM sqlite_schema WHERE name = 'file_format'`).pluck().get() as number;
+  const known = database
+    .prepare(`SELECT count(*) FROM sqlite_schema WHERE name = 'file_format'`)
+    .pluck()
+    .get() as number;
   if (known === 0) return;
   const minReader = database.prepare('SELECT min_reader FROM file_format').pluck().get() as number;
   if (minReader > READER_VERSION) {
-    throw new EnvironmentFailure(`${file} was written by a newer release (format ${minReader}, this one reads ${READER_VERSION})`);
+    throw new EnvironmentFailure(
+      `${file} was written by a newer release (format ${minReader}, this one reads ${READER_VERSION})`,
+    );
   }
 }
 

@@ -52,11 +52,16 @@ function headRow(reads: Connection): Finding {
     head.incarnationNo,
   );
   const well = last?.seq === head.seq && last.hash.toString('hex') === head.hash;
-  return { what: 'head', well, detail: well ? `#${head.seq}` : `the head says #${head.seq}, the journal ends at #${last?.seq ?? 0}` };
+  return {
+    what: 'head',
+    well,
+    detail: well ? `#${head.seq}` : `the head says #${head.seq}, the journal ends at #${last?.seq ?? 0}`,
+  };
 }
 
 function witness(reads: Connection, witnessed: Witnessed | null): Finding {
   const due = judgeWitness(reads, witnessed);
-  if (due === null) return { what: 'witness', well: true, detail: witnessed === null ? 'none needed yet' : `saw #${witnessed.seq}` };
+  if (due === null)
+    return { what: 'witness', well: true, detail: witnessed === null ? 'none needed yet' : `saw #${witnessed.seq}` };
   return { what: 'witness', well: false, detail: `${due.reason}: the next line opens a new incarnation` };
 }

@@ -111,7 +111,9 @@ describe('which history a file may go on with', () => {
   it('journals its own lines again after a fork: same facts, new places, the old incarnation ended', async () => {
     const { first, last } = await tradeWithBackup();
     const moved: { key: string; seq: number }[] = [];
-    const store = await fixture.open({ moveReference: (_tx, line, place) => moved.push({ key: line.key, seq: place.seq }) });
+    const store = await fixture.open({
+      moveReference: (_tx, line, place) => moved.push({ key: line.key, seq: place.seq }),
+    });
     expect(await store.journalAgain({ incarnationNo: 1, commonSeq: first.seq })).toBe(1);
     const [opening, again] = linesOf(store, 2);
     expect(opening?.body).toMatchObject({ reason: 'fork', epoch: 2, previous: { seq: first.seq, hash: first.hash } });

@@ -1,13 +1,7 @@
 import { chainHash, GENESIS_HASH } from '@branchline/replication/chain.js';
 import { nextHlc } from '@branchline/replication/hlc.js';
 import type { JournalKind } from '@branchline/replication/kinds/registry.js';
-import {
-  CONTRACT,
-  decodeLine,
-  encodeLine,
-  LINE_BYTES_MAX,
-  type JournalLine,
-} from '@branchline/replication/line.js';
+import { CONTRACT, decodeLine, encodeLine, LINE_BYTES_MAX, type JournalLine } from '@branchline/replication/line.js';
 import { problem } from '@branchline/http/problem.js';
 import type { Applier, Appliers, DraftLine, JournalRef, LinePlace } from './command.js';
 import type { ReadTx, Tx } from './tx.js';
@@ -74,7 +68,10 @@ export function applyLine(tx: Tx, line: JournalLine, place: LinePlace, appliers:
 export function storeLine(tx: Tx, line: JournalLine, place: LinePlace, previous: Buffer, applied: boolean): Buffer {
   const bytes = encodeLine(line);
   if (bytes.length > LINE_BYTES_MAX) {
-    throw problem('line-too-large', `a record of ${bytes.length} bytes; at most ${LINE_BYTES_MAX} fit one journal line`);
+    throw problem(
+      'line-too-large',
+      `a record of ${bytes.length} bytes; at most ${LINE_BYTES_MAX} fit one journal line`,
+    );
   }
   const hash = chainHash(previous, bytes);
   tx.run(

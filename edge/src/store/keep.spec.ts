@@ -39,7 +39,7 @@ describe('looking after a stopped file', () => {
   it('names the line whose bytes were changed, which SQLite does not notice', async () => {
     // Everywhere in the file: pages that were split leave stale copies behind.
     const bytes = readFileSync(file('edge.db'));
-    for (let at = -1; (at = bytes.indexOf('"name":"device 4"', at + 1)) >= 0; ) bytes.write('X', at + 9);
+    for (let at = -1; (at = bytes.indexOf('"name":"device 4"', at + 1)) >= 0;) bytes.write('X', at + 9);
     writeFileSync(file('edge.db'), bytes);
     expect(await complaints()).toEqual([expect.stringMatching(/^chain of epoch 1 .*breaks at line 6$/)]);
   });

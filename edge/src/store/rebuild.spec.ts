@@ -47,7 +47,9 @@ describe('a file rebuilt from its journal', () => {
     const source = await openDatabase(join(fixture.folder, 'edge.db'));
     source.connection.run(`UPDATE journal SET line = replace(line, 'd2', 'dX') WHERE position = 4`);
     const target = await openDatabase(join(fixture.folder, 'rebuilt', 'edge.db'));
-    expect(() => rebuild(source.reads, target.connection, PARTS)).toThrow('the chain of incarnation 1 breaks at line 4');
+    expect(() => rebuild(source.reads, target.connection, PARTS)).toThrow(
+      'the chain of incarnation 1 breaks at line 4',
+    );
     expect(target.reads.all('SELECT * FROM journal')).toEqual([]);
     await source.close();
     await target.close();

@@ -29,7 +29,13 @@ function copyMachinery(source: ReadTx, target: Connection): void {
   for (const row of source.all<{ no: number; id: string; epoch: number; openedAt: number }>(
     'SELECT no, id, epoch, opened_at AS openedAt FROM incarnation ORDER BY no',
   )) {
-    target.run('INSERT INTO incarnation (no, id, epoch, opened_at) VALUES (?, ?, ?, ?)', row.no, row.id, row.epoch, row.openedAt);
+    target.run(
+      'INSERT INTO incarnation (no, id, epoch, opened_at) VALUES (?, ?, ?, ?)',
+      row.no,
+      row.id,
+      row.epoch,
+      row.openedAt,
+    );
   }
   for (const row of source.all<{ incarnationNo: number; seq: number; hash: Buffer; position: number; hlc: string }>(
     'SELECT incarnation_no AS incarnationNo, seq, hash, position, hlc FROM journal_head',

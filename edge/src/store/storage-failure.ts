@@ -4,7 +4,15 @@
  */
 export type StorageFailure = 'full' | 'busy' | 'fatal';
 
-const FATAL = ['SQLITE_IOERR', 'SQLITE_CORRUPT', 'SQLITE_NOTADB', 'SQLITE_READONLY', 'SQLITE_CANTOPEN', 'SQLITE_NOMEM', 'SQLITE_PROTOCOL'];
+const FATAL = [
+  'SQLITE_IOERR',
+  'SQLITE_CORRUPT',
+  'SQLITE_NOTADB',
+  'SQLITE_READONLY',
+  'SQLITE_CANTOPEN',
+  'SQLITE_NOMEM',
+  'SQLITE_PROTOCOL',
+];
 
 export function failureOf(error: unknown): StorageFailure | null {
   const code = (error as { code?: unknown } | null)?.code;

@@ -94,7 +94,8 @@ describe('the writer', () => {
     const results = await withFullDisk(store, () =>
       Promise.allSettled([enrol(store, 'x'), enrol(store, 'y'.repeat(60_000)), enrol(store, 'z')]),
     );
-    for (const result of results) expect(result).toMatchObject({ status: 'rejected', reason: { code: 'storage-full', status: 503 } });
+    for (const result of results)
+      expect(result).toMatchObject({ status: 'rejected', reason: { code: 'storage-full', status: 503 } });
     expect(deviceNames()).toEqual(['before']);
     expect(readHead(store.reads)).toEqual(head);
     expect(fixture.fatal).toEqual([]);
@@ -165,7 +166,10 @@ function connectionOf(store: Store): Connection {
 }
 
 class FailingCommit extends Connection {
-  override run(sql: string, ...params: Parameters<Connection['run']> extends [string, ...infer P] ? P : never): ReturnType<Connection['run']> {
+  override run(
+    sql: string,
+    ...params: Parameters<Connection['run']> extends [string, ...infer P] ? P : never
+  ): ReturnType<Connection['run']> {
     if (sql === 'COMMIT') throw Object.assign(new Error('disk I/O error'), { code: 'SQLITE_IOERR_FSYNC' });
     return super.run(sql, ...params);
   }

@@ -99,7 +99,8 @@ export class Writer {
   }
 
   private enqueue<T>(name: string, run: (tx: Tx) => () => T): Promise<T> {
-    if (this.stopped !== 'no') return Promise.reject(problem(this.stopped === 'failed' ? 'storage-failed' : 'shutting-down'));
+    if (this.stopped !== 'no')
+      return Promise.reject(problem(this.stopped === 'failed' ? 'storage-failed' : 'shutting-down'));
     if (this.queue.length >= QUEUE_COMMANDS_MAX) return Promise.reject(problem('busy', 'too many writes are waiting'));
     return new Promise<T>((resolve, reject) => {
       this.queue.push({ name, run, resolve: (value) => resolve(value as T), reject });

@@ -60,9 +60,17 @@ export const helloAnswerSchema = z.looseObject({
   protocol: z.int().min(1),
   scopes: z.array(scopeSchema),
   /** One for each incarnation named that the hub knows. */
-  streams: z.array(z.looseObject({ incarnation: id, appliedSeq: z.int().min(0), headHash: hash, durableSeq: z.int().min(0) })),
+  streams: z.array(
+    z.looseObject({ incarnation: id, appliedSeq: z.int().min(0), headHash: hash, durableSeq: z.int().min(0) }),
+  ),
   /** `hash: null` where the hub has no such line. */
   hashes: z.array(z.looseObject({ incarnation: id, seq: z.int().min(0), hash: hash.nullable() })),
-  cursors: z.array(z.looseObject({ scope: scopeSchema, verdict: z.enum(['ok', 'fork', 'ahead', 'gone', 'not-yours']), newest: z.int().min(0) })),
+  cursors: z.array(
+    z.looseObject({
+      scope: scopeSchema,
+      verdict: z.enum(['ok', 'fork', 'ahead', 'gone', 'not-yours']),
+      newest: z.int().min(0),
+    }),
+  ),
 });
 export type HelloAnswer = z.infer<typeof helloAnswerSchema>;

@@ -96,7 +96,9 @@ export const FEED_KINDS = {
   operator: z.looseObject({
     operator: z.string().min(1).max(64),
     name: z.string().max(100),
-    grants: z.array(z.looseObject({ role: z.string(), scope: z.enum(['tenant', 'region', 'branch']), id: z.string().optional() })),
+    grants: z.array(
+      z.looseObject({ role: z.string(), scope: z.enum(['tenant', 'region', 'branch']), id: z.string().optional() }),
+    ),
     pinVerifier: z.string().nullable(),
     active: z.boolean(),
   }),

@@ -72,7 +72,8 @@ export function decodePush(body: Buffer): ReceivedPush {
     lines.push({ bytes, hash: previous });
     at = stop + 1;
   }
-  if (lines.length !== header.count) throw new MalformedPush(`${lines.length} lines where ${header.count} are announced`);
+  if (lines.length !== header.count)
+    throw new MalformedPush(`${lines.length} lines where ${header.count} are announced`);
   if (previous.toString('hex') !== header.headHash) throw new MalformedPush('the lines do not lead to headHash');
   return { header, lines };
 }
@@ -85,6 +86,7 @@ function decodeHeader(bytes: Buffer): PushHeader {
     throw new MalformedPush('the header is not JSON');
   }
   const parsed = pushHeaderSchema.safeParse(value);
-  if (!parsed.success) throw new MalformedPush(`header: ${parsed.error.issues[0]?.path.join('.')} ${parsed.error.issues[0]?.message}`);
+  if (!parsed.success)
+    throw new MalformedPush(`header: ${parsed.error.issues[0]?.path.join('.')} ${parsed.error.issues[0]?.message}`);
   return parsed.data;
 }

@@ -37,7 +37,9 @@ export function openSealed(sealed: string, privateKey: KeyObject): Buffer {
 
 function sharedKey(privateKey: KeyObject, publicKey: KeyObject, ephemeralRaw: string, sealingKey: string): Buffer {
   const secret = diffieHellman({ privateKey, publicKey });
-  return Buffer.from(hkdfSync('sha256', secret, Buffer.alloc(0), `branchline-seal-1\n${ephemeralRaw}\n${sealingKey}`, 32));
+  return Buffer.from(
+    hkdfSync('sha256', secret, Buffer.alloc(0), `branchline-seal-1\n${ephemeralRaw}\n${sealingKey}`, 32),
+  );
 }
 
 function x25519PublicKey(raw: string): KeyObject {

@@ -49,7 +49,12 @@ export const saleSchema = z.looseObject({
   source: z.enum(['live', 'import', 'away']),
   customerId: z.string().max(64).optional(),
   location: z
-    .looseObject({ latitude: z.number(), longitude: z.number(), accuracyM: z.number().optional(), source: z.string().max(20).optional() })
+    .looseObject({
+      latitude: z.number(),
+      longitude: z.number(),
+      accuracyM: z.number().optional(),
+      source: z.string().max(20).optional(),
+    })
     .optional(),
   currency,
   lines: z.array(saleLineSchema).min(1),
