@@ -42,7 +42,9 @@ export function readConfig(env: NodeJS.ProcessEnv): HubConfig {
   const found = result.data;
   const https = readTls(found.HUB_TLS_CERT, found.HUB_TLS_KEY);
   if (!https && !isLoopback(found.HUB_HOST)) {
-    throw new EnvironmentFailure(`HUB_HOST: ${found.HUB_HOST} is reachable by others, which needs HUB_TLS_CERT and HUB_TLS_KEY`);
+    throw new EnvironmentFailure(
+      `HUB_HOST: ${found.HUB_HOST} is reachable by others, which needs HUB_TLS_CERT and HUB_TLS_KEY`,
+    );
   }
   return {
     databaseUrl: found.DATABASE_URL,
@@ -56,7 +58,8 @@ export function readConfig(env: NodeJS.ProcessEnv): HubConfig {
 
 function readTls(cert: string | undefined, key: string | undefined): HubConfig['https'] {
   if (cert === undefined && key === undefined) return undefined;
-  if (cert === undefined || key === undefined) throw new EnvironmentFailure('HUB_TLS_CERT and HUB_TLS_KEY belong together');
+  if (cert === undefined || key === undefined)
+    throw new EnvironmentFailure('HUB_TLS_CERT and HUB_TLS_KEY belong together');
   return { cert: readFileOf('HUB_TLS_CERT', cert), key: readFileOf('HUB_TLS_KEY', key) };
 }
 

@@ -1,13 +1,16 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { ScheduleModule } from '@nestjs/schedule';
 import { AUTHENTICATORS, accessGuardProvider } from '@branchline/access/access.guard.js';
-import type { Authenticators } from '@branchline/access/principal.js';
+import type { Authenticator, Authenticators } from '@branchline/access/principal.js';
 import { HealthModule } from '@branchline/http/health.js';
 import { MetricsModule } from '@branchline/http/metrics.js';
+import { BranchesModule } from './branches/branches.module.js';
 import { readiness } from './database/readiness.js';
 import { Database } from './database/unit-of-work.js';
+import { FeedModule } from './feed/feed.module.js';
 import { PartsModule } from './parts.module.js';
-import type { HubParts } from './providers.js';
+import { PeopleModule } from './people/people.module.js';
+import { PERSON_AUTHENTICATOR, type HubParts } from './providers.js';
 
 @Module({})
 export class HubModule {
@@ -18,12 +21,16 @@ export class HubModule {
         PartsModule.forRoot(parts),
         ScheduleModule.forRoot(),
         MetricsModule.forRoot(),
+        FeedModule,
+        PeopleModule,
+        BranchesModule,
         HealthModule.forRoot({ inject: [Database], useFactory: readiness }),
       ],
       providers: [
         {
           provide: AUTHENTICATORS,
-          useFactory: (): Authenticators => ({}),
+          inject: [PERSON_AUTHENTICATOR],
+          useFactory: (person: Authenticator): Authenticators => ({ person }),
         },
         accessGuardProvider,
       ],

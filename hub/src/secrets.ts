@@ -73,7 +73,10 @@ function keyOf(file: string, make: () => KeyObject): KeyObject {
 }
 
 function pepperOf(file: string): Buffer {
-  const pepper = Buffer.from(contentOf(file, () => `${randomBytes(PEPPER_BYTES).toString('base64url')}\n`).toString('utf8'), 'base64url');
+  const pepper = Buffer.from(
+    contentOf(file, () => `${randomBytes(PEPPER_BYTES).toString('base64url')}\n`).toString('utf8'),
+    'base64url',
+  );
   if (pepper.length !== PEPPER_BYTES) throw new EnvironmentFailure(`${file} does not hold ${PEPPER_BYTES} bytes`);
   return pepper;
 }

@@ -33,7 +33,14 @@ export async function startHub(config: HubConfig, clock: Clock, logger?: LoggerS
   try {
     await migrate(dataSource);
     await renewHubEpoch(database, v7);
-    const module = HubModule.forRoot({ database, secrets, clock, newId: v7, randomBytes, passwords: new PasswordHasher() });
+    const module = HubModule.forRoot({
+      database,
+      secrets,
+      clock,
+      newId: v7,
+      randomBytes,
+      passwords: new PasswordHasher(),
+    });
     const app = await createHttpApp(module, {
       name: 'Branchline hub',
       version: HUB_VERSION,

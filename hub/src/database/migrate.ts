@@ -49,15 +49,20 @@ async function ensureAppRole(runner: QueryRunner): Promise<void> {
   const [role] = (await runner.query(
     `SELECT rolsuper OR rolbypassrls AS passes FROM pg_roles WHERE rolname = 'branchline_app'`,
   )) as { passes: boolean }[];
-  if (role?.passes) throw new EnvironmentFailure('the role branchline_app passes row-level security by (SUPERUSER or BYPASSRLS)');
-  const [own] = (await runner.query(`SELECT pg_has_role('branchline_app', 'MEMBER') AS member`)) as { member: boolean }[];
+  if (role?.passes)
+    throw new EnvironmentFailure('the role branchline_app passes row-level security by (SUPERUSER or BYPASSRLS)');
+  const [own] = (await runner.query(`SELECT pg_has_role('branchline_app', 'MEMBER') AS member`)) as {
+    member: boolean;
+  }[];
   if (own?.member) return;
   try {
     await runner.query('GRANT branchline_app TO CURRENT_USER');
   } catch (error) {
     if (sqlStateOf(error) === CONCURRENTLY_UPDATED) return ensureAppRole(runner);
     if (sqlStateOf(error) !== INSUFFICIENT_PRIVILEGE) throw error;
-    throw new EnvironmentFailure('this user may not act as branchline_app: let an administrator GRANT branchline_app to it');
+    throw new EnvironmentFailure(
+      'this user may not act as branchline_app: let an administrator GRANT branchline_app to it',
+    );
   }
 }
 
@@ -68,6 +73,8 @@ async function createAppRole(runner: QueryRunner): Promise<void> {
     const state = sqlStateOf(error) ?? '';
     if (MADE_MEANWHILE.has(state)) return;
     if (state !== INSUFFICIENT_PRIVILEGE) throw error;
-    throw new EnvironmentFailure('the role branchline_app is missing and this user may not create it: CREATE ROLE branchline_app NOLOGIN');
+    throw new EnvironmentFailure(
+      'the role branchline_app is missing and this user may not create it: CREATE ROLE branchline_app NOLOGIN',
+    );
   }
 }

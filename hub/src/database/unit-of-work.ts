@@ -114,9 +114,18 @@ export class Database {
     }
   }
 
-  private async inside<T>(runner: QueryRunner, tx: Tx, work: (tx: Tx) => Promise<T>, options: TransactionOptions): Promise<T> {
+  private async inside<T>(
+    runner: QueryRunner,
+    tx: Tx,
+    work: (tx: Tx) => Promise<T>,
+    options: TransactionOptions,
+  ): Promise<T> {
     try {
-      await tx.query(ENTER, [tx.tenantId, `${options.statementMsMax ?? STATEMENT_MS_MAX}`, `${IDLE_IN_TRANSACTION_MS_MAX}`]);
+      await tx.query(ENTER, [
+        tx.tenantId,
+        `${options.statementMsMax ?? STATEMENT_MS_MAX}`,
+        `${IDLE_IN_TRANSACTION_MS_MAX}`,
+      ]);
       return await work(tx);
     } catch (error) {
       // A connection that broke cannot roll back; PostgreSQL does it. What failed first is what matters.

@@ -344,10 +344,25 @@ const rollup = (name: string, member: string, memberKey: string, columns: string
 const LINES_AND_UNITS = 'lines bigint NOT NULL,\n    units_milli bigint NOT NULL';
 
 const ROLLUPS = [
-  rollup('sales_by_hour', 'hour smallint NOT NULL', 'hour', `baskets bigint NOT NULL,\n    ${LINES_AND_UNITS},\n    ${AMOUNTS}`),
+  rollup(
+    'sales_by_hour',
+    'hour smallint NOT NULL',
+    'hour',
+    `baskets bigint NOT NULL,\n    ${LINES_AND_UNITS},\n    ${AMOUNTS}`,
+  ),
   rollup('sales_by_product', 'product text NOT NULL', 'product', `${LINES_AND_UNITS},\n    ${AMOUNTS}`),
-  rollup('sales_by_tender', 'tender text NOT NULL', 'tender', 'baskets bigint NOT NULL,\n    amount_minor bigint NOT NULL'),
-  rollup('sales_by_operator', 'operator text NOT NULL', 'operator', `baskets bigint NOT NULL,\n    ${LINES_AND_UNITS},\n    ${AMOUNTS}`),
+  rollup(
+    'sales_by_tender',
+    'tender text NOT NULL',
+    'tender',
+    'baskets bigint NOT NULL,\n    amount_minor bigint NOT NULL',
+  ),
+  rollup(
+    'sales_by_operator',
+    'operator text NOT NULL',
+    'operator',
+    `baskets bigint NOT NULL,\n    ${LINES_AND_UNITS},\n    ${AMOUNTS}`,
+  ),
   rollup(
     'sales_by_modifier',
     'kind text NOT NULL,\n    informational boolean NOT NULL',
