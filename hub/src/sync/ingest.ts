@@ -7,7 +7,7 @@ import { archiveLines } from './archive.js';
 import type { FactContext, Mismatch } from './facts.js';
 import { openIncarnation, type BoxOfStream } from './open-incarnation.js';
 import { projectBisecting } from './project-bisecting.js';
-import { WrongSeq, readLine, type LineReading, type SetAside } from './read-line.js';
+import type { LineReading, SetAside } from './read-line.js';
 import { advanceStream, findHash, findStream, lockBranch, type Stream } from './streams.js';
 import { quarantinedOf, recordMismatches, recordSetAside } from './set-aside.js';
 
@@ -22,11 +22,11 @@ export type IngestOutcome =
 /**
  * Takes a push in, whole, in one transaction: what was applied before is checked and passed over, what follows is
  * archived as it came, projected, and the stream advances. Lines that cannot be projected are set aside; they never stop
- * the stream. The push's own chain and its signature were proved before.
+ * the stream. The push's own chain and its signature were proved before; `readings` are of its lines, one each.
  *
  * @throws MalformedPush, Problem `not-yours`
  */
-export async function ingest(tx: Tx, push: ReceivedPush, context: IngestContext): Promise<IngestOutcome> {
+export async function ingest(tx: Tx, push: ReceivedPush, readings: readonly LineReading[], context: IngestContext): Promise<IngestOutcome> {
   const { header, lines } = push;
   const { box, nowMs } = context;
   await lockBranch(tx, box, nowMs);
@@ -40,10 +40,10 @@ export async function ingest(tx: Tx, push: ReceivedPush, context: IngestContext)
   } else if (header.previousHash !== GENESIS_HASH.toString('hex')) {
     throw new MalformedPush('the first line of an incarnation follows 32 zero bytes');
   }
-  const fresh = lines.slice(appliedSeq + 1 - header.fromSeq);
-  const readings = readAll(fresh, appliedSeq + 1);
   if (!known) await openIncarnation(tx, header.incarnation, readings[0], context);
-  const applied = await apply(tx, header.incarnation, appliedSeq + 1, fresh, readings, context);
+  const overlap = appliedSeq + 1 - header.fromSeq;
+  const fresh = lines.slice(overlap);
+  const applied = await apply(tx, header.incarnation, appliedSeq + 1, fresh, readings.slice(overlap), context);
   const head = fresh.at(-1)?.hash.toString('hex') ?? (known as Stream).headHash;
   const answer: PushAnswer = {
     appliedSeq: appliedSeq + fresh.length,
@@ -65,15 +65,6 @@ async function findFork(tx: Tx, stream: Stream, { header, lines }: ReceivedPush)
   if (lastShared < header.fromSeq) return null;
   const theirs = lines[lastShared - header.fromSeq]?.hash.toString('hex');
   return theirs === (await findHash(tx, stream, lastShared)) ? null : fork;
-}
-
-function readAll(lines: readonly ReceivedLine[], firstSeq: number): LineReading[] {
-  try {
-    return lines.map((line, at) => readLine(line.bytes, firstSeq + at));
-  } catch (error) {
-    if (error instanceof WrongSeq) throw new MalformedPush(error.message);
-    throw error;
-  }
 }
 
 async function apply(

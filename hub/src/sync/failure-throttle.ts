@@ -1,0 +1,42 @@
+import type { Clock } from '@branchline/domain/clock.js';
+import { problem } from '@branchline/http/problem.js';
+
+const FAILURES_MAX = 20;
+/** One failure is forgiven each. */
+const REFILL_MS = 3_000;
+const KEYS_MAX = 10_000;
+
+/**
+ * Slows guessing down without slowing a chain that enrols its boxes from one address: only failures count. In memory, by
+ * process.
+ */
+export class FailureThrottle {
+  private readonly failures = new Map<string, { count: number; atMs: number }>();
+
+  constructor(private readonly clock: Clock) {}
+
+  /** @throws Problem `too-many-requests` with Retry-After */
+  check(key: string): void {
+    const count = this.countOf(key);
+    if (count < FAILURES_MAX) return;
+    const waitS = Math.ceil(((count - FAILURES_MAX + 1) * REFILL_MS) / 1000);
+    throw problem('too-many-requests', undefined, { headers: { 'retry-after': String(waitS) } });
+  }
+
+  fail(key: string): void {
+    const count = Math.min(this.countOf(key) + 1, FAILURES_MAX);
+    // Deleted first, so that the order of the map is that of use and the oldest is what a full map forgets.
+    this.failures.delete(key);
+    for (const oldest of this.failures.keys()) {
+      if (this.failures.size < KEYS_MAX) break;
+      this.failures.delete(oldest);
+    }
+    this.failures.set(key, { count, atMs: this.clock.now() });
+  }
+
+  private countOf(key: string): number {
+    const known = this.failures.get(key);
+    if (!known) return 0;
+    return Math.max(0, known.count - Math.max(0, this.clock.now() - known.atMs) / REFILL_MS);
+  }
+}

@@ -1,0 +1,46 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { sendProblem } from '@branchline/http/problem-filter.js';
+import { problem } from '@branchline/http/problem.js';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { BoxTokens } from './box-tokens.js';
+import { PUSH_RETRY_AFTER_S, PushLane } from './push-lane.js';
+
+export const PUSH_PATH = '/sync/v1/push';
+
+/**
+ * Lets a push in before its body is read: guards come after. Decides about room, and that only one who bears a token of
+ * ours takes any; whether the token still counts is for the guard.
+ */
+@Injectable()
+export class PushAdmission implements OnModuleInit {
+  constructor(
+    private readonly adapter: HttpAdapterHost,
+    private readonly lane: PushLane,
+    private readonly tokens: BoxTokens,
+  ) {}
+
+  onModuleInit(): void {
+    const fastify = this.adapter.httpAdapter.getInstance<FastifyInstance>();
+    fastify.addHook('onRequest', (request, reply, done) => {
+      if (request.routeOptions.url !== PUSH_PATH || this.admit(request, reply)) done();
+    });
+  }
+
+  private admit(request: FastifyRequest, reply: FastifyReply): boolean {
+    const box = this.tokens.signedBox(request);
+    if (box === null) {
+      sendProblem(reply, problem('unauthenticated', undefined, { headers: { 'www-authenticate': 'Bearer', connection: 'close' } }));
+      return false;
+    }
+    const leave = this.lane.admit(box);
+    if (leave === null) {
+      const headers = { 'retry-after': String(PUSH_RETRY_AFTER_S), connection: 'close' };
+      sendProblem(reply, problem('busy', 'Too many pushes at once.', { headers }));
+      return false;
+    }
+    // Sent, cut off or failed: every answer and every broken connection ends so.
+    reply.raw.once('close', leave);
+    return true;
+  }
+}

@@ -1,0 +1,65 @@
+import { Logger, Module } from '@nestjs/common';
+import type { Clock } from '@branchline/domain/clock.js';
+import type { NewId } from '@branchline/domain/uuid.js';
+import { METRICS_REGISTRY } from '@branchline/http/metrics.js';
+import type { Registry } from 'prom-client';
+import { Database } from '../database/unit-of-work.js';
+import { BOX_AUTHENTICATOR, CLOCK, NEW_ID, RANDOM_BYTES } from '../providers.js';
+import { HubSecrets } from '../secrets.js';
+import { BoxTokens } from './box-tokens.js';
+import { FailureThrottle } from './failure-throttle.js';
+import { IngestMetrics } from './ingest-metrics.js';
+import { Nonces } from './nonces.js';
+import { PushAdmission } from './push-admission.js';
+import { PushLane } from './push-lane.js';
+import { SYNC_PARTS, type SyncParts } from './sync-parts.js';
+import { SyncController } from './sync.controller.js';
+import { WorkListController } from './work-list.controller.js';
+
+@Module({
+  controllers: [SyncController, WorkListController],
+  providers: [
+    PushAdmission,
+    { provide: PushLane, useFactory: () => new PushLane() },
+    { provide: BoxTokens, inject: [HubSecrets, CLOCK], useFactory: (secrets: HubSecrets, clock: Clock) => new BoxTokens(secrets, clock) },
+    { provide: IngestMetrics, inject: [METRICS_REGISTRY], useFactory: (registry: Registry) => new IngestMetrics(registry) },
+    {
+      provide: SYNC_PARTS,
+      inject: [Database, HubSecrets, CLOCK, NEW_ID, RANDOM_BYTES, BoxTokens, PushLane, IngestMetrics],
+      useFactory: syncParts,
+    },
+    {
+      provide: BOX_AUTHENTICATOR,
+      inject: [BoxTokens, Database],
+      useFactory: (tokens: BoxTokens, database: Database) => tokens.authenticator(database),
+    },
+  ],
+  exports: [BOX_AUTHENTICATOR],
+})
+export class SyncModule {}
+
+function syncParts(
+  database: Database,
+  secrets: HubSecrets,
+  clock: Clock,
+  newId: NewId,
+  randomBytes: (bytes: number) => Buffer,
+  tokens: BoxTokens,
+  lane: PushLane,
+  metrics: IngestMetrics,
+): SyncParts {
+  const nonces = new Nonces(secrets.boxesKey);
+  return {
+    database,
+    secrets,
+    clock,
+    newId,
+    randomBytes,
+    tokens,
+    lane,
+    metrics,
+    nonces,
+    logger: new Logger('sync'),
+    throttle: new FailureThrottle(clock),
+  };
+}
