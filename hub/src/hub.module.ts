@@ -10,7 +10,8 @@ import { Database } from './database/unit-of-work.js';
 import { FeedModule } from './feed/feed.module.js';
 import { PartsModule } from './parts.module.js';
 import { PeopleModule } from './people/people.module.js';
-import { PERSON_AUTHENTICATOR, type HubParts } from './providers.js';
+import { BOX_AUTHENTICATOR, PERSON_AUTHENTICATOR, type HubParts } from './providers.js';
+import { SyncModule } from './sync/sync.module.js';
 
 @Module({})
 export class HubModule {
@@ -24,13 +25,14 @@ export class HubModule {
         FeedModule,
         PeopleModule,
         BranchesModule,
+        SyncModule,
         HealthModule.forRoot({ inject: [Database], useFactory: readiness }),
       ],
       providers: [
         {
           provide: AUTHENTICATORS,
-          inject: [PERSON_AUTHENTICATOR],
-          useFactory: (person: Authenticator): Authenticators => ({ person }),
+          inject: [PERSON_AUTHENTICATOR, BOX_AUTHENTICATOR],
+          useFactory: (person: Authenticator, box: Authenticator): Authenticators => ({ person, box }),
         },
         accessGuardProvider,
       ],
