@@ -27,8 +27,13 @@ describe('a password', () => {
     const stored = await hasher.hash('x');
     await hasher.verify(undefined, 'x');
     expect(await hasher.verify(undefined, 'nobody knows this')).toBe(false);
-    const known = await fastestMs(() => hasher.verify(stored, 'wrong'));
-    const unknown = await fastestMs(() => hasher.verify(undefined, 'wrong'));
+    // In turns, and the fastest of each: what else runs on this machine slows both alike.
+    let known = Infinity;
+    let unknown = Infinity;
+    for (let turn = 0; turn < 8; turn++) {
+      known = Math.min(known, await tookMs(() => hasher.verify(stored, 'wrong')));
+      unknown = Math.min(unknown, await tookMs(() => hasher.verify(undefined, 'wrong')));
+    }
     expect(unknown).toBeGreaterThan(known / 2);
     expect(unknown).toBeLessThan(known * 2);
   });
@@ -53,12 +58,8 @@ describe('a flood of sign-ins', () => {
   });
 });
 
-async function fastestMs(work: () => Promise<unknown>): Promise<number> {
-  let fastest = Infinity;
-  for (let run = 0; run < 5; run++) {
-    const startedAt = performance.now();
-    await work();
-    fastest = Math.min(fastest, performance.now() - startedAt);
-  }
-  return fastest;
+async function tookMs(work: () => Promise<unknown>): Promise<number> {
+  const startedAt = performance.now();
+  await work();
+  return performance.now() - startedAt;
 }

@@ -4,11 +4,12 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
 import { isNativeError } from 'node:util/types';
 import { z } from 'zod';
 import { EnvironmentFailure } from './exit.js';
 import { ProblemFilter, sendProblem } from './problem-filter.js';
-import { problem } from './problem.js';
+import { PROBLEM_MEDIA_TYPE, problem, problemBody } from './problem.js';
 import { SchemaPipe } from './schema.js';
 import { parseStrictJson } from './strict-json.js';
 
@@ -87,6 +88,7 @@ class ClosingAdapter extends FastifyAdapter {
       requestTimeout: REQUEST_MS_MAX,
       keepAliveTimeout: KEEP_ALIVE_MS,
       return503OnClosing: false,
+      clientErrorHandler: refuseBrokenRequest,
       genReqId: () => randomUUID(),
       // The router refuses a malformed URL before any hook or filter runs.
       frameworkErrors: (_error: Error, request: FastifyRequest, reply: FastifyReply) => {
@@ -108,6 +110,18 @@ class ClosingAdapter extends FastifyAdapter {
     this.closing = true;
     super.beforeClose();
   }
+}
+
+/** What is not even HTTP gets the same kind of answer, written by hand: there is no request yet to reply to. */
+function refuseBrokenRequest(error: Error, socket: Socket): void {
+  if (!socket.writable || ('code' in error && error.code === 'ECONNRESET')) {
+    socket.destroy();
+    return;
+  }
+  const refused = problem('bad-request', 'This is not a well-formed HTTP request.');
+  const told = JSON.stringify(problemBody(refused));
+  const head = `HTTP/1.1 400 Bad Request\r\nContent-Type: ${PROBLEM_MEDIA_TYPE}\r\nContent-Length: ${Buffer.byteLength(told)}`;
+  socket.end(`${head}\r\nConnection: close\r\n\r\n${told}`);
 }
 
 const DOCS = /^\/docs(?:[/?]|$)/;

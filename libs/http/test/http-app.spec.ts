@@ -320,6 +320,22 @@ describe('figures', () => {
   });
 });
 
+describe('requests', () => {
+  it('are timed by the pattern of their route, not by their address', async () => {
+    for (const address of [`/v1/carts/${ID}`, '/v1/carts/12', '/v1/nowhere-a', '/v1/nowhere-b'])
+      await client.get(address);
+    const { data } = await client.get('/metrics');
+    const counts = String(data).match(/^http_request_duration_seconds_count\{.*$/gm) ?? [];
+    expect(counts.some((line) => line.includes('method="GET",route="/v1/carts/:id",status="200"'))).toBe(true);
+    expect(counts.some((line) => line.includes('route="/v1/carts/:id",status="400"'))).toBe(true);
+    expect(counts.join()).not.toContain('nowhere');
+  });
+
+  it('that are not HTTP are told so in the same way', async () => {
+    expect(await rawRequest('HELLO\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 [^]*problem\+json[^]*"bad-request"/);
+  });
+});
+
 describe('listening', () => {
   it('where somebody listens already is a failure of the environment, in one line', async () => {
     logged.length = 0;
