@@ -1,0 +1,103 @@
+import { isFeedKind, type FeedKind } from '@branchline/replication/feed.js';
+import type { FeedApplier } from '../feed-record.js';
+import { failureOf } from '../store/storage-failure.js';
+import type { ReadTx, Tx } from '../store/tx.js';
+import { readCursors } from './feed-cursors.js';
+import { RANK_HELD } from './feed-staging.js';
+
+export type FeedAppliers = Readonly<Record<Exclude<FeedKind, 'release'>, FeedApplier>>;
+
+export const SLICE_ROWS_MAX = 50;
+export const SLICE_MS_MAX = 4;
+
+/** Milliseconds from any start; only differences count. */
+export type Stopwatch = () => number;
+
+/** A record that its applier would not take: a bug here or there. It is held, the others go on. */
+export class RecordNotApplied extends Error {
+  override readonly name = 'RecordNotApplied';
+  constructor(
+    readonly no: number,
+    readonly what: string,
+    cause: unknown,
+  ) {
+    super(`${what}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+}
+
+type StagedRow = {
+  no: number;
+  scope: string;
+  number: number;
+  kind: string;
+  key: string;
+  version: number;
+  retake: 0 | 1;
+  deleted: 0 | 1;
+  body: string;
+};
+
+const TURN_SQL = `
+  SELECT no, scope, number, kind, key, version, retake, deleted, body FROM feed_staged
+  WHERE release IS ? AND rank < ${RANK_HELD} ORDER BY rank, no LIMIT ${SLICE_ROWS_MAX}`;
+
+/**
+ * One slice of what is ready: records that stand alone, in the order they came, and those of `release`. A release of up to
+ * one slice is visible at once, whole. A larger one takes several transactions (100,000 prices: some seconds), so that no
+ * sale waits for it; in between a sale sees each product either as before or as after, with a price either way
+ * (`rankOf`), and what must change at one instant is dated ahead by `validFrom`.
+ *
+ * @returns whether there may be more
+ * @throws RecordNotApplied
+ */
+export function applySlice(tx: Tx, release: string | null, appliers: FeedAppliers, stopwatch: Stopwatch): boolean {
+  const rows = tx.all<StagedRow>(TURN_SQL, release);
+  const startMs = stopwatch();
+  let applied = 0;
+  for (const row of rows) {
+    if (applied > 0 && stopwatch() - startMs >= SLICE_MS_MAX) return true;
+    applyRow(tx, row, appliers);
+    tx.run('DELETE FROM feed_staged WHERE no = ?', row.no);
+    applied += 1;
+  }
+  return rows.length === SLICE_ROWS_MAX;
+}
+
+function applyRow(tx: Tx, row: StagedRow, appliers: FeedAppliers): void {
+  const { kind, key, version } = row;
+  if (!isFeedKind(kind) || kind === 'release') throw new Error(`a record of kind ${kind} has no rows`);
+  const apply = appliers[kind];
+  try {
+    // The row of another epoch goes first, so that its version cannot stand against the record. No reader sees the gap.
+    if (row.retake === 1) apply(tx, { key, version: Number.MAX_SAFE_INTEGER, deleted: true, body: {} });
+    apply(tx, { key, version, deleted: row.deleted === 1, body: JSON.parse(row.body) });
+  } catch (error) {
+    if (failureOf(error) !== null) throw error;
+    throw new RecordNotApplied(row.no, `${row.scope} ${row.number} (${kind} ${key})`, error);
+  }
+}
+
+/** Sets a record aside: it stays, and is looked at again after an upgrade. */
+export function holdRecord(tx: Tx, no: number): void {
+  tx.run('UPDATE feed_staged SET rank = ? WHERE no = ?', RANK_HELD, no);
+}
+
+/**
+ * Releases with staged records whose final record is here and whose needs are met: of the scopes it names, this edge's own
+ * have got there. Others' do not count.
+ */
+export function releasesReady(tx: ReadTx): string[] {
+  const due = tx.all<{ release: string; needs: string }>(
+    `SELECT release, needs FROM release_due r WHERE EXISTS (
+       SELECT 1 FROM feed_staged s WHERE s.release = r.release AND s.rank < ${RANK_HELD}) ORDER BY release`,
+  );
+  if (due.length === 0) return [];
+  const reached = new Map(readCursors(tx).map(({ scope, number }) => [scope, number]));
+  return due
+    .filter(({ needs }) => needsMet(JSON.parse(needs) as Record<string, number>, reached))
+    .map(({ release }) => release);
+}
+
+export function needsMet(needs: Readonly<Record<string, number>>, reached: ReadonlyMap<string, number>): boolean {
+  return Object.entries(needs).every(([scope, number]) => (reached.get(scope) ?? number) >= number);
+}

@@ -1,0 +1,113 @@
+import {
+  bodyHashOf,
+  FEED_KINDS,
+  feedHash,
+  isFeedKind,
+  type FeedPage,
+  type FeedRecord,
+} from '@branchline/replication/feed.js';
+import type { Tx } from '../store/tx.js';
+import { moveCursor, type FeedCursor } from './feed-cursors.js';
+
+/** The page is not what the scope's chain says: nothing of it is staged. */
+export class CorruptPage extends Error {
+  override readonly name = 'CorruptPage';
+}
+
+/** Proves that the records follow the cursor without a gap and are what was hashed. @throws CorruptPage */
+export function verifyPage(cursor: Pick<FeedCursor, 'scope' | 'number' | 'hash'>, page: FeedPage): void {
+  if (page.scope !== cursor.scope) throw new CorruptPage(`asked for ${cursor.scope}, got ${page.scope}`);
+  let { number, hash } = cursor;
+  for (const record of page.records) {
+    const at = `${page.scope} ${record.number}`;
+    if (record.number !== number + 1) throw new CorruptPage(`${at} follows ${number}`);
+    if (bodyHashOf(record.body) !== record.bodyHash) throw new CorruptPage(`${at}: the body is not what was hashed`);
+    if (feedHash(hash, record) !== record.hash) throw new CorruptPage(`${at}: the chain does not lead there`);
+    number = record.number;
+    hash = record.hash;
+  }
+}
+
+/** From here on staged records are held: kinds this version does not know, bodies it cannot read, rows that would not go in. */
+export const RANK_HELD = 90;
+const RANK_DELETED = 50;
+
+/**
+ * Turn of a record within its release. A large release is applied in many slices, and a sale may fall between two: so
+ * the price comes before its product and goes after it, and no product is ever sellable without its price.
+ */
+const RANK_OF_KIND: Readonly<Record<string, number>> = { 'tax-class': 1, 'branch-settings': 2, price: 3, product: 4 };
+const RANK_OTHERS = 5;
+
+export type StagedRank = { rank: number; heldFor: string | null };
+
+export function rankOf(record: Pick<FeedRecord, 'kind' | 'deleted' | 'release' | 'body'>): StagedRank {
+  const { kind, deleted, release, body } = record;
+  if (!isFeedKind(kind)) return { rank: RANK_HELD, heldFor: `kind ${kind} is not known to this version` };
+  if (!deleted) {
+    const parsed = FEED_KINDS[kind].safeParse(body);
+    const issue = parsed.error?.issues[0];
+    if (issue !== undefined) return { rank: RANK_HELD, heldFor: `${issue.path.join('.')}: ${issue.message}` };
+  }
+  // What stands alone is applied in the order it came.
+  if (release === null) return { rank: 0, heldFor: null };
+  const rank = RANK_OF_KIND[kind] ?? RANK_OTHERS;
+  return { rank: deleted ? RANK_DELETED + (RANK_OTHERS - rank) : rank, heldFor: null };
+}
+
+/**
+ * Stages some records of a verified page and moves the cursor to the last of them, in the caller's transaction: a cursor
+ * is never ahead of its effects.
+ * @returns why records are held, for the log
+ */
+export function stageRecords(tx: Tx, cursor: FeedCursor, page: FeedPage, records: readonly FeedRecord[]): string[] {
+  const held: string[] = [];
+  for (const record of records) {
+    const { rank, heldFor } = rankOf(record);
+    if (heldFor !== null) held.push(`${page.scope} ${record.number} (${record.kind} ${record.key}): ${heldFor}`);
+    else if (record.kind === 'release') {
+      storeRelease(tx, record);
+      continue;
+    }
+    if (record.release === null) dropSuperseded(tx, page.scope, record, rank);
+    insertStaged(tx, page.scope, record, rank, cursor.retake);
+  }
+  const last = records.at(-1);
+  const { number, hash } = last ?? cursor;
+  moveCursor(tx, { scope: cursor.scope, hubEpoch: page.hubEpoch, number, hash, newest: page.newest });
+  return held;
+}
+
+function insertStaged(tx: Tx, scope: string, record: FeedRecord, rank: number, retake: 0 | 1): void {
+  tx.run(
+    `INSERT INTO feed_staged (scope, number, kind, key, version, release, rank, retake, deleted, body)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    scope,
+    record.number,
+    record.kind,
+    record.key,
+    record.version,
+    record.release,
+    rank,
+    retake,
+    record.deleted ? 1 : 0,
+    JSON.stringify(record.body),
+  );
+}
+
+/** A later record of the same thing stands alone: what is still staged of before, for a release too, must not come after it. */
+function dropSuperseded(tx: Tx, scope: string, { kind, key }: FeedRecord, rank: number): void {
+  const rankMin = rank >= RANK_HELD ? RANK_HELD : 0;
+  tx.run('DELETE FROM feed_staged WHERE kind = ? AND key = ? AND scope = ? AND rank >= ?', kind, key, scope, rankMin);
+}
+
+/** Kept after it was activated, too: a scope joined or taken again later brings records of releases long past. */
+function storeRelease(tx: Tx, { key, deleted, body }: FeedRecord): void {
+  if (deleted) return;
+  const { needs } = FEED_KINDS.release.parse(body);
+  tx.run(
+    'INSERT INTO release_due (release, needs) VALUES (?, ?) ON CONFLICT (release) DO UPDATE SET needs = excluded.needs',
+    key,
+    JSON.stringify(needs),
+  );
+}

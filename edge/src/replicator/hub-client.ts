@@ -1,0 +1,91 @@
+import { promisify } from 'node:util';
+import { brotliCompress, constants } from 'node:zlib';
+import type { Clock } from '@branchline/domain/clock.js';
+import {
+  helloAnswerSchema,
+  nonceAnswerSchema,
+  tokenAnswerSchema,
+  type Cursor,
+  type HelloAnswer,
+  type HelloRequest,
+} from '@branchline/replication/box-protocol.js';
+import { feedPageSchema, type FeedPage } from '@branchline/replication/feed.js';
+import { pushAnswerSchema, type PushAnswer } from '@branchline/replication/push.js';
+import { signTokenProof } from '@branchline/replication/token-proof.js';
+import type { z } from 'zod';
+import type { BoxIdentity } from '../store/box.js';
+import { Refusal } from './hub-failure.js';
+import type { HubLine, LineRequest } from './hub-line.js';
+
+const compress = promisify(brotliCompress);
+/** Quality 4: 5.35× on real change-sets at a fraction of the time of 11. */
+const BROTLI = { params: { [constants.BROTLI_PARAM_QUALITY]: 4 } };
+
+/** Renewed this long before it ends, so that no push starts with a token that dies under way. */
+const TOKEN_RENEW_MS = 60_000;
+
+/** The hub as this box may ask it: every request bears the box's service token, got by proof of its key. */
+export class HubClient {
+  private token: { text: string; renewAtMs: number } | null = null;
+  private renewal: Promise<string> | null = null;
+
+  constructor(
+    readonly line: HubLine,
+    private readonly box: Pick<BoxIdentity, 'box' | 'signingKey'>,
+    private readonly clock: Clock,
+  ) {}
+
+  hello(request: HelloRequest): Promise<HelloAnswer> {
+    return this.ask({ method: 'POST', path: '/sync/v1/hello', body: request }, helloAnswerSchema);
+  }
+
+  /** @param body NDJSON of `encodePush` */
+  async push(body: Buffer): Promise<PushAnswer> {
+    const headers = { 'content-type': 'application/x-ndjson', 'content-encoding': 'br' };
+    return this.ask(
+      { method: 'POST', path: '/sync/v1/push', body: await compress(body, BROTLI), headers },
+      pushAnswerSchema,
+    );
+  }
+
+  feed({ scope, number, hash }: Pick<Cursor, 'scope' | 'number' | 'hash'>): Promise<FeedPage> {
+    const path = `/sync/v1/feed/${encodeURIComponent(scope)}?after=${number}&hash=${hash}`;
+    return this.ask({ method: 'GET', path }, feedPageSchema);
+  }
+
+  /** A token the hub no longer takes (it was restored, its key changed) is renewed, once. */
+  private async ask<S extends z.ZodType>(request: LineRequest, schema: S): Promise<z.output<S>> {
+    const token = await this.validToken();
+    try {
+      return await this.line.ask(withToken(request, token), schema);
+    } catch (error) {
+      if (!(error instanceof Refusal) || error.status !== 401) throw error;
+      if (this.token?.text === token) this.token = null;
+      return this.line.ask(withToken(request, await this.validToken()), schema);
+    }
+  }
+
+  private async validToken(): Promise<string> {
+    if (this.token !== null && this.clock.now() < this.token.renewAtMs) return this.token.text;
+    this.renewal ??= this.renew().finally(() => (this.renewal = null));
+    return this.renewal;
+  }
+
+  private async renew(): Promise<string> {
+    const { box, signingKey } = this.box;
+    const request = { method: 'POST', path: '/sync/v1/token' } as const;
+    const { nonce } = await this.line.ask({ ...request, body: { box } }, nonceAnswerSchema);
+    const signature = signTokenProof(box, nonce, signingKey);
+    const { token, expiresInS } = await this.line.ask(
+      { ...request, body: { box, nonce, signature } },
+      tokenAnswerSchema,
+    );
+    const lifeMs = expiresInS * 1000;
+    this.token = { text: token, renewAtMs: this.clock.now() + lifeMs - Math.min(TOKEN_RENEW_MS, lifeMs / 2) };
+    return token;
+  }
+}
+
+function withToken(request: LineRequest, token: string): LineRequest {
+  return { ...request, headers: { ...request.headers, authorization: `Bearer ${token}` } };
+}

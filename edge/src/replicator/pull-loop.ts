@@ -1,0 +1,168 @@
+import type { Clock } from '@branchline/domain/clock.js';
+import type { FeedPage } from '@branchline/replication/feed.js';
+import type { Store } from '../store/store.js';
+import { readCursor, readCursors, resetCursor, type FeedCursor } from './feed-cursors.js';
+import {
+  applySlice,
+  holdRecord,
+  RecordNotApplied,
+  releasesReady,
+  type FeedAppliers,
+  type Stopwatch,
+} from './feed-applying.js';
+import { CorruptPage, stageRecords, verifyPage } from './feed-staging.js';
+import type { HubClient } from './hub-client.js';
+import { Refusal } from './hub-failure.js';
+import type { MeetHub } from './meet-hub.js';
+import { writeSyncLog, type SyncLogEntry } from './sync-log.js';
+
+export type PullParts = {
+  store: Store;
+  hub: HubClient;
+  meet: MeetHub;
+  appliers: FeedAppliers;
+  clock: Clock;
+  stopwatch: Stopwatch;
+  alarm(message: string): void;
+  /** After each request the hub answered as asked. */
+  onContact(): void;
+};
+
+/** Records staged in one transaction: plain inserts, well within the 4 ms of a slice. */
+const STAGED_ROWS_MAX = 50;
+/** Pages of one scope in a row; then the others get their turn, and a round that has more follows at once. */
+const PAGES_IN_A_ROUND_MAX = 200;
+
+/** Fetches what is new in each scope, stages it, applies what is ready. A scope in trouble does not hold up the others. */
+export class PullRound {
+  constructor(
+    private readonly parts: PullParts,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  /** @returns whether there is more to fetch @throws LineFailure; or, after all scopes had their turn, the first refusal */
+  async run(): Promise<boolean> {
+    const { store, meet } = this.parts;
+    // What an earlier run staged and did not come to apply.
+    await this.applyReady();
+    await meet.ifDue();
+    let more = false;
+    let refused: unknown = null;
+    for (const { scope } of readCursors(store.reads)) {
+      try {
+        more = (await this.pullScope(scope)) || more;
+      } catch (error) {
+        if (!isOfScope(error)) throw error;
+        refused ??= error;
+      }
+    }
+    await this.applyReady();
+    if (refused !== null) throw refused;
+    return more;
+  }
+
+  private async pullScope(scope: string): Promise<boolean> {
+    for (let pages = 0; pages < PAGES_IN_A_ROUND_MAX; pages++) {
+      const cursor = readCursor(this.parts.store.reads, scope);
+      if (cursor === undefined || this.signal.aborted) return false;
+      const page = await this.ask(cursor);
+      if (page === null) continue;
+      this.parts.onContact();
+      verifyPage(cursor, page);
+      const followed = await this.stage(cursor, page);
+      const last = page.records.at(-1)?.number ?? cursor.number;
+      if (followed && (last >= page.newest || page.records.length === 0)) return false;
+      if (page.records.length > 0) await this.applyReady();
+    }
+    return true;
+  }
+
+  /** @returns null when the scope is to be taken again from its start */
+  private async ask(cursor: FeedCursor): Promise<FeedPage | null> {
+    try {
+      const page = await this.parts.hub.feed(cursor);
+      if (cursor.hubEpoch === null || cursor.hubEpoch === page.hubEpoch) return page;
+      await this.retake(cursor.scope, 'the hub was restored from a backup or changed');
+      return null;
+    } catch (error) {
+      // At 0 there is nothing to part from: a hub that still says fork is one to wait for.
+      if (!(error instanceof Refusal) || error.code !== 'feed-fork' || cursor.number === 0) throw error;
+      await this.retake(cursor.scope, 'the hub does not know this history of it');
+      return null;
+    }
+  }
+
+  private async retake(scope: string, why: string): Promise<void> {
+    const detail = `${scope} is taken again from its start, whatever the versions here: ${why}`;
+    await this.log([{ level: 'incident', event: 'feed-fork', detail }], (tx) => resetCursor(tx, scope));
+  }
+
+  /** @returns false when the cursor was set anew meanwhile: the page is from another life */
+  private async stage(asked: FeedCursor, page: FeedPage): Promise<boolean> {
+    const { store, clock, alarm } = this.parts;
+    const { records } = page;
+    const unmoved = records.length === 0 && asked.newest === page.newest && asked.hubEpoch === page.hubEpoch;
+    if (unmoved) return true;
+    const known = { number: asked.number, hash: asked.hash };
+    const told: string[] = [];
+    let staged = 0;
+    let followed = true;
+    await store.writer.background('stage feed', (tx) => {
+      const cursor = readCursor(tx, asked.scope);
+      followed = cursor !== undefined && cursor.number === known.number && cursor.hash === known.hash;
+      if (cursor === undefined || !followed) return false;
+      const some = records.slice(staged, staged + STAGED_ROWS_MAX);
+      const held = stageRecords(tx, cursor, page, some);
+      for (const detail of held) writeSyncLog(tx, clock.now(), { level: 'warning', event: 'feed-held', detail });
+      told.push(...held);
+      const last = some.at(-1);
+      if (last !== undefined) Object.assign(known, { number: last.number, hash: last.hash });
+      staged += some.length;
+      return staged < records.length;
+    });
+    if (told.length > 0) alarm(`${told.length} records of ${asked.scope} are held: ${told[0]}`);
+    return followed;
+  }
+
+  private async applyReady(): Promise<void> {
+    const { store } = this.parts;
+    await this.applyAll(null);
+    for (const release of releasesReady(store.reads)) await this.applyAll(release);
+  }
+
+  private async applyAll(release: string | null): Promise<void> {
+    const { store, appliers, stopwatch } = this.parts;
+    for (;;) {
+      try {
+        await store.writer.background(
+          'apply feed',
+          (tx) => !this.signal.aborted && applySlice(tx, release, appliers, stopwatch),
+        );
+        return;
+      } catch (error) {
+        // One record less each time: this ends.
+        if (!(error instanceof RecordNotApplied)) throw error;
+        const { no, message } = error;
+        await this.log([{ level: 'incident', event: 'feed-held', detail: message }], (tx) => holdRecord(tx, no));
+      }
+    }
+  }
+
+  private async log(entries: SyncLogEntry[], work: Parameters<Store['writer']['local']>[1]): Promise<void> {
+    const { store, clock, alarm } = this.parts;
+    await store.writer.local('replicator', (tx) => {
+      work(tx);
+      for (const entry of entries) writeSyncLog(tx, clock.now(), entry);
+    });
+    for (const { detail } of entries) alarm(detail);
+  }
+}
+
+/** Trouble with one scope; anything else is the line's, the box's or this program's, and ends the round. */
+function isOfScope(error: unknown): boolean {
+  if (error instanceof CorruptPage) return true;
+  return (
+    error instanceof Refusal &&
+    ['not-yours', 'feed-fork', 'feed-gone', 'not-found', 'invalid-field'].includes(error.code)
+  );
+}

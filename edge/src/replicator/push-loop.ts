@@ -1,0 +1,127 @@
+import type { PushAnswer } from '@branchline/replication/push.js';
+import type { Clock } from '@branchline/domain/clock.js';
+import { hashAt } from '../store/journal.js';
+import type { Store } from '../store/store.js';
+import type { HubClient } from './hub-client.js';
+import { Refusal } from './hub-failure.js';
+import type { MeetHub } from './meet-hub.js';
+import { batchAfterRefusal, batchAfterSuccess, judgeAnswer, nextBatch, type PushBatch } from './push-batch.js';
+import { readStreams, storeAcknowledged, streamToPush } from './push-state.js';
+import { writeSyncLog, type SyncLogEntry } from './sync-log.js';
+
+export type PushParts = {
+  store: Store;
+  hub: HubClient;
+  meet: MeetHub;
+  clock: Clock;
+  linesMax: number;
+  alarm(message: string): void;
+  /** After each request the hub answered as asked. */
+  onContact(): void;
+};
+
+/** After so many pushes in a row a round ends and another begins at once: shutdown and force get their turn. */
+const PUSHES_IN_A_ROUND_MAX = 1_000;
+/** In one round; a hub that contradicts itself more often than that is waited for. */
+const CORRECTIONS_MAX = 3;
+const QUARANTINED_TOLD_MAX = 20;
+
+/** Ships the journal, oldest incarnation first, one push in flight. */
+export class PushRound {
+  private linesMax: number;
+  private flying: PushBatch | null = null;
+
+  constructor(
+    private readonly parts: PushParts,
+    private readonly signal: AbortSignal,
+  ) {
+    this.linesMax = parts.linesMax;
+  }
+
+  isInFlight(incarnationNo: number, seq: number): boolean {
+    const batch = this.flying;
+    return batch !== null && batch.incarnationNo === incarnationNo && seq >= batch.fromSeq && seq <= batch.lastSeq;
+  }
+
+  /** @returns whether lines are left @throws LineFailure, Refusal: nothing is skipped, the round ends */
+  async run(): Promise<boolean> {
+    const { store, meet, onContact } = this.parts;
+    await meet.ifDue();
+    let corrections = 0;
+    for (let pushes = 0; pushes < PUSHES_IN_A_ROUND_MAX; pushes++) {
+      const stream = streamToPush(readStreams(store.reads));
+      if (stream === null || this.signal.aborted) return false;
+      const batch = nextBatch(store.reads, stream, this.linesMax, store.box);
+      try {
+        await this.pushOne(batch);
+        onContact();
+      } catch (error) {
+        if (corrections === CORRECTIONS_MAX || !(await this.corrected(batch, error))) throw error;
+        corrections += 1;
+      }
+    }
+    return true;
+  }
+
+  /** Where the hub stands elsewhere than this box believed, hello mends it at once. @returns whether to go on */
+  private async corrected(batch: PushBatch, error: unknown): Promise<boolean> {
+    if (!(error instanceof Refusal)) return false;
+    const { meet } = this.parts;
+    if (!['seq-gap', 'fork', 'push-unclear', 'not-yours'].includes(error.code)) return false;
+    meet.makeDue();
+    await meet.ifDue();
+    return error.code !== 'not-yours' || meet.leaveForeign(batch, batch.fromSeq - 1);
+  }
+
+  private async pushOne(batch: PushBatch): Promise<void> {
+    const { store, hub } = this.parts;
+    this.flying = batch;
+    try {
+      const answer = await hub.push(batch.body);
+      const verdict = judgeAnswer(batch, answer, (seq) => hashAt(store.reads, batch.incarnationNo, seq));
+      if (verdict.kind === 'unclear') {
+        const said = `the answer to lines ${batch.fromSeq}–${batch.lastSeq} speaks of line ${answer.appliedSeq}`;
+        throw new Refusal({ status: 200, code: 'push-unclear', detail: said, retryAfterMs: null, extension: {} });
+      }
+      await this.acknowledge(batch, { ...answer, ...verdict });
+      this.linesMax = batchAfterSuccess(this.linesMax, this.parts.linesMax);
+    } catch (error) {
+      const tooLarge = error instanceof Refusal && error.status === 413;
+      if (!tooLarge || batch.fromSeq === batch.lastSeq) throw error;
+      // Halved from what was really sent: the byte limit may have cut the batch below the line limit.
+      this.linesMax = batchAfterRefusal(batch.lastSeq - batch.fromSeq + 1);
+    } finally {
+      this.flying = null;
+    }
+  }
+
+  private async acknowledge(batch: PushBatch, answer: PushAnswer): Promise<void> {
+    const { store, clock, alarm } = this.parts;
+    const { appliedSeq, durableSeq } = answer;
+    const entries = logOf(batch, answer);
+    await store.writer.local('acknowledge', (tx) => {
+      storeAcknowledged(tx, { incarnationNo: batch.incarnationNo, appliedSeq, durableSeq }, clock.now());
+      for (const entry of entries) writeSyncLog(tx, clock.now(), entry);
+    });
+    // The hub knows these lines now; a file restored to before them must be recognised, even after a power cut.
+    store.witness.sync();
+    for (const { level, detail } of entries) if (level === 'incident') alarm(detail);
+  }
+}
+
+function logOf(batch: PushBatch, answer: PushAnswer): SyncLogEntry[] {
+  const { appliedSeq, quarantined } = answer;
+  const lines = appliedSeq - batch.fromSeq + 1;
+  const acknowledged = `the hub has ${lines === 1 ? 'line' : `${lines} lines up to`} ${appliedSeq}`;
+  const entries: SyncLogEntry[] = [{ level: 'info', event: 'pushed', detail: acknowledged }];
+  for (const { seq, code, detail } of quarantined.slice(0, QUARANTINED_TOLD_MAX)) {
+    entries.push({
+      level: 'warning',
+      event: 'quarantined',
+      detail: `head office set line ${seq} aside: ${code}: ${detail}`,
+    });
+  }
+  const untold = quarantined.length - QUARANTINED_TOLD_MAX;
+  if (untold > 0) entries.push({ level: 'warning', event: 'quarantined', detail: `and ${untold} more lines` });
+  return entries;
+}

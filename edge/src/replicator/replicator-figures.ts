@@ -1,0 +1,60 @@
+import type { Clock } from '@branchline/domain/clock.js';
+import { Gauge, type Registry } from 'prom-client';
+import type { Store } from '../store/store.js';
+import { queueLength, readStreams } from './push-state.js';
+import type { Replicator } from './replicator.js';
+import { isoOrNull, oldestQueuedAtMs } from './sync-status.js';
+
+export type ReplicationReadiness = {
+  line: 'up' | 'down';
+  queue: number;
+  oldestQueuedAt: string | null;
+  lastContactAt: string | null;
+  attempts: number;
+  hubOffsetMs: number | null;
+};
+
+/** For `/health/ready`. A store without a line is ready all the same. */
+export function replicationReadiness(store: Store, replicator: Replicator): ReplicationReadiness {
+  const { line, lastContactAtMs, attempts, hubOffsetMs } = replicator.figures();
+  const streams = readStreams(store.reads);
+  return {
+    line,
+    queue: queueLength(streams),
+    oldestQueuedAt: isoOrNull(oldestQueuedAtMs(store.reads, streams)),
+    lastContactAt: isoOrNull(lastContactAtMs),
+    attempts,
+    hubOffsetMs,
+  };
+}
+
+/** Read when they are scraped; nothing is counted twice. */
+export function registerReplicationMetrics(
+  registry: Registry,
+  store: Store,
+  replicator: Replicator,
+  clock: Clock,
+): void {
+  const gauge = (name: string, help: string, read: () => number): void => {
+    new Gauge({
+      name: `branchline_edge_${name}`,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(read());
+      },
+    });
+  };
+  const startedAtMs = clock.now();
+  const sinceContactMs = (): number => clock.now() - (replicator.figures().lastContactAtMs ?? startedAtMs);
+  gauge('queue_lines', 'Journal lines the hub has not acknowledged', () => queueLength(readStreams(store.reads)));
+  gauge('sync_attempts', 'Attempts to reach the hub that failed in a row', () => replicator.figures().attempts);
+  gauge('line_up', 'Whether the hub answered last time', () => (replicator.figures().line === 'up' ? 1 : 0));
+  gauge(
+    'since_contact_seconds',
+    'Seconds since the hub last answered, or since the start',
+    () => sinceContactMs() / 1000,
+  );
+  gauge('sync_up_bytes', 'Bytes sent to the hub since the start', () => replicator.figures().bytesUp);
+  gauge('sync_down_bytes', 'Bytes received from the hub since the start', () => replicator.figures().bytesDown);
+}

@@ -1,0 +1,60 @@
+import { randomInt } from 'node:crypto';
+import { Global, Inject, Logger, Module, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { ScheduleModule, SchedulerRegistry } from '@nestjs/schedule';
+import type { Clock } from '@branchline/domain/clock.js';
+import { METRICS_REGISTRY } from '@branchline/http/metrics.js';
+import type { Registry } from 'prom-client';
+import { CLOCK } from '../clock.js';
+import { EDGE_CONFIG, type EdgeConfig } from '../config.js';
+import { FEED_APPLIERS } from '../feed-appliers.js';
+import { IN_FLIGHT } from '../selling/in-flight.js';
+import { Store } from '../store/store.js';
+import { EDGE_VERSION } from '../version.js';
+import { registerReplicationMetrics } from './replicator-figures.js';
+import { Replicator } from './replicator.js';
+import { SyncController } from './sync.controller.js';
+
+const CHANCE_STEPS = 2 ** 32;
+
+const replicator = {
+  provide: Replicator,
+  inject: [Store, EDGE_CONFIG, CLOCK, SchedulerRegistry],
+  useFactory: (store: Store, config: EdgeConfig, clock: Clock, timers: SchedulerRegistry): Replicator =>
+    new Replicator({
+      store,
+      config,
+      appliers: FEED_APPLIERS,
+      version: EDGE_VERSION,
+      clock,
+      chance: () => randomInt(CHANCE_STEPS) / CHANCE_STEPS,
+      stopwatch: () => performance.now(),
+      timers,
+      logger: new Logger('replicator'),
+    }),
+};
+
+/** Begins when the application is up and ends before its store closes. Selling asks it which lines are on the way. */
+@Global()
+@Module({
+  imports: [ScheduleModule.forRoot()],
+  controllers: [SyncController],
+  providers: [replicator, { provide: IN_FLIGHT, useExisting: Replicator }],
+  exports: [Replicator, IN_FLIGHT],
+})
+export class ReplicatorModule implements OnApplicationBootstrap, OnModuleDestroy {
+  constructor(
+    private readonly replicator: Replicator,
+    private readonly store: Store,
+    @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(METRICS_REGISTRY) private readonly registry: Registry,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    registerReplicationMetrics(this.registry, this.store, this.replicator, this.clock);
+    this.replicator.start();
+  }
+
+  onModuleDestroy(): Promise<void> {
+    return this.replicator.stop();
+  }
+}

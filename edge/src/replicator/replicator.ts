@@ -1,0 +1,186 @@
+import type { LoggerService } from '@nestjs/common';
+import type { SchedulerRegistry } from '@nestjs/schedule';
+import type { Clock } from '@branchline/domain/clock.js';
+import type { EdgeConfig } from '../config.js';
+import type { InFlight } from '../selling/in-flight.js';
+import type { Store } from '../store/store.js';
+import { pollDelayMs, pollPhaseMs, retryDelayMs, type Chance } from './backoff.js';
+import type { FeedAppliers, Stopwatch } from './feed-applying.js';
+import { HubClient } from './hub-client.js';
+import { HubLine } from './hub-line.js';
+import { Loop, type RoundEnd } from './loop.js';
+import { MeetHub } from './meet-hub.js';
+import { PullRound } from './pull-loop.js';
+import { PushRound } from './push-loop.js';
+import { writeSyncLog, type SyncLogEntry } from './sync-log.js';
+import { troubleOf } from './trouble.js';
+
+export type ReplicatorConfig = Pick<
+  EdgeConfig,
+  'hubUrl' | 'pollMs' | 'pushLines' | 'requestTimeoutMs' | 'retryMsMin' | 'retryMsMax'
+>;
+
+export type ReplicatorParts = {
+  store: Store;
+  config: ReplicatorConfig;
+  appliers: FeedAppliers;
+  version: string;
+  clock: Clock;
+  chance: Chance;
+  stopwatch: Stopwatch;
+  timers: SchedulerRegistry;
+  logger: Pick<LoggerService, 'error'>;
+};
+
+/** What people and machines are shown of the line. */
+export type LineFigures = {
+  line: 'up' | 'down';
+  /** Last time the hub answered as asked, epoch ms; null: not since the start. */
+  lastContactAtMs: number | null;
+  nextAttemptAtMs: number | null;
+  /** Failed in a row. */
+  attempts: number;
+  hubOffsetMs: number | null;
+  bytesUp: number;
+  bytesDown: number;
+};
+
+type Direction = 'push' | 'pull';
+type Course = {
+  loop: Loop;
+  work: { run(): Promise<boolean> };
+  attempts: number;
+  trouble: string | null;
+  phaseMs: number;
+};
+
+/** Keeps this edge and the hub of one mind: the journal up, the feed down, each in a loop of its own, neither waiting for the other. */
+export class Replicator implements InFlight {
+  private readonly stopping = new AbortController();
+  private readonly hubLine: HubLine;
+  private readonly meet: MeetHub;
+  private readonly pushing: PushRound;
+  private readonly courses: Record<Direction, Course>;
+  private line: 'up' | 'down' = 'down';
+  private lastContactAtMs: number | null = null;
+
+  constructor(private readonly parts: ReplicatorParts) {
+    const { store, config, clock, appliers, stopwatch, version } = parts;
+    const { signal } = this.stopping;
+    const alarm = (message: string): void => parts.logger.error(message);
+    const onContact = (): void => this.contacted();
+    this.hubLine = new HubLine({ ...config, clock, signal });
+    const hub = new HubClient(this.hubLine, store.box, clock);
+    this.meet = new MeetHub({ store, hub, clock, version, alarm, onContact });
+    const common = { store, hub, meet: this.meet, clock, alarm, onContact };
+    this.pushing = new PushRound({ ...common, linesMax: config.pushLines }, signal);
+    const pulling = new PullRound({ ...common, appliers, stopwatch }, signal);
+    const phaseMs = pollPhaseMs(store.box.branch, config.pollMs);
+    this.courses = {
+      push: { ...this.course('push', this.pushing), phaseMs: phaseMs + Math.floor(config.pollMs / 2) },
+      pull: { ...this.course('pull', pulling), phaseMs },
+    };
+  }
+
+  start(): void {
+    this.parts.store.writer.onCommitted(() => this.courses.push.loop.nudge());
+    for (const { loop } of Object.values(this.courses)) loop.start(0);
+  }
+
+  /** Both loops at once, whatever they wait for; one that was halted tries again. */
+  force(): void {
+    for (const { loop } of Object.values(this.courses)) loop.force();
+  }
+
+  /** Aborts what is on the line and waits until nothing runs. What was not acknowledged is sent again by the next start. */
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    await Promise.all(Object.values(this.courses).map(({ loop }) => loop.stop()));
+    this.hubLine.close();
+  }
+
+  isInFlight(incarnationNo: number, seq: number): boolean {
+    return this.pushing.isInFlight(incarnationNo, seq);
+  }
+
+  figures(): LineFigures {
+    const courses = Object.values(this.courses);
+    const due = courses.map(({ loop }) => loop.nextAtMs).filter((at) => at !== null);
+    return {
+      line: this.line,
+      lastContactAtMs: this.lastContactAtMs,
+      nextAttemptAtMs: due.length === 0 ? null : Math.min(...due),
+      attempts: Math.max(...courses.map(({ attempts }) => attempts)),
+      hubOffsetMs: this.meet.hubOffsetMs,
+      bytesUp: this.hubLine.bytesUp,
+      bytesDown: this.hubLine.bytesDown,
+    };
+  }
+
+  private course(direction: Direction, work: Course['work']): Omit<Course, 'phaseMs'> {
+    const { timers, clock } = this.parts;
+    const loop = new Loop(`replicator-${direction}`, timers, clock, () => this.round(direction));
+    return { loop, work, attempts: 0, trouble: null };
+  }
+
+  private async round(direction: Direction): Promise<RoundEnd> {
+    const course = this.courses[direction];
+    const { clock, config, chance } = this.parts;
+    try {
+      const more = await course.work.run();
+      if (course.trouble !== null) {
+        await this.log([
+          { level: 'info', event: `${direction}-again`, detail: `goes on after ${course.attempts} failed attempts` },
+        ]);
+      }
+      Object.assign(course, { attempts: 0, trouble: null });
+      return { kind: 'idle', afterMs: more ? 0 : pollDelayMs(clock.now(), course.phaseMs, config.pollMs, chance) };
+    } catch (error) {
+      if (this.stopping.signal.aborted) return { kind: 'halted' };
+      return this.afterTrouble(course, direction, error);
+    }
+  }
+
+  private async afterTrouble(course: Course, direction: Direction, error: unknown): Promise<RoundEnd> {
+    const { config, chance } = this.parts;
+    const trouble = troubleOf(error);
+    course.attempts += 1;
+    if (trouble.hello) this.meet.makeDue();
+    const news =
+      trouble.line === 'down' ? this.line === 'up' || course.trouble === null : course.trouble !== trouble.event;
+    if (trouble.line === 'down') this.line = 'down';
+    course.trouble = trouble.event;
+    if (news) {
+      const { level, event } = trouble;
+      const detail = trouble.halt
+        ? `${trouble.detail}; ${direction} rests until it is forced`
+        : `${direction}: ${trouble.detail}`;
+      await this.log([{ level, event, detail }]);
+    }
+    if (trouble.halt) return { kind: 'halted' };
+    return { kind: 'waiting', afterMs: retryDelayMs(course.attempts, config, chance, trouble.retryAfterMs) };
+  }
+
+  /** The line carries again: whoever waits for the other loop's retry need not. */
+  private contacted(): void {
+    this.lastContactAtMs = this.parts.clock.now();
+    if (this.line === 'up') return;
+    this.line = 'up';
+    for (const { loop, trouble } of Object.values(this.courses)) {
+      if (trouble === 'line-down' && loop.isWaiting) loop.force();
+    }
+  }
+
+  /** A log that cannot be written (disk full) must not end a loop: the program's own log has it. */
+  private async log(entries: readonly SyncLogEntry[]): Promise<void> {
+    const { store, clock, logger } = this.parts;
+    for (const { level, event, detail } of entries) if (level === 'incident') logger.error(`${event}: ${detail}`);
+    try {
+      await store.writer.local('sync log', (tx) => {
+        for (const entry of entries) writeSyncLog(tx, clock.now(), entry);
+      });
+    } catch (error) {
+      logger.error(`the log of replication was not written: ${(error as Error).message}`);
+    }
+  }
+}

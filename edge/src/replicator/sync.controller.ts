@@ -1,0 +1,68 @@
+import { Controller, Get, HttpCode, Post } from '@nestjs/common';
+import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
+import { Allow } from '@branchline/access/route-access.js';
+import { decodeCursor, pageOf, pageQuery, type Page } from '@branchline/http/pagination.js';
+import { query } from '@branchline/http/schema.js';
+import { z } from 'zod';
+import { Store } from '../store/store.js';
+import { Replicator } from './replicator.js';
+import { readSyncLog } from './sync-log.js';
+import { queuedLines, syncStatus, type QueuedLine, type SyncStatus } from './sync-status.js';
+
+const listQuery = z.strictObject(pageQuery);
+type ListQuery = z.infer<typeof listQuery>;
+
+const queueKey = z.tuple([z.int().min(1), z.int().min(1)]);
+const logKey = z.tuple([z.int().min(1)]);
+
+type LoggedItem = { at: string; level: string; event: string; detail: string };
+
+/** Replication as the people of the store see it. */
+@ApiTags('sync')
+@ApiBearerAuth()
+@Controller('v1/sync')
+export class SyncController {
+  constructor(
+    private readonly store: Store,
+    private readonly replicator: Replicator,
+  ) {}
+
+  @Get('status')
+  @Allow({ by: ['operator', 'device'], ability: 'sync.read' })
+  status(): SyncStatus {
+    return syncStatus(this.store.reads, this.replicator.figures());
+  }
+
+  @Get('queue')
+  @Allow({ by: 'operator', ability: 'sync.read' })
+  queue(@query(listQuery) { limit, after }: ListQuery): Page<QueuedLine> {
+    const place = after === undefined ? null : decodeCursor(queueKey, after);
+    const lines = queuedLines(this.store.reads, limit, place && { incarnationNo: place[0], seq: place[1] });
+    return pageOf(
+      lines,
+      limit,
+      ({ incarnationNo, seq }) => [incarnationNo, seq],
+      ({ incarnation, seq, kind, key, at, bytes }) => ({ incarnation, seq, kind, key, at, bytes }),
+    );
+  }
+
+  @Get('log')
+  @Allow({ by: 'operator', ability: 'sync.read' })
+  log(@query(listQuery) { limit, after }: ListQuery): Page<LoggedItem> {
+    const beforeNo = after === undefined ? null : decodeCursor(logKey, after)[0];
+    return pageOf(
+      readSyncLog(this.store.reads, limit + 1, beforeNo),
+      limit,
+      ({ no }) => [no],
+      ({ at, level, event, detail }) => ({ at: new Date(at).toISOString(), level, event, detail }),
+    );
+  }
+
+  @Post('force')
+  @HttpCode(202)
+  @Allow({ by: 'operator', ability: 'sync.force' })
+  force(): { started: true } {
+    this.replicator.force();
+    return { started: true };
+  }
+}
