@@ -177,6 +177,13 @@ describe('the line between a client and a server', () => {
     await control.close();
   });
 
+  it('resets who connects while nobody listens behind it, and passes again when somebody does', async () => {
+    proxy.retarget({ host: '127.0.0.1', port: 1 });
+    await expect(post('nobody there')).rejects.toMatchObject({ code: 'ECONNRESET' });
+    proxy.retarget({ host: '127.0.0.1', port: targetPort });
+    expect(await post('there')).toBe('echo there');
+  });
+
   it('says in one line that its port is taken', async () => {
     const taken = startFaultProxy({ target: { host: '127.0.0.1', port: targetPort }, listenPort: targetPort });
     await expect(taken).rejects.toThrow(`port ${targetPort} is in use`);

@@ -93,6 +93,12 @@ describe('an embedded PostgreSQL', () => {
     removePostgresData(other);
   });
 
+  it('is not started twice on one folder', async () => {
+    const first = await start();
+    await expect(startPostgres({ dataDir })).rejects.toThrow(`${dataDir} is in use by process ${process.pid}`);
+    expect(await ask(first.url, 'SELECT 1 AS n')).toEqual([{ n: 1 }]);
+  });
+
   it('says in one line that a folder is not its own', async () => {
     writeFileSync(dataDir, 'a file');
     await expect(start()).rejects.toMatchObject({

@@ -82,6 +82,19 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningPo
   const dataDir = openDataFolder(binaries.user, resolve(options.dataDir), elsewhereFor(options.dataDir));
   const logFile = options.logFile ?? `${dataDir}.log`;
   await takeOver(dataDir);
+  try {
+    return await startOwn({ ...options, logFile }, binaries, dataDir);
+  } catch (error) {
+    rmSync(`${dataDir}.owner`, { force: true });
+    throw error;
+  }
+}
+
+async function startOwn(
+  options: PostgresOptions & { logFile: string },
+  binaries: PostgresBinaries,
+  dataDir: string,
+): Promise<RunningPostgres> {
   const throwaway = options.durability === 'throwaway';
   const password = existsSync(join(dataDir, 'PG_VERSION'))
     ? readPassword(dataDir)
@@ -90,7 +103,7 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningPo
     binaries,
     dataDir,
     password,
-    logFile,
+    logFile: options.logFile,
     settings: { ...SETTINGS, ...(throwaway ? THROWAWAY_SETTINGS : {}) },
   };
   for (let attempt = 1; ; attempt += 1) {
@@ -155,25 +168,33 @@ function initialise(binaries: PostgresBinaries, dataDir: string, throwaway: bool
   return password;
 }
 
-/** One folder, one living parent. The mark of its start tells the parent from a later process with the same pid. */
+/**
+ * One folder, one living parent. The mark of its start tells the parent from a later process with the same pid.
+ * Its claim is written before anything else is done in the folder, so that the next one does not take it for an orphan's.
+ */
 async function takeOver(dataDir: string): Promise<void> {
-  const owner = readLines(`${dataDir}.owner`);
-  const ownerPid = Number(owner[0]);
-  if (ownerPid && ownerPid !== process.pid && startMarkOf(ownerPid) === owner[1]) {
+  const [ownerText, ownerMark] = readLines(`${dataDir}.owner`);
+  const ownerPid = Number(ownerText);
+  const ownerLives = ownerPid > 0 && startMarkOf(ownerPid) === ownerMark;
+  const [pidText, folder] = readLines(join(dataDir, 'postmaster.pid'));
+  const pid = Number(pidText);
+  const command = pid > 0 ? commandOf(pid) : null;
+  const serverLives = command !== null && /postgres/.test(command);
+  if (ownerLives && (serverLives || ownerPid !== process.pid)) {
     throw new EnvironmentFailure(`${dataDir} is in use by process ${ownerPid}`);
   }
-  const lockFile = join(dataDir, 'postmaster.pid');
-  const [pidText, folder] = readLines(lockFile);
-  const pid = Number(pidText);
-  if (!pid || startMarkOf(pid) === null) return;
-  const command = commandOf(pid) ?? '';
-  if (!/postgres/.test(command)) {
-    // The pid belongs to somebody else by now. PostgreSQL itself would refuse to start for ever.
-    rmSync(lockFile, { force: true });
-    return;
+  if (serverLives) await stopOrphan(pid, dataDir, folder === dataDir || command.includes(dataDir));
+  // The pid belongs to somebody else by now: PostgreSQL itself would refuse to start for ever.
+  else if (command !== null) rmSync(join(dataDir, 'postmaster.pid'), { force: true });
+  try {
+    writeFileSync(`${dataDir}.owner`, `${process.pid}\n${startMarkOf(process.pid) ?? ''}\n`);
+  } catch (error) {
+    throw new EnvironmentFailure(`cannot write beside ${dataDir}: ${(error as Error).message}`);
   }
-  if (folder !== dataDir && !command.includes(dataDir))
-    throw new EnvironmentFailure(`${dataDir} is in use by process ${pid}`);
+}
+
+async function stopOrphan(pid: number, dataDir: string, isOurs: boolean): Promise<void> {
+  if (!isOurs) throw new EnvironmentFailure(`${dataDir} is in use by process ${pid}`);
   if (!(await stopServer(pid))) throw new EnvironmentFailure(`PostgreSQL ${pid} of ${dataDir} cannot be stopped`);
 }
 
@@ -197,7 +218,6 @@ async function launch(cluster: Cluster, port: number): Promise<RunningPostgres |
   const spawned = await new Promise<Error | null>((done) => child.once('error', done).once('spawn', () => done(null)));
   if (spawned) return spawned.message;
   const pid = child.pid ?? 0;
-  writeFileSync(`${dataDir}.owner`, `${process.pid}\n${startMarkOf(process.pid) ?? ''}\n`);
   const stopOnExit = () => signalProcess(pid, 'SIGINT');
   process.once('exit', stopOnExit);
   child.once('exit', () => process.removeListener('exit', stopOnExit));
