@@ -25,7 +25,7 @@ export function ed25519PublicKey(raw: string): KeyObject {
 
 /** Raw public key of a key pair, base64url: how keys travel. */
 export function rawPublicKey(key: KeyObject): string {
-  const { x } = createPublicKey(key).export({ format: 'jwk' });
+  const { x } = (key.type === 'private' ? createPublicKey(key) : key).export({ format: 'jwk' });
   if (x === undefined) throw new Error('not an Edwards or Montgomery key');
   return x;
 }
