@@ -11,12 +11,12 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { EnvironmentFailure } from '@branchline/http/exit.js';
 import pg from 'pg';
 import { findPostgres, openDataFolder, POSTGRES_ENVIRONMENT, type PostgresBinaries } from './postgres-binaries.js';
+import { assertPortIsFree, freePort } from './ports.js';
 import { commandOf, signalProcess, startMarkOf, waitForEnd } from './process-table.js';
 
 /** An embedded PostgreSQL for trying and testing: our own child, on 127.0.0.1 only, gone when we are. */
@@ -276,32 +276,6 @@ function openLog(logFile: string): number {
   } catch (error) {
     throw new EnvironmentFailure(`cannot write the log of the database: ${(error as Error).message}`);
   }
-}
-
-/** A port of 127.0.0.1 that is free at this moment. */
-export function freePort(): Promise<number> {
-  return listenOnce(0);
-}
-
-async function assertPortIsFree(port: number): Promise<void> {
-  try {
-    await listenOnce(port);
-  } catch (error) {
-    const inUse = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
-    throw new EnvironmentFailure(
-      inUse ? `port ${port} is in use` : `cannot listen on port ${port}: ${(error as Error).message}`,
-    );
-  }
-}
-
-function listenOnce(port: number): Promise<number> {
-  return new Promise((done, fail) => {
-    const server = createServer().once('error', fail);
-    server.listen(port, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => done(typeof address === 'object' && address ? address.port : port));
-    });
-  });
 }
 
 function readLines(file: string): string[] {

@@ -4,7 +4,6 @@ export interface RunCounts {
   numFailedTests: number;
   numPendingTests: number;
   numTodoTests: number;
-  numTotalTests: number;
   /** Suites that failed without running a test: a syntax error, a failing import. */
   numRuntimeErrorTestSuites: number;
 }
