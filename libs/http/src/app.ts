@@ -5,6 +5,7 @@ import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swag
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
+import { createSecureContext } from 'node:tls';
 import { isNativeError } from 'node:util/types';
 import { z } from 'zod';
 import { EnvironmentFailure } from './exit.js';
@@ -34,6 +35,7 @@ export async function createHttpApp(
   module: Type | DynamicModule,
   options: HttpAppOptions,
 ): Promise<NestFastifyApplication> {
+  if (options.https) assertUsable(options.https);
   const adapter = new ClosingAdapter(options);
   const logger = options.logger;
   const app = await NestFactory.create<NestFastifyApplication>(module, adapter, {
@@ -46,6 +48,14 @@ export async function createHttpApp(
   app.useGlobalPipes(new SchemaPipe());
   serveDocs(app, options);
   return app;
+}
+
+function assertUsable(https: { cert: string | Buffer; key: string | Buffer }): void {
+  try {
+    createSecureContext(https);
+  } catch (error) {
+    throw new EnvironmentFailure('the certificate and its key cannot be used together', { cause: error });
+  }
 }
 
 /** @returns the port really bound, which matters for port 0 */

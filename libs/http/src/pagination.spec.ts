@@ -21,13 +21,16 @@ describe('pages', () => {
   it.each([1, 3, 7, 8])('of %i show everything once, in order, and end', (limit) => {
     const shown: string[] = [];
     let after: string | null = null;
+    let pages = 0;
     do {
+      pages++;
       const page = pageAfter(after, limit);
       expect(page.items.length).toBeLessThanOrEqual(limit);
       shown.push(...page.items);
       after = page.next;
     } while (after !== null);
     expect(shown).toEqual(rows.map((row) => row.id));
+    expect(pages).toBe(Math.ceil(rows.length / limit));
   });
 
   it('of nothing have no next', () => {

@@ -347,6 +347,11 @@ describe('listening', () => {
     expect(second.getHttpServer().listening).toBe(false);
   });
 
+  it('with a certificate that is none is a failure of the environment', async () => {
+    const app = createHttpApp(CartModule, { ...options, https: { cert: 'none', key: 'none' } });
+    await expect(app).rejects.toBeInstanceOf(EnvironmentFailure);
+  });
+
   it('refuses a schema that would drop unknown fields silently', () => {
     expect(() => body(z.strictObject({ inner: z.object({ a: z.string() }) }))).toThrow(/z\.strictObject/);
   });
