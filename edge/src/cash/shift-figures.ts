@@ -91,4 +91,3 @@ function emptyFigures(businessDate: string): DayFigures {
     totalMinor: 0,
   };
 }
-

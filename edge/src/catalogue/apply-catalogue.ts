@@ -48,17 +48,7 @@ export const applyPrice: FeedApplier = (tx, record) => {
     return;
   }
   const { product, price, currency, validFrom, validTo } = feedBody('price', record);
-  tx.run(
-    UPSERT_PRICE,
-    record.key,
-    product,
-    price.minor,
-    price.per,
-    currency,
-    validFrom,
-    validTo,
-    record.version,
-  );
+  tx.run(UPSERT_PRICE, record.key, product, price.minor, price.per, currency, validFrom, validTo, record.version);
 };
 
 const UPSERT_TAX_CLASS = `

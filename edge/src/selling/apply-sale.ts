@@ -52,7 +52,11 @@ export const applySale: Applier<'sale'> = (tx, line, place) => {
     body.flags.length === 0 ? null : body.flags.join(' '),
   );
   const saleNo = Number(lastInsertRowid);
-  for (const { tenderType, currency, amountMinor } of tenderEntriesOfSale(body.currency, body.tenders, body.changeMinor)) {
+  for (const { tenderType, currency, amountMinor } of tenderEntriesOfSale(
+    body.currency,
+    body.tenders,
+    body.changeMinor,
+  )) {
     tx.run(INSERT_TENDER_ENTRY, saleNo, tenderType, currency, amountMinor, saleNo);
   }
   appendMovements(tx, saleNo, movementsOfSale(body.lines), body.lines);

@@ -46,7 +46,11 @@ export const completeSale: Command<ProposedSale, SaleOutcome> = {
   },
 };
 
-function decideSale(tx: ReadTx, { input, contentHash, till, branchCode, mayImport }: ProposedSale, context: CommandContext) {
+function decideSale(
+  tx: ReadTx,
+  { input, contentHash, till, branchCode, mayImport }: ProposedSale,
+  context: CommandContext,
+) {
   const { nowMs, epoch, actor, device } = context;
   if (actor === null) throw new Error('a live sale has an operator');
   const place = salePlace(tx, till, epoch);
@@ -86,7 +90,11 @@ export function recorded(draft: DraftLine<'sale'>, context: CommandContext, bran
   return {
     lines: [draft],
     answer: ([journal]) => ({
-      answer: saleAnswer({ body: draft.body, recordedAtMs: context.nowMs, journal: onlyRef(journal) }, branchCode, 'QUEUED'),
+      answer: saleAnswer(
+        { body: draft.body, recordedAtMs: context.nowMs, journal: onlyRef(journal) },
+        branchCode,
+        'QUEUED',
+      ),
       replayed: false,
     }),
   };

@@ -139,7 +139,12 @@ function asProblem<T>(work: () => T): T {
 
 /** Σ lines may pass what each amount of the input may not. */
 function assertProjectable(priced: PricedSale): void {
-  const largest = Math.max(priced.amountMinor, Math.abs(priced.totalMinor), Math.abs(priced.cashRoundingMinor), priced.changeMinor);
+  const largest = Math.max(
+    priced.amountMinor,
+    Math.abs(priced.totalMinor),
+    Math.abs(priced.cashRoundingMinor),
+    priced.changeMinor,
+  );
   if (largest > AMOUNT_MINOR_MAX) throw problem('invalid-sale', `a sale of ${largest} is more than can be kept`);
 }
 
@@ -155,5 +160,8 @@ function isDuplicateReference(tx: ReadTx, { input, device }: SaleToCompose): boo
 }
 
 function refsOf({ shift, customerId }: SaleBody): string[] {
-  return [...(shift === null ? [] : [`shift:${shift}`]), ...(customerId === undefined ? [] : [`customer:${customerId}`])];
+  return [
+    ...(shift === null ? [] : [`shift:${shift}`]),
+    ...(customerId === undefined ? [] : [`customer:${customerId}`]),
+  ];
 }

@@ -65,9 +65,6 @@ function whoAndWhere(tx: ReadTx, input: FinishedSaleInput, place: SalePlace): { 
   const known = tx.get<{ active: number }>('SELECT active FROM operator WHERE operator = ?', operator);
   return {
     operator,
-    flags: [
-      ...(place.shift === null ? ['no-open-shift'] : []),
-      ...(known?.active === 1 ? [] : ['unknown-operator']),
-    ],
+    flags: [...(place.shift === null ? ['no-open-shift'] : []), ...(known?.active === 1 ? [] : ['unknown-operator'])],
   };
 }

@@ -49,7 +49,8 @@ function resolveLine(resolving: Resolving, line: SaleInputLine): ResolvedLine {
     throw problem('quantity-decimals', `product ${product} is sold in whole units only`);
   }
   const priced = isExternal ? externalPrice(line) : bookPrice(resolving, line, product, offer);
-  if (resolving.source === 'away' && line.modifiers !== undefined && line.modifiers.length > 0) flags.add('unapproved-modifier');
+  if (resolving.source === 'away' && line.modifiers !== undefined && line.modifiers.length > 0)
+    flags.add('unapproved-modifier');
   return {
     toPrice: {
       lineNo: line.lineNo,
@@ -74,7 +75,8 @@ function productOf(resolving: Resolving, barcode: string): string {
   const products = productsOfBarcode(resolving.tx, barcode);
   const [only] = products;
   if (only !== undefined && products.length === 1) return only;
-  const why = only === undefined ? 'is not known here' : `is borne by several products, ${products.join(' and ')} among them`;
+  const why =
+    only === undefined ? 'is not known here' : `is borne by several products, ${products.join(' and ')} among them`;
   refuseOrFlag(resolving, 'unknown-barcode', `barcode ${barcode} ${why}`);
   return barcode;
 }

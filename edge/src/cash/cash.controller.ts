@@ -1,0 +1,78 @@
+import { Controller, Get, Post, Req, Res } from '@nestjs/common';
+import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
+import { abilityFor } from '@branchline/access/ability.js';
+import type { PrincipalOf } from '@branchline/access/principal.js';
+import { Allow, CurrentPrincipal } from '@branchline/access/route-access.js';
+import { uuid } from '@branchline/http/fields.js';
+import { body, param } from '@branchline/http/schema.js';
+import { contentHash } from '@branchline/replication/content-hash.js';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { replyStatus } from '../replay-header.js';
+import { Store } from '../store/store.js';
+import { closeInput, dayParam, shiftInput, type CloseInput, type ShiftInput } from './cash-input.js';
+import { closeShiftWithZ } from './close-shift.js';
+import { openShift, type ShiftAnswer } from './open-shift.js';
+import { sealDay, type SealAnswer } from './seal-day.js';
+import { xReport, type XReport, type ZAnswer } from './x-report.js';
+
+@ApiTags('cash')
+@ApiBearerAuth()
+@Controller('v1')
+export class CashController {
+  constructor(private readonly store: Store) {}
+
+  @Post('shifts')
+  @Allow({ by: 'operator', ability: 'shift.open' })
+  async open(
+    @body(shiftInput) input: ShiftInput,
+    @Req() request: FastifyRequest,
+    @CurrentPrincipal('operator') who: PrincipalOf<'operator'>,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<ShiftAnswer> {
+    const shift = {
+      input,
+      contentHash: contentHash(request.body as Record<string, unknown>),
+      till: who.till,
+      mayImport: abilityFor(who.grants).can('sale.import'),
+    };
+    const { answer, replayed } = await this.store.writer.execute(openShift, shift, writingAs(who));
+    replyStatus(reply, replayed);
+    return answer;
+  }
+
+  @Get('shifts/:id/x')
+  @Allow({ by: 'operator', ability: 'shift.read' })
+  x(@param('id', uuid) id: string): XReport {
+    return xReport(this.store.reads, id);
+  }
+
+  @Post('shifts/:id/close')
+  @Allow({ by: 'operator', ability: 'shift.close' })
+  async close(
+    @param('id', uuid) id: string,
+    @body(closeInput) { declared }: CloseInput,
+    @CurrentPrincipal('operator') who: PrincipalOf<'operator'>,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<ZAnswer> {
+    const shift = { id, declared, till: who.till };
+    const { answer, replayed } = await this.store.writer.execute(closeShiftWithZ, shift, writingAs(who));
+    replyStatus(reply, replayed);
+    return answer;
+  }
+
+  @Post('days/:businessDate/seal')
+  @Allow({ by: 'operator', ability: 'day.seal' })
+  async seal(
+    @param('businessDate', dayParam) businessDate: string,
+    @CurrentPrincipal('operator') who: PrincipalOf<'operator'>,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<SealAnswer> {
+    const { answer, replayed } = await this.store.writer.execute(sealDay, { businessDate }, writingAs(who));
+    replyStatus(reply, replayed);
+    return answer;
+  }
+}
+
+function writingAs(who: PrincipalOf<'operator'>): { actor: string; device: string } {
+  return { actor: who.operator, device: who.deviceId };
+}

@@ -1,0 +1,25 @@
+import { problem } from '@branchline/http/problem.js';
+import type { ReadTx } from '../store/tx.js';
+import type { InFlight } from './in-flight.js';
+import { saleAnswer, type SaleAnswer, type SaleState } from './sale-answer.js';
+import { storedSale, type StoredSale } from './stored-sale.js';
+
+/** `GET /v1/sales/:id`. @throws Problem not-found */
+export function getSale(tx: ReadTx, id: string, branchCode: string, inFlight: InFlight): SaleAnswer {
+  const sale = storedSale(tx, id);
+  if (sale === undefined) throw problem('not-found', `no sale ${id}`);
+  return saleAnswer(sale, branchCode, stateOfSale(tx, sale, inFlight));
+}
+
+/** How far a sale has come on its way to head office. */
+export function stateOfSale(
+  tx: ReadTx,
+  { incarnationNo, seq }: Pick<StoredSale, 'incarnationNo' | 'seq'>,
+  inFlight: InFlight,
+): SaleState {
+  const appliedSeq =
+    tx.get<{ seq: number }>('SELECT applied_seq AS seq FROM push_state WHERE incarnation_no = ?', incarnationNo)?.seq ??
+    0;
+  if (seq <= appliedSeq) return 'APPLIED';
+  return inFlight.isInFlight(incarnationNo, seq) ? 'SENT' : 'QUEUED';
+}

@@ -1,0 +1,87 @@
+import { Controller, Get, HttpCode, Inject, Optional, Post, Req, Res } from '@nestjs/common';
+import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
+import { abilityFor } from '@branchline/access/ability.js';
+import type { PrincipalOf } from '@branchline/access/principal.js';
+import { Allow, CurrentPrincipal } from '@branchline/access/route-access.js';
+import { code, uuid } from '@branchline/http/fields.js';
+import type { Page } from '@branchline/http/pagination.js';
+import { problem } from '@branchline/http/problem.js';
+import { body, param, query } from '@branchline/http/schema.js';
+import { contentHash } from '@branchline/replication/content-hash.js';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { replyStatus } from '../replay-header.js';
+import { Store } from '../store/store.js';
+import { completeSale } from './complete-sale.js';
+import { findSales, salesQuery, type SalesQuery } from './find-sales.js';
+import { getSale } from './get-sale.js';
+import { IN_FLIGHT, NOTHING_IN_FLIGHT, type InFlight } from './in-flight.js';
+import type { SaleAnswer } from './sale-answer.js';
+import { saleInput, type SaleInput } from './sale-input.js';
+import { batchInput, takeBatch, type BatchInput, type ItemResult } from './till-batch.js';
+
+@ApiTags('selling')
+@ApiBearerAuth()
+@Controller('v1')
+export class SellingController {
+  private readonly inFlight: InFlight;
+
+  constructor(
+    private readonly store: Store,
+    @Optional() @Inject(IN_FLIGHT) inFlight?: InFlight,
+  ) {
+    this.inFlight = inFlight ?? NOTHING_IN_FLIGHT;
+  }
+
+  @Post('sales')
+  @Allow({ by: 'operator', ability: 'sale.create' })
+  async complete(
+    @body(saleInput) input: SaleInput,
+    @Req() request: FastifyRequest,
+    @CurrentPrincipal('operator') who: PrincipalOf<'operator'>,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<SaleAnswer> {
+    assertIdempotencyKey(request, input.id);
+    const sale = {
+      input,
+      contentHash: contentHash(request.body as Record<string, unknown>),
+      till: who.till,
+      branchCode: this.store.box.branchCode,
+      mayImport: abilityFor(who.grants).can('sale.import'),
+    };
+    const by = { actor: who.operator, device: who.deviceId };
+    const { answer, replayed } = await this.store.writer.execute(completeSale, sale, by);
+    replyStatus(reply, replayed);
+    return answer;
+  }
+
+  @Get('sales')
+  @Allow({ by: 'operator', ability: 'sale.read' })
+  list(@query(salesQuery) filter: SalesQuery): Promise<Page<SaleAnswer>> {
+    const { reads, readSource, box } = this.store;
+    return findSales({ reads, readSource, branchCode: box.branchCode, inFlight: this.inFlight }, filter);
+  }
+
+  @Get('sales/:id')
+  @Allow({ by: 'operator', ability: 'sale.read' })
+  one(@param('id', uuid) id: string): SaleAnswer {
+    return getSale(this.store.reads, id, this.store.box.branchCode, this.inFlight);
+  }
+
+  @Post('tills/:till/batch')
+  @HttpCode(200)
+  @Allow({ by: 'device' })
+  async batch(
+    @param('till', code) till: string,
+    @body(batchInput) input: BatchInput,
+    @CurrentPrincipal('device') who: PrincipalOf<'device'>,
+  ): Promise<{ results: ItemResult[] }> {
+    return { results: await takeBatch(this.store, till, input, who) };
+  }
+}
+
+/** The id is the key; a header that says otherwise would make one sale two. */
+function assertIdempotencyKey(request: FastifyRequest, id: string): void {
+  const key = request.headers['idempotency-key'];
+  if (key !== undefined && key !== id)
+    throw problem('invalid-field', 'Idempotency-Key differs from the id of the sale');
+}
