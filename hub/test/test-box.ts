@@ -1,0 +1,77 @@
+import { promisify } from 'node:util';
+import { brotliCompress } from 'node:zlib';
+import type { EnrolAnswer } from '@branchline/replication/box-protocol.js';
+import type { PushAnswer } from '@branchline/replication/push.js';
+import { signTokenProof } from '@branchline/replication/token-proof.js';
+import axios, { type AxiosInstance, type AxiosResponse } from 'axios';
+import { JournalBuilder, newBoxKeys, type BoxKeys, type BoxOfJournal } from './journal-builder.js';
+
+const compress = promisify(brotliCompress);
+
+/** What the hub may answer to a push: the acknowledgement, or a problem with its own side of it. */
+export type PushReply = Partial<PushAnswer> & { code?: string; hash?: string | null };
+
+/** A box without an edge: enrols, proves itself and pushes what a spec has written. */
+export class TestBox implements BoxOfJournal {
+  private constructor(
+    private readonly url: string,
+    readonly keys: BoxKeys,
+    readonly enrolled: EnrolAnswer,
+    readonly token: string,
+  ) {}
+
+  get tenant(): string {
+    return this.enrolled.tenant;
+  }
+  get branch(): string {
+    return this.enrolled.branch;
+  }
+  get branchCode(): string {
+    return this.enrolled.branchCode;
+  }
+  get box(): string {
+    return this.enrolled.box;
+  }
+  get epoch(): number {
+    return this.enrolled.epoch;
+  }
+
+  /** @param api of somebody who may enrol boxes */
+  static async enrol(url: string, api: AxiosInstance, branchCode: string): Promise<TestBox> {
+    const code = await api.post<{ code: string }>(`/v1/branches/${branchCode}/enrolment-codes`, { for: 'box' });
+    const keys = newBoxKeys();
+    const request = { code: code.data.code, signingKey: keys.signingKey, sealingKey: keys.sealingKey };
+    const enrolled = await apiAtSync(url).post<EnrolAnswer>('/sync/v1/enrol', request);
+    if (enrolled.status !== 200) throw new Error(`enrol: ${enrolled.status} ${JSON.stringify(enrolled.data)}`);
+    return new TestBox(url, keys, enrolled.data, await tokenOf(url, enrolled.data.box, keys));
+  }
+
+  newJournal(options: ConstructorParameters<typeof JournalBuilder>[1] = {}): JournalBuilder {
+    return new JournalBuilder(this, options);
+  }
+
+  /** Compressed as a box does it, unless `encoding` says that the bytes are ready. */
+  async push(body: Buffer, { encoding, token = this.token }: { encoding?: string; token?: string } = {}): Promise<AxiosResponse<PushReply>> {
+    const headers = { 'content-type': 'application/x-ndjson', 'content-encoding': encoding ?? 'br', authorization: `Bearer ${token}` };
+    const bytes = encoding === undefined ? await compress(body) : body;
+    return apiAtSync(this.url).post<PushReply>('/sync/v1/push', bytes, { headers });
+  }
+
+  hello(request: Record<string, unknown> = {}): Promise<AxiosResponse> {
+    const body = { protocol: 1, version: '0.1.0', contract: 1, incarnations: [], hashesAt: [], cursors: [], ...request };
+    return apiAtSync(this.url).post('/sync/v1/hello', body, { headers: { authorization: `Bearer ${this.token}` } });
+  }
+}
+
+export async function tokenOf(url: string, box: string, keys: BoxKeys): Promise<string> {
+  const api = apiAtSync(url);
+  const { data } = await api.post<{ nonce: string }>('/sync/v1/token', { box });
+  const signature = signTokenProof(box, data.nonce, keys.signing);
+  const answer = await api.post<{ token: string }>('/sync/v1/token', { box, nonce: data.nonce, signature });
+  if (answer.status !== 200) throw new Error(`token: ${answer.status} ${JSON.stringify(answer.data)}`);
+  return answer.data.token;
+}
+
+export function apiAtSync(url: string): AxiosInstance {
+  return axios.create({ baseURL: url, validateStatus: () => true, proxy: false, maxBodyLength: Infinity });
+}
