@@ -5,12 +5,15 @@ import type { Authenticator, Authenticators } from '@branchline/access/principal
 import { HealthModule } from '@branchline/http/health.js';
 import { MetricsModule } from '@branchline/http/metrics.js';
 import { BranchesModule } from './branches/branches.module.js';
+import { CatalogueModule } from './catalogue/catalogue.module.js';
 import { readiness } from './database/readiness.js';
 import { Database } from './database/unit-of-work.js';
 import { FeedModule } from './feed/feed.module.js';
+import { FleetModule } from './fleet/fleet.module.js';
 import { PartsModule } from './parts.module.js';
 import { PeopleModule } from './people/people.module.js';
 import { BOX_AUTHENTICATOR, PERSON_AUTHENTICATOR, type HubParts } from './providers.js';
+import { ReportsModule } from './reports/reports.module.js';
 import { SyncModule } from './sync/sync.module.js';
 
 @Module({})
@@ -25,7 +28,10 @@ export class HubModule {
         FeedModule,
         PeopleModule,
         BranchesModule,
+        CatalogueModule,
         SyncModule,
+        ReportsModule,
+        FleetModule,
         HealthModule.forRoot({ inject: [Database], useFactory: readiness }),
       ],
       providers: [
