@@ -1,0 +1,212 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { brotliDecompressSync } from 'node:zlib';
+import type { EnrolAnswer, HelloAnswer, HelloRequest } from '@branchline/replication/box-protocol.js';
+import { GENESIS_HASH } from '@branchline/replication/chain.js';
+import { bodyHashOf, feedHash, type FeedPage, type FeedRecord } from '@branchline/replication/feed.js';
+import { headIsSigned, rawPublicKey } from '@branchline/replication/head-signature.js';
+import { decodeLine, type JournalLine } from '@branchline/replication/line.js';
+import { decodePush, type PushAnswer } from '@branchline/replication/push.js';
+import { seal } from '@branchline/replication/sealing.js';
+import { tokenProofHolds } from '@branchline/replication/token-proof.js';
+import type { BoxIdentity } from '../../store/box.js';
+
+type Stream = { hashes: string[]; lines: JournalLine[] };
+type Reply = { status: number; body: unknown; headers?: Record<string, string> };
+type Received = { route: string; body: Buffer; token: string | undefined };
+export type Published = Pick<FeedRecord, 'kind' | 'key' | 'version' | 'body'> & Partial<Pick<FeedRecord, 'release' | 'deleted'>>;
+
+const refuse = (status: number, code: string, more: Record<string, unknown> = {}): Reply => ({
+  status,
+  body: { type: 'about:blank', title: code, status, code, detail: code, ...more },
+});
+
+/**
+ * Stands in for the hub where a spec is about the line or about answers a real hub seldom gives. It keeps chains, proofs
+ * and numbers by the same rules (`libs/replication`), in memory, over real HTTP.
+ */
+export class FakeHub {
+  hubEpoch: string = randomUUID();
+  scopes: string[] = ['tenant'];
+  readonly streams = new Map<string, Stream>();
+  readonly feeds = new Map<string, FeedRecord[]>();
+  readonly requests: string[] = [];
+  linesReceived = 0;
+  pageRecordsMax = 1_000;
+  /** Looked at before the request is served; what it returns is the answer, nothing else happens. */
+  intercept: (request: Received) => Reply | null = () => null;
+  /** Looked at after it was served: the answer may be bent. */
+  bend: (request: Received, reply: Reply) => Reply = (_request, reply) => reply;
+  private tokens = new Set<string>();
+
+  private constructor(
+    private readonly server: Server,
+    private readonly box: BoxIdentity,
+  ) {}
+
+  static async start(box: BoxIdentity): Promise<FakeHub> {
+    const server = createServer();
+    const hub = new FakeHub(server, box);
+    server.on('request', (request, response) => void hub.answer(request, response));
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+    return hub;
+  }
+
+  get port(): number {
+    return (this.server.address() as AddressInfo).port;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  linesOf(incarnation: string): JournalLine[] {
+    return this.streams.get(incarnation)?.lines ?? [];
+  }
+
+  headOf(incarnation: string): { seq: number; hash: string } {
+    const { hashes } = this.streams.get(incarnation) ?? { hashes: [] };
+    return { seq: hashes.length, hash: hashes.at(-1) ?? GENESIS_HASH.toString('hex') };
+  }
+
+  /** As after a restore from a backup taken at `seq`. */
+  forgetLinesAfter(incarnation: string, seq: number): void {
+    const stream = this.streams.get(incarnation);
+    stream?.hashes.splice(seq);
+    stream?.lines.splice(seq);
+  }
+
+  forgetTokens(): void {
+    this.tokens.clear();
+  }
+
+  publish(scope: string, ...records: Published[]): void {
+    const feed = this.feeds.get(scope) ?? [];
+    this.feeds.set(scope, feed);
+    for (const { release = null, deleted = false, ...rest } of records) {
+      const previous = feed.at(-1)?.hash ?? GENESIS_HASH.toString('hex');
+      const record = { ...rest, number: feed.length + 1, contract: 1, release, deleted, bodyHash: bodyHashOf(rest.body) };
+      feed.push({ ...record, hash: feedHash(previous, record) });
+    }
+  }
+
+  async close(): Promise<void> {
+    this.server.closeAllConnections();
+    await new Promise((done) => this.server.close(done));
+  }
+
+  private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = [];
+    try {
+      for await (const chunk of request) chunks.push(chunk as Buffer);
+    } catch {
+      return; // The line was cut while the request came.
+    }
+    const raw = Buffer.concat(chunks);
+    const body = request.headers['content-encoding'] === 'br' ? brotliDecompressSync(raw) : raw;
+    const route = `${request.method} ${request.url}`;
+    const received = { route, body, token: request.headers.authorization?.slice('Bearer '.length) };
+    this.requests.push(route);
+    const { status, body: answer, headers } = this.intercept(received) ?? this.bend(received, this.serve(received));
+    response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(answer));
+  }
+
+  private serve({ route, body, token }: Received): Reply {
+    const [, path = ''] = route.split(' ');
+    if (path === '/sync/v1/enrol') return this.enrol(JSON.parse(body.toString()) as { code: string; sealingKey: string });
+    if (path === '/sync/v1/token') return this.giveToken(JSON.parse(body.toString()) as Record<string, string>);
+    if (token === undefined || !this.tokens.has(token)) return refuse(401, 'unauthenticated');
+    if (path === '/sync/v1/hello') return { status: 200, body: this.hello(JSON.parse(body.toString()) as HelloRequest) };
+    if (path === '/sync/v1/push') return this.push(body);
+    return this.feed(new URL(path, 'http://hub'));
+  }
+
+  private enrol({ code, sealingKey }: { code: string; sealingKey: string }): Reply {
+    if (code !== 'GOOD-CODE') return refuse(401, 'code-invalid');
+    const { tenant, branch, branchCode, box, certificate, epoch, pepper } = this.box;
+    const answer: EnrolAnswer = {
+      ...{ tenant, branch, branchCode, box, certificate, epoch },
+      scopes: this.scopes,
+      pepper: seal(pepper, sealingKey),
+    };
+    return { status: 200, body: answer };
+  }
+
+  private nonces = new Set<string>();
+
+  private giveToken({ box = '', nonce, signature = '' }: Record<string, string>): Reply {
+    if (nonce === undefined) {
+      const fresh = randomBytes(16).toString('base64url');
+      this.nonces.add(fresh);
+      return { status: 200, body: { nonce: fresh, expiresInS: 60 } };
+    }
+    const holds = tokenProofHolds(box, nonce, signature, rawPublicKey(this.box.signingKey));
+    if (!this.nonces.delete(nonce) || !holds) return refuse(401, 'unauthenticated');
+    const token = randomBytes(16).toString('base64url');
+    this.tokens.add(token);
+    return { status: 200, body: { token, expiresInS: 600 } };
+  }
+
+  private hello({ incarnations, hashesAt, cursors }: HelloRequest): HelloAnswer {
+    return {
+      hubEpoch: this.hubEpoch,
+      now: 1_800_000_000_000,
+      protocol: 1,
+      scopes: this.scopes,
+      streams: incarnations
+        .filter(({ incarnation }) => this.streams.has(incarnation))
+        .map(({ incarnation }) => {
+          const { seq, hash } = this.headOf(incarnation);
+          return { incarnation, appliedSeq: seq, headHash: hash, durableSeq: 0 };
+        }),
+      hashes: hashesAt.map(({ incarnation, seq }) => ({ incarnation, seq, hash: this.hashOf(incarnation, seq) })),
+      cursors: cursors.map(({ scope }) => ({ scope, verdict: 'ok', newest: this.feeds.get(scope)?.length ?? 0 })),
+    };
+  }
+
+  private hashOf(incarnation: string, seq: number): string | null {
+    return seq === 0 ? GENESIS_HASH.toString('hex') : (this.streams.get(incarnation)?.hashes[seq - 1] ?? null);
+  }
+
+  private push(body: Buffer): Reply {
+    const { header, lines } = decodePush(body);
+    const { incarnation, fromSeq, headHash, previousHash, signature } = header;
+    const { tenant, branch, signingKey } = this.box;
+    const head = { tenant, branch, incarnation, seq: fromSeq + lines.length - 1, hash: headHash };
+    if (!headIsSigned(head, signature, rawPublicKey(signingKey))) return refuse(400, 'malformed-push');
+    const first = lines[0];
+    if (fromSeq === 1 && first !== undefined && decodeLine(first.bytes).body['box'] !== this.box.box) return refuse(403, 'not-yours');
+    const stream = this.streams.get(incarnation) ?? { hashes: [], lines: [] };
+    const appliedSeq = stream.hashes.length;
+    if (fromSeq > appliedSeq + 1) return refuse(409, 'seq-gap', { appliedSeq });
+    const differs = lines.some(({ hash }, at) => (stream.hashes[fromSeq - 1 + at] ?? hash.toString('hex')) !== hash.toString('hex'));
+    const before = fromSeq === 1 ? GENESIS_HASH.toString('hex') : stream.hashes[fromSeq - 2];
+    if (differs || before !== previousHash) return refuse(409, 'fork', { appliedSeq, hash: before });
+    for (const { bytes, hash } of lines.slice(appliedSeq + 1 - fromSeq)) {
+      stream.hashes.push(hash.toString('hex'));
+      stream.lines.push(decodeLine(bytes));
+    }
+    this.linesReceived += lines.length;
+    this.streams.set(incarnation, stream);
+    const now = this.headOf(incarnation);
+    const answer: PushAnswer = { appliedSeq: now.seq, headHash: now.hash, durableSeq: 0, quarantined: [], directives: [] };
+    return { status: 200, body: answer };
+  }
+
+  private feed(url: URL): Reply {
+    const scope = decodeURIComponent(url.pathname.slice('/sync/v1/feed/'.length));
+    if (!this.scopes.includes(scope)) return refuse(403, 'not-yours');
+    const records = this.feeds.get(scope) ?? [];
+    const after = Number(url.searchParams.get('after'));
+    const expected = after === 0 ? GENESIS_HASH.toString('hex') : records[after - 1]?.hash;
+    if (expected !== url.searchParams.get('hash')) return refuse(409, 'feed-fork');
+    const page: FeedPage = {
+      scope,
+      hubEpoch: this.hubEpoch,
+      records: records.slice(after, after + this.pageRecordsMax),
+      newest: records.length,
+    };
+    return { status: 200, body: page };
+  }
+}

@@ -1,0 +1,326 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { startFaultProxy, type FaultProxy } from '@branchline/fleet/fault-proxy.js';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { FakeHub } from '../src/replicator/testing/fake-hub.js';
+import {
+  eventually,
+  headOf,
+  journalFacts,
+  queueOf,
+  replicatorOn,
+  statusOf,
+  type RunningReplicator,
+} from '../src/replicator/testing/replicator-fixture.js';
+import { readStreams } from '../src/replicator/push-state.js';
+import { readSyncLog } from '../src/replicator/sync-log.js';
+import { lineAt } from '../src/store/journal.js';
+import type { Store } from '../src/store/store.js';
+import { newBox, storeFixture, type StoreFixture } from '../src/store/testing/store-fixture.js';
+
+let fixture: StoreFixture;
+let store: Store;
+let hub: FakeHub;
+let proxy: FaultProxy;
+const stops: (() => Promise<void>)[] = [];
+
+beforeEach(async () => {
+  fixture = storeFixture();
+  store = await fixture.open();
+  hub = await FakeHub.start(fixture.box);
+  proxy = await startFaultProxy({ target: { host: '127.0.0.1', port: hub.port } });
+});
+
+afterEach(async () => {
+  for (const stop of stops.splice(0)) await stop();
+  await store.close();
+  await proxy.close();
+  await hub.close();
+  fixture.remove();
+});
+
+function started(on: Store, url = proxy.url, overrides: Parameters<typeof replicatorOn>[2] = {}): RunningReplicator {
+  const running = replicatorOn(on, url, overrides);
+  stops.push(() => running.replicator.stop());
+  running.replicator.start();
+  return running;
+}
+
+const drained = (what: Store): Promise<void> => eventually('an empty queue', () => queueOf(what) === 0);
+const logged = (what: Store): string[] => readSyncLog(what.reads, 1_000, null).map(({ event }) => event);
+const slow = { pollMs: 60_000, retryMsMin: 30_000, retryMsMax: 60_000 };
+
+function expectSame(what: Store): void {
+  const { incarnation, seq, hash } = headOf(what);
+  expect(hub.headOf(incarnation)).toEqual({ seq, hash });
+}
+
+describe('a push', () => {
+  it('ships the journal in batches until the heads are equal', async () => {
+    await journalFacts(store, 173);
+    const { replicator } = started(store);
+    await drained(store);
+    expectSame(store);
+    expect(hub.requests.filter((route) => route.endsWith('/push'))).toHaveLength(4);
+    const { incarnation, seq, hash, epoch } = headOf(store);
+    expect(statusOf(store, replicator)).toMatchObject({
+      ...{ incarnation, epoch, lastSeq: seq, appliedSeq: seq, headHash: hash },
+      ...{ queue: 0, oldestQueuedAt: null, line: 'up', attempts: 0 },
+    });
+  });
+
+  it('follows each commit without waiting for the next poll', async () => {
+    const { replicator } = started(store, proxy.url, { config: { ...configOf(), ...slow } });
+    await eventually('the first contact', () => replicator.figures().line === 'up');
+    await journalFacts(store, 1);
+    await drained(store);
+    expectSame(store);
+  });
+
+  it('keeps a fact whose acknowledgement was lost once', async () => {
+    const facts = await journalFacts(store, 20);
+    proxy.dropReplyOf((request) => request.includes('/sync/v1/push'));
+    const { replicator } = started(store);
+    await eventually('a lost reply', () => hub.linesReceived > 0 && replicator.figures().attempts > 0);
+    expect(queueOf(store)).toBe(21);
+    proxy.dropReplyOf(null);
+    await drained(store);
+    expect(keysOf(headOf(store).incarnation)).toEqual(facts.toSorted());
+    expectSame(store);
+  });
+
+  it('lets the store go on while the line is down, and catches up when it is back', async () => {
+    const { replicator } = started(store);
+    await journalFacts(store, 5);
+    await drained(store);
+    proxy.cut();
+    const away = await journalFacts(store, 30);
+    await eventually('three failed attempts', () => replicator.figures().attempts >= 3);
+    expect(statusOf(store, replicator)).toMatchObject({ line: 'down', queue: 30 });
+    proxy.restore();
+    await drained(store);
+    expectSame(store);
+    expect(keysOf(headOf(store).incarnation)).toEqual(expect.arrayContaining(away));
+    await eventually('the end of the outage in the log', () => logged(store).some((event) => event.endsWith('-again')));
+    expect(logged(store).filter((event) => event === 'line-down').length).toBeLessThanOrEqual(2);
+  });
+
+  it.each([
+    ['is cut in the middle of the request', (line: FaultProxy) => line.resetAfterBytes({ up: 600 })],
+    ['is cut in the middle of the answer', (line: FaultProxy) => line.resetAfterBytes({ down: 40 })],
+    ['falls silent', (line: FaultProxy) => line.setSilent(true)],
+  ])('goes on after the line %s', async (_what, breakLine) => {
+    await journalFacts(store, 40);
+    breakLine(proxy);
+    const { replicator } = started(store);
+    await eventually('a failed attempt', () => replicator.figures().attempts > 0);
+    expect(queueOf(store)).toBe(41);
+    proxy.resetAfterBytes({});
+    proxy.setSilent(false);
+    await drained(store);
+    expectSame(store);
+  });
+
+  it('asks for a new token once when the hub no longer takes the old one', async () => {
+    const { replicator } = started(store);
+    await journalFacts(store, 1);
+    await drained(store);
+    hub.forgetTokens();
+    await journalFacts(store, 1);
+    await drained(store);
+    expect(replicator.figures().attempts).toBe(0);
+  });
+
+  it('waits as long as the hub asks for', async () => {
+    hub.intercept = ({ route }) => (route.endsWith('/push') ? { status: 503, body: { code: 'busy' }, headers: { 'retry-after': '30' } } : null);
+    await journalFacts(store, 1);
+    const { replicator } = started(store, proxy.url, { config: { ...configOf(), pollMs: 120_000 } });
+    await eventually('a refusal', () => replicator.figures().attempts > 0);
+    const { nextAttemptAtMs, lastContactAtMs } = replicator.figures();
+    expect(Number(nextAttemptAtMs) - Number(lastContactAtMs)).toBeGreaterThanOrEqual(29_000);
+    hub.intercept = () => null;
+    replicator.force();
+    await drained(store);
+  });
+
+  it('halves what the hub finds too large, down to what it takes', async () => {
+    hub.intercept = ({ route, body }) => {
+      return route.endsWith('/push') && body.toString().split('\n').length > 10 ? { status: 413, body: { code: 'body-too-large' } } : null;
+    };
+    await journalFacts(store, 60);
+    started(store);
+    await drained(store);
+    expectSame(store);
+  });
+
+  it.each([
+    ['of lines that were not sent', (answer: Record<string, unknown>) => ({ ...answer, appliedSeq: 1_000 })],
+    ['with another hash', (answer: Record<string, unknown>) => ({ ...answer, headHash: 'f'.repeat(64) })],
+    ['of nothing', (answer: Record<string, unknown>) => ({ ...answer, appliedSeq: 0, headHash: '0'.repeat(64) })],
+  ])('believes no acknowledgement %s', async (_what, bent) => {
+    hub.bend = (request, reply) => {
+      if (!request.route.endsWith('/push')) return reply;
+      return { ...reply, body: bent(reply.body as Record<string, unknown>) };
+    };
+    hub.intercept = ({ route }) => (route.endsWith('/hello') && hub.linesReceived > 0 ? { status: 503, body: {} } : null);
+    await journalFacts(store, 3);
+    const { replicator } = started(store);
+    await eventually('trouble', () => replicator.figures().attempts > 0 && hub.linesReceived > 0);
+    expect(queueOf(store)).toBe(4);
+  });
+
+  it('skips nothing when the hub calls it malformed, and alarms', async () => {
+    hub.intercept = ({ route }) => (route.endsWith('/push') ? { status: 400, body: { code: 'malformed-push', detail: 'no' } } : null);
+    await journalFacts(store, 3);
+    const { replicator, alarms } = started(store);
+    await eventually('two attempts', () => replicator.figures().attempts >= 2);
+    expect(queueOf(store)).toBe(4);
+    expect(alarms.filter((alarm) => alarm.includes('malformed-push'))).toHaveLength(1);
+  });
+
+  it('rests when the box is revoked until it is forced; the store goes on', async () => {
+    hub.intercept = () => ({ status: 403, body: { code: 'box-revoked', detail: 'revoked' } });
+    const { replicator } = started(store);
+    await eventually('both loops at rest', () => replicator.figures().nextAttemptAtMs === null && replicator.figures().attempts > 0);
+    await journalFacts(store, 2);
+    expect(queueOf(store)).toBe(3);
+    hub.intercept = () => null;
+    replicator.force();
+    await drained(store);
+  });
+
+  it('stops at once with a request on the line, and leaves no timer', async () => {
+    await journalFacts(store, 3);
+    proxy.setSilent(true);
+    const { replicator, timers } = replicatorOn(store, proxy.url, { config: { ...configOf(), requestTimeoutMs: 60_000 } });
+    replicator.start();
+    await eventually('a connection', () => proxy.open > 0);
+    await replicator.stop();
+    expect(timers.getTimeouts()).toEqual([]);
+    expect(queueOf(store)).toBe(4);
+  });
+});
+
+describe('hello', () => {
+  it('teaches a rebuilt file what the hub has, without sending it again', async () => {
+    await journalFacts(store, 25);
+    const first = started(store);
+    await drained(store);
+    await first.replicator.stop();
+    await store.writer.local('as a rebuild does', (tx) => tx.run('DELETE FROM push_state'));
+    const before = hub.linesReceived;
+    started(store);
+    await drained(store);
+    expect(hub.linesReceived).toBe(before);
+  });
+
+  it('sends again what a hub restored from a backup lost', async () => {
+    await journalFacts(store, 25);
+    const { replicator } = started(store);
+    await drained(store);
+    hub.forgetLinesAfter(headOf(store).incarnation, 7);
+    await journalFacts(store, 1);
+    await eventually('equal heads', () => hub.headOf(headOf(store).incarnation).seq === headOf(store).seq);
+    expectSame(store);
+    expect(replicator.figures().attempts).toBe(0);
+  });
+});
+
+describe('a copied file', () => {
+  let folder: string;
+  beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'branchline-copy-'))));
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+  /** Of the file as it stands, closed; with its witness, as a cloned disk has it. */
+  async function copy(overrides: Parameters<StoreFixture['open']>[0] = {}): Promise<Store> {
+    await store.close();
+    for (const name of ['edge.db', 'witness']) copyFileSync(join(fixture.folder, name), join(folder, name));
+    store = await fixture.open();
+    const config = { databaseFile: join(folder, 'edge.db'), witnessFile: join(folder, 'witness') };
+    const copied = await fixture.open({ config, ...overrides });
+    stops.push(() => copied.close());
+    return copied;
+  }
+
+  it('that sold on beside the original opens an incarnation of its own and journals there again what the hub lacks', async () => {
+    const common = await journalFacts(store, 90);
+    const copied = await copy();
+    const theirs = await journalFacts(store, 150);
+    const ours = await journalFacts(copied, 130);
+    const { incarnation } = headOf(store);
+    const original = started(store);
+    await drained(store);
+    await original.replicator.stop();
+
+    const before = linesByKey(copied);
+    const { alarms } = started(copied);
+    await eventually('a new incarnation', () => headOf(copied).incarnation !== incarnation);
+    await drained(copied);
+
+    const { incarnation: opened, epoch, seq } = headOf(copied);
+    expect({ epoch, seq }).toEqual({ epoch: 2, seq: 131 });
+    expectSame(copied);
+    expect(keysOf(incarnation)).toEqual([...common, ...theirs].toSorted());
+    expect(keysOf(opened)).toEqual(ours.toSorted());
+    for (const { key, contentHash } of hub.linesOf(opened).slice(1)) expect(before.get(key)).toBe(contentHash);
+    expect(hub.linesOf(opened)[0]?.body).toMatchObject({
+      reason: 'fork',
+      previous: { incarnation, seq: 91, hash: hub.streams.get(incarnation)?.hashes[90] },
+    });
+    expect(readStreams(copied.reads).map((stream) => stream.incarnation)).toEqual([opened]);
+    expect(logged(copied)).toContain('fork');
+    expect(alarms.some((alarm) => alarm.includes('130 lines were journalled again'))).toBe(true);
+  });
+
+  it('that sold nothing since is only behind: the hub is ahead, nothing forks', async () => {
+    await journalFacts(store, 5);
+    const copied = await copy();
+    await journalFacts(store, 5);
+    const original = started(store);
+    await drained(store);
+    await original.replicator.stop();
+    const { incarnation } = headOf(copied);
+    started(copied);
+    await eventually('the note in the log', () => logged(copied).includes('hub-ahead'));
+    expect(headOf(copied).incarnation).toBe(incarnation);
+    expect(queueOf(copied)).toBe(0);
+  });
+
+  it('in another box goes on in the name of that box', async () => {
+    await journalFacts(store, 4);
+    const { tenant, branch } = fixture.box;
+    const other = { ...newBox(), tenant, branch, epoch: 2 };
+    const copied = await copy({ box: other });
+    const facts = await journalFacts(copied, 3);
+    const hubOfOther = await FakeHub.start(other);
+    stops.push(() => hubOfOther.close());
+    started(copied, hubOfOther.url);
+    await drained(copied);
+    const { incarnation, epoch } = headOf(copied);
+    expect(epoch).toBe(2);
+    const keys = hubOfOther.linesOf(incarnation).map(({ key }) => key);
+    expect(keys).toEqual(expect.arrayContaining(facts));
+    expect(keys).toHaveLength(1 + 4 + 3);
+  });
+});
+
+const configOf = (): NonNullable<Parameters<typeof replicatorOn>[2]>['config'] & object => ({
+  hubUrl: proxy.url,
+  ...{ pollMs: 100, pushLines: 50, requestTimeoutMs: 500, retryMsMin: 10, retryMsMax: 40 },
+});
+
+/** Of the facts, without the line that opens the incarnation. */
+function keysOf(incarnation: string): string[] {
+  return hub
+    .linesOf(incarnation)
+    .slice(1)
+    .map(({ key }) => key)
+    .toSorted();
+}
+
+function linesByKey(of: Store): Map<string, string> {
+  const { position } = headOf(of);
+  const lines = Array.from({ length: position }, (_, at) => lineAt(of.reads, at + 1));
+  return new Map(lines.map(({ key, contentHash }) => [key, contentHash]));
+}
