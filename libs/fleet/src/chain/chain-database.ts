@@ -1,0 +1,105 @@
+import { join } from 'node:path';
+import { EnvironmentFailure } from '@branchline/http/exit.js';
+import pg from 'pg';
+import { removePostgresData, startPostgres } from '../postgres.js';
+
+export interface ChainDatabase {
+  /** What the hub gets as DATABASE_URL. */
+  url: string;
+  /** Ends what was started for it; the data stays. */
+  stop(): Promise<void>;
+  /** After `stop`: nothing of it is left. */
+  remove(): Promise<void>;
+}
+
+export interface ChainDatabaseOptions {
+  dataDir: string;
+  /** A PostgreSQL of the user's own (`DATABASE_URL`); absent: an embedded one. */
+  serverUrl: string | undefined;
+  /** Of the database on that server: nothing else there is touched. */
+  name: string;
+  durability: 'full' | 'throwaway';
+}
+
+const CONNECT_MS_MAX = 10_000;
+const DUPLICATE_DATABASE = '42P04';
+
+/** @throws EnvironmentFailure with one line */
+export async function openChainDatabase(options: ChainDatabaseOptions): Promise<ChainDatabase> {
+  const { serverUrl, name } = options;
+  if (serverUrl === undefined) return openEmbedded(options);
+  await createDatabase(serverUrl, name, 'DATABASE_URL');
+  return {
+    url: databaseUrl(serverUrl, name),
+    stop: async () => undefined,
+    remove: () => withClient(serverUrl, 'DATABASE_URL', (client) => dropDatabase(client, name)),
+  };
+}
+
+/** Drops that database of the user's server, or the embedded server with all it holds; it must be stopped. */
+export async function removeChainDatabase({ dataDir, serverUrl, name }: ChainDatabaseOptions): Promise<void> {
+  if (serverUrl === undefined) return removePostgresData(folderOf(dataDir));
+  await withClient(serverUrl, 'DATABASE_URL', (client) => dropDatabase(client, name));
+}
+
+async function openEmbedded({ dataDir, name, durability }: ChainDatabaseOptions): Promise<ChainDatabase> {
+  const folder = folderOf(dataDir);
+  const server = await startPostgres({ dataDir: folder, durability, logFile: join(dataDir, 'logs', 'postgres.log') });
+  try {
+    await createDatabase(server.url, name, 'the embedded PostgreSQL');
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+  return {
+    url: databaseUrl(server.url, name),
+    stop: () => server.stop(),
+    remove: async () => removePostgresData(folder),
+  };
+}
+
+function folderOf(dataDir: string): string {
+  return join(dataDir, 'postgres');
+}
+
+function databaseUrl(serverUrl: string, name: string): string {
+  const url = new URL(serverUrl);
+  url.pathname = `/${name}`;
+  return url.href;
+}
+
+/** One that is there already is the one of the last time. */
+async function createDatabase(serverUrl: string, name: string, what: string): Promise<void> {
+  await withClient(serverUrl, what, async (client) => {
+    try {
+      await client.query(`CREATE DATABASE ${pg.escapeIdentifier(name)}`);
+    } catch (error) {
+      if ((error as { code?: string }).code !== DUPLICATE_DATABASE) throw error;
+    }
+  });
+}
+
+async function dropDatabase(client: pg.Client, name: string): Promise<void> {
+  await client.query(`DROP DATABASE IF EXISTS ${pg.escapeIdentifier(name)} WITH (FORCE)`);
+}
+
+async function withClient(url: string, what: string, work: (client: pg.Client) => Promise<void>): Promise<void> {
+  if (!URL.canParse(url) || !/^postgres(ql)?:$/.test(new URL(url).protocol)) {
+    throw new EnvironmentFailure(`${what}: expected postgres://…`);
+  }
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: CONNECT_MS_MAX });
+  try {
+    await client.connect();
+    await work(client);
+  } catch (error) {
+    throw new EnvironmentFailure(`${what}: ${reasonOf(error)}`, { cause: error });
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+/** Some failures to connect have a code and no message. */
+function reasonOf(error: unknown): string {
+  const { message, code } = error as NodeJS.ErrnoException;
+  return message || code || String(error);
+}

@@ -1,0 +1,110 @@
+import { join } from 'node:path';
+import type { Clock } from '@branchline/domain/clock.js';
+import type { SupervisedProcess } from '../processes.js';
+import { Supervisor } from '../processes.js';
+import type { ChainDatabase } from './chain-database.js';
+import { EdgeBox } from './edge-box.js';
+import { type Credentials, HubClient } from './hub-client.js';
+import { makeFolder } from './private-file.js';
+import { HUB_MAIN, initTenant, type CreatedTenant, type TenantInput } from './programs.js';
+
+export interface ChainOptions {
+  dataDir: string;
+  database: ChainDatabase;
+  /** 0: any free one. */
+  hubPort: number;
+  clock: Clock;
+  signal: AbortSignal;
+}
+
+export interface NewEdge {
+  branch: string;
+  port?: number;
+  enrolmentCode?: string;
+  env?: Record<string, string>;
+  withTillLine?: boolean;
+}
+
+/** The hub keeps its own log; what a chain shows is what went wrong. */
+const HUB_LOG_LEVEL = 'warn';
+
+/** A whole chain in one place: one hub, any number of edges, each a process of its own with its data under one folder. */
+export class Chain {
+  private hubProcess: SupervisedProcess | null = null;
+  private readonly edges = new Set<EdgeBox>();
+
+  private constructor(
+    private readonly options: ChainOptions,
+    private readonly supervisor: Supervisor,
+  ) {}
+
+  /** Starts the hub. What an earlier, killed run of the same folder has left running is stopped first. */
+  static async start(options: ChainOptions): Promise<Chain> {
+    makeFolder(join(options.dataDir, 'logs'));
+    const supervisor = new Supervisor(options.dataDir);
+    await supervisor.stopOrphans();
+    const chain = new Chain(options, supervisor);
+    try {
+      await chain.launchHub();
+      return chain;
+    } catch (error) {
+      await chain.stop();
+      throw error;
+    }
+  }
+
+  get hub(): SupervisedProcess {
+    if (!this.hubProcess) throw new Error('the hub was never started');
+    return this.hubProcess;
+  }
+
+  async launchHub(): Promise<void> {
+    const { dataDir, hubPort } = this.options;
+    const env = { ...this.hubEnv(), HUB_HOST: '127.0.0.1', HUB_PORT: String(hubPort), LOG_LEVEL: HUB_LOG_LEVEL };
+    const logFile = join(dataDir, 'logs', 'hub.log');
+    this.hubProcess = await this.supervisor.start({ name: 'hub', args: [HUB_MAIN], env, logFile });
+  }
+
+  /** After the hub is up, so that its migrations have run. */
+  createTenant(tenant: TenantInput): Promise<CreatedTenant> {
+    return initTenant(this.hubEnv(), tenant);
+  }
+
+  signIn(credentials: Credentials): HubClient {
+    return new HubClient(this.hub.url, credentials, this.options.clock, this.options.signal);
+  }
+
+  async startEdge({ branch, port = 0, enrolmentCode, env = {}, withTillLine = false }: NewEdge): Promise<EdgeBox> {
+    const { dataDir, signal } = this.options;
+    const box = await EdgeBox.start({
+      supervisor: this.supervisor,
+      branch,
+      dataDir: join(dataDir, 'edges', branch),
+      logFile: join(dataDir, 'logs', `${branch}.log`),
+      hubUrl: this.hub.url,
+      port,
+      ...(enrolmentCode !== undefined && { enrolmentCode }),
+      env,
+      withTillLine,
+      signal,
+    });
+    this.edges.add(box);
+    return box;
+  }
+
+  async stopEdge(box: EdgeBox): Promise<void> {
+    this.edges.delete(box);
+    await box.stop();
+  }
+
+  /** Edges first: their last lines still reach the hub. */
+  async stop(): Promise<void> {
+    await Promise.all([...this.edges].map((box) => this.stopEdge(box)));
+    await this.supervisor.stopAll();
+  }
+
+  private hubEnv(): Record<string, string> {
+    const { dataDir, database } = this.options;
+    return { DATABASE_URL: database.url, HUB_SECRETS_DIR: join(dataDir, 'hub-secrets') };
+  }
+}

@@ -1,0 +1,160 @@
+import type { Clock } from '@branchline/domain/clock.js';
+import { z } from 'zod';
+import { accepted, type Ask, JsonClient, Refused } from './json-client.js';
+
+export interface Credentials {
+  email: string;
+  password: string;
+}
+
+export interface BranchInput {
+  code: string;
+  name: string;
+  region: string;
+  priceZone: string;
+  assortment: string;
+  timeZone: string;
+  currency: string;
+  cutOff: string;
+  taxRounding: 'line' | 'receipt';
+  defaultTaxClass?: string;
+}
+
+const sessionSchema = z.looseObject({ accessToken: z.string(), refreshToken: z.string(), expiresInS: z.number() });
+const importSchema = z.looseObject({
+  rows: z.number(),
+  created: z.number(),
+  changed: z.number(),
+  unchanged: z.number(),
+  bad: z.array(z.looseObject({ line: z.number(), reason: z.string() })),
+});
+const salesRowSchema = z.looseObject({
+  branch: z.string(),
+  baskets: z.number(),
+  lines: z.number(),
+  units: z.number(),
+  amountMinor: z.number(),
+  discountMinor: z.number(),
+  netMinor: z.number(),
+  taxMinor: z.number(),
+  totalMinor: z.number(),
+});
+const modifierRowSchema = z.looseObject({
+  modifierKind: z.string(),
+  informational: z.boolean(),
+  lines: z.number(),
+  amountMinor: z.number(),
+});
+const completenessSchema = z.looseObject({ branch: z.string(), complete: z.boolean(), final: z.boolean() });
+const fleetItemSchema = z.looseObject({
+  branch: z.string(),
+  incarnation: z.string().nullable(),
+  epoch: z.number().nullable(),
+  appliedSeq: z.number().nullable(),
+  headHash: z.string().nullable(),
+  quarantined: z.number(),
+  sealedTo: z.string().nullable(),
+});
+
+export type ImportAnswer = z.output<typeof importSchema>;
+export type SalesRow = z.output<typeof salesRowSchema>;
+export type ModifierRow = z.output<typeof modifierRowSchema>;
+export type Completeness = z.output<typeof completenessSchema>;
+export type FleetItem = z.output<typeof fleetItemSchema>;
+
+const FLEET_PAGE = 200;
+/** Renewed after this part of its life. */
+const RENEW_AT = 0.7;
+
+/** Head office at its screen: signs in with e-mail and password, keeps its access token fresh. */
+export class HubClient {
+  private readonly http: JsonClient;
+  private access: { token: string; renewAtMs: number } | null = null;
+  private renewal: Promise<string> | null = null;
+
+  constructor(
+    readonly url: string,
+    private readonly credentials: Credentials,
+    private readonly clock: Clock,
+    signal: AbortSignal,
+  ) {
+    this.http = new JsonClient(url, signal, 300_000);
+  }
+
+  close(): void {
+    this.http.close();
+  }
+
+  async create(
+    what: 'regions' | 'price-zones' | 'assortments' | 'tax-classes' | 'branches',
+    body: object,
+  ): Promise<void> {
+    await this.ask({ method: 'POST', path: `/v1/${what}`, body }, z.unknown());
+  }
+
+  /** As `create`; what is there already stays as it is. */
+  async ensure(what: Parameters<HubClient['create']>[0], body: object): Promise<void> {
+    try {
+      await this.create(what, body);
+    } catch (error) {
+      if (!(error instanceof Refused && error.code === 'already-exists')) throw error;
+    }
+  }
+
+  async enrolmentCode(branch: string, request: { for: 'box' } | { for: 'device'; till: string }): Promise<string> {
+    const path = `/v1/branches/${branch}/enrolment-codes`;
+    return (await this.ask({ method: 'POST', path, body: request }, z.looseObject({ code: z.string() }))).code;
+  }
+
+  async addStaff(branch: string, staff: { operator: string; name: string; role: string; pin: string }): Promise<void> {
+    await this.ask({ method: 'POST', path: `/v1/branches/${branch}/staff`, body: staff }, z.unknown());
+  }
+
+  importProducts(csv: string): Promise<ImportAnswer> {
+    return this.ask({ method: 'POST', path: '/v1/imports/products', body: csv, contentType: 'text/csv' }, importSchema);
+  }
+
+  salesByBranch(): Promise<{ rows: SalesRow[]; completeness: Completeness[] }> {
+    const answer = z.looseObject({ rows: z.array(salesRowSchema), completeness: z.array(completenessSchema) });
+    return this.ask({ method: 'GET', path: '/v1/reports/sales?groupBy=branch' }, answer);
+  }
+
+  async modifiersOf(branch: string): Promise<ModifierRow[]> {
+    const path = `/v1/reports/sales?groupBy=modifierKind&branch=${branch}`;
+    return (await this.ask({ method: 'GET', path }, z.looseObject({ rows: z.array(modifierRowSchema) }))).rows;
+  }
+
+  /** All boxes of the tenant. */
+  async fleet(): Promise<FleetItem[]> {
+    const page = z.looseObject({ items: z.array(fleetItemSchema), next: z.string().nullable().optional() });
+    const items: FleetItem[] = [];
+    let after = '';
+    for (;;) {
+      const path = `/v1/fleet?limit=${FLEET_PAGE}${after && `&after=${encodeURIComponent(after)}`}`;
+      const answer = await this.ask({ method: 'GET', path }, page);
+      items.push(...answer.items);
+      if (!answer.next) return items;
+      after = answer.next;
+    }
+  }
+
+  private async ask<S extends z.ZodType>(request: Ask, schema: S): Promise<z.output<S>> {
+    const token = await this.validToken();
+    return accepted(`hub: ${request.method} ${request.path}`, await this.http.ask({ ...request, token }), schema);
+  }
+
+  private async validToken(): Promise<string> {
+    if (this.access && this.clock.now() < this.access.renewAtMs) return this.access.token;
+    // Many stores share one sign-in: the first renews for all.
+    this.renewal ??= this.signIn().finally(() => (this.renewal = null));
+    return this.renewal;
+  }
+
+  private async signIn(): Promise<string> {
+    const askedAtMs = this.clock.now();
+    const answer = await this.http.ask({ method: 'POST', path: '/v1/auth/login', body: this.credentials });
+    const { accessToken, expiresInS } = accepted('hub: sign-in', answer, sessionSchema);
+    this.access = { token: accessToken, renewAtMs: askedAtMs + expiresInS * 1000 * RENEW_AT };
+    return accessToken;
+  }
+}

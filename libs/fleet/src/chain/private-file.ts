@@ -1,0 +1,51 @@
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { EnvironmentFailure } from '@branchline/http/exit.js';
+import type { z } from 'zod';
+
+/** JSON that only its owner may read; renamed into place, so that whoever reads it reads a whole one. */
+export function writePrivateJson(file: string, content: object): void {
+  const draft = `${file}.new`;
+  try {
+    const handle = openSync(draft, 'w', 0o600);
+    try {
+      writeSync(handle, `${JSON.stringify(content, null, 2)}\n`);
+      fsyncSync(handle);
+    } finally {
+      closeSync(handle);
+    }
+    renameSync(draft, file);
+  } catch (error) {
+    throw new EnvironmentFailure(`cannot write ${file}: ${(error as Error).message}`);
+  }
+}
+
+/** Null when there is none. @throws EnvironmentFailure when it is not what was written */
+export function readPrivateJson<S extends z.ZodType>(file: string, schema: S): z.output<S> | null {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw new EnvironmentFailure(`cannot read ${file}: ${(error as Error).message}`);
+  }
+  const parsed = schema.safeParse(parseJson(text));
+  if (!parsed.success) throw new EnvironmentFailure(`${file} is not what was written there; --fresh begins anew`);
+  return parsed.data;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** @throws EnvironmentFailure when it can be neither found nor made */
+export function makeFolder(folder: string, mode = 0o755): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode });
+  } catch (error) {
+    throw new EnvironmentFailure(`cannot create ${folder}: ${(error as Error).message}`);
+  }
+}
