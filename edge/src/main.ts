@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { readFileSync } from 'node:fs';
 import { systemClock } from '@branchline/domain/clock.js';
-import { EnvironmentFailure, runMain } from '@branchline/http/exit.js';
+import { EnvironmentFailure, runMain, stopWithParent } from '@branchline/http/exit.js';
 import { createLogger } from '@branchline/http/log.js';
 import { v7 } from 'uuid';
 import { readConfig } from './config.js';
@@ -26,6 +26,7 @@ runMain('edge', async () => {
     },
   });
   process.stdout.write(`${JSON.stringify({ ready: true, url: edge.url, branch: edge.branch })}\n`);
+  stopWithParent();
   return edge;
 });
 

@@ -9,8 +9,7 @@ import { moveReference } from './move-reference.js';
 import { enrolBox } from './replicator/enrol-box.js';
 import { loadBox, saveBox, type BoxIdentity } from './store/box.js';
 import { Store } from './store/store.js';
-
-export const EDGE_VERSION = '0.1.0';
+import { EDGE_VERSION } from './version.js';
 
 /** Largest JSON body: a hand-over of 200 finished sales of 50 lines. */
 const BODY_BYTES_MAX = 8 * 1024 * 1024;

@@ -69,3 +69,15 @@ export function verdict(error: unknown): { line: string; exitCode: number } {
 function oneLine(message: string): string {
   return message.replaceAll(/\s*\n\s*/g, ' ');
 }
+
+/**
+ * For programs that a supervisor starts (`BRANCHLINE_STOP_WITH_PARENT=1`): a supervisor that was killed cannot signal its
+ * children, but its end of their standard input closes.
+ */
+export function stopWithParent(): void {
+  if (process.env['BRANCHLINE_STOP_WITH_PARENT'] !== '1') return;
+  const stop = (): void => void process.kill(process.pid, 'SIGTERM');
+  process.stdin.on('end', stop);
+  process.stdin.on('error', stop);
+  process.stdin.resume();
+}

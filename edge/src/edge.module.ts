@@ -1,0 +1,56 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { AUTHENTICATORS, accessGuardProvider } from '@branchline/access/access.guard.js';
+import type { Authenticators } from '@branchline/access/principal.js';
+import type { Clock } from '@branchline/domain/clock.js';
+import { HealthModule, type ReadinessCheck } from '@branchline/http/health.js';
+import { MetricsModule } from '@branchline/http/metrics.js';
+import { CashModule } from './cash/cash.module.js';
+import { CatalogueModule } from './catalogue/catalogue.module.js';
+import { CLOCK } from './clock.js';
+import { replicationReadiness } from './replicator/replicator-figures.js';
+import { ReplicatorModule } from './replicator/replicator.module.js';
+import { Replicator } from './replicator/replicator.js';
+import { SellingModule } from './selling/selling.module.js';
+import { edgeAuthenticators } from './staff/authenticators.js';
+import { StaffModule } from './staff/staff.module.js';
+import { StockModule } from './stock/stock.module.js';
+import { StoreModule, type StoreModuleParts } from './store/store.module.js';
+import { Store } from './store/store.js';
+import { TillsModule } from './tills/tills.module.js';
+
+@Module({})
+export class EdgeModule {
+  static forRoot(parts: StoreModuleParts): DynamicModule {
+    return {
+      module: EdgeModule,
+      imports: [
+        StoreModule.forRoot(parts),
+        MetricsModule.forRoot(),
+        TillsModule,
+        StaffModule,
+        CatalogueModule,
+        StockModule,
+        SellingModule,
+        CashModule,
+        ReplicatorModule,
+        HealthModule.forRoot({ inject: [Store, Replicator], useFactory: readiness }),
+      ],
+      providers: [
+        {
+          provide: AUTHENTICATORS,
+          inject: [Store, CLOCK],
+          useFactory: (store: Store, clock: Clock): Authenticators => edgeAuthenticators(store, clock),
+        },
+        accessGuardProvider,
+      ],
+    };
+  }
+}
+
+/** Ready to trade: the branch's settings have come once. A store without a line is ready all the same. */
+function readiness(store: Store, replicator: Replicator): ReadinessCheck {
+  return () => ({
+    ready: store.reads.get('SELECT 1 FROM branch_setting') !== undefined,
+    ...replicationReadiness(store, replicator),
+  });
+}
