@@ -1,0 +1,28 @@
+import { Controller, Get } from '@nestjs/common';
+import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
+import type { PrincipalOf } from '@branchline/access/principal.js';
+import { Allow, CurrentPrincipal } from '@branchline/access/route-access.js';
+import { decodeCursor, pageQuery, type Page } from '@branchline/http/pagination.js';
+import { query } from '@branchline/http/schema.js';
+import { z } from 'zod';
+import { branchesOf } from '../branches/find-branch.js';
+import { Database } from '../database/unit-of-work.js';
+import { listFleet, type FleetItem } from './list-fleet.js';
+
+const fleetQuery = z.strictObject(pageQuery);
+
+@ApiTags('fleet')
+@ApiBearerAuth()
+@Controller('v1/fleet')
+export class FleetController {
+  constructor(private readonly database: Database) {}
+
+  @Get()
+  @Allow({ by: 'person', ability: 'fleet.read' })
+  list(@CurrentPrincipal('person') who: PrincipalOf<'person'>, @query(fleetQuery) page: z.infer<typeof fleetQuery>): Promise<Page<FleetItem>> {
+    const [afterCode] = page.after === undefined ? [''] : decodeCursor(z.tuple([z.string()]), page.after);
+    return this.database.transaction(who.tenantId, async (tx) => listFleet(tx, await branchesOf(tx, who, 'fleet.read', afterCode), page.limit), {
+      isolation: 'REPEATABLE READ',
+    });
+  }
+}

@@ -1,0 +1,30 @@
+import { Controller, Get, Inject } from '@nestjs/common';
+import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { PrincipalOf } from '@branchline/access/principal.js';
+import { Allow, CurrentPrincipal } from '@branchline/access/route-access.js';
+import type { Clock } from '@branchline/domain/clock.js';
+import { query } from '@branchline/http/schema.js';
+import { Database } from '../database/unit-of-work.js';
+import { CLOCK } from '../providers.js';
+import { COMBINABLE } from './dimensions.js';
+import { salesReport, salesReportQuery, type SalesReport, type SalesReportQuery } from './sales-report.js';
+
+const REPORT_MS_MAX = 20_000;
+
+@ApiTags('reports')
+@ApiBearerAuth()
+@Controller('v1/reports')
+export class ReportsController {
+  constructor(
+    private readonly database: Database,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  @Get('sales')
+  @Allow({ by: 'person', ability: 'report.read' })
+  @ApiOperation({ summary: 'Consolidated sales with completeness per branch', description: `groupBy: ${COMBINABLE}` })
+  sales(@CurrentPrincipal('person') who: PrincipalOf<'person'>, @query(salesReportQuery) asked: SalesReportQuery): Promise<SalesReport> {
+    const options = { isolation: 'REPEATABLE READ', statementMsMax: REPORT_MS_MAX } as const;
+    return this.database.transaction(who.tenantId, (tx) => salesReport(tx, who, asked, this.clock.now()), options);
+  }
+}

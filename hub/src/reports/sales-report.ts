@@ -1,0 +1,144 @@
+import { z } from 'zod';
+import type { PrincipalOf } from '@branchline/access/principal.js';
+import { sumMinor } from '@branchline/domain/money.js';
+import { quantityDecimal } from '@branchline/domain/quantity.js';
+import { code } from '@branchline/http/fields.js';
+import { problem } from '@branchline/http/problem.js';
+import { branchesOf } from '../branches/find-branch.js';
+import type { BranchRow } from '../branches/branch.row.js';
+import type { Tx } from '../database/unit-of-work.js';
+import { completenessOf, type Completeness } from './completeness.js';
+import { DIMENSIONS, DIMENSION_SQL, cubeOf, type Cube, type Dimension } from './dimensions.js';
+
+const BRANCHES_MAX = 2_000;
+/** More than a person reads and a spreadsheet takes kindly. */
+export const REPORT_ROWS_MAX = 50_000;
+
+const list = <S extends z.ZodType<unknown, string>>(item: S) =>
+  z
+    .union([z.string(), z.array(z.string())])
+    .transform((value) => (Array.isArray(value) ? value : [value]).flatMap((part) => part.split(',')))
+    .pipe(z.array(item).min(1).max(BRANCHES_MAX));
+
+export const salesReportQuery = z
+  .strictObject({
+    groupBy: list(z.enum(DIMENSIONS)),
+    from: z.iso.date(),
+    to: z.iso.date(),
+    /** Codes, repeated or with commas between; absent: all that the caller may see. */
+    branch: list(code).optional(),
+  })
+  .refine(({ from, to }) => from <= to, { path: ['to'], message: 'is before from' });
+export type SalesReportQuery = z.infer<typeof salesReportQuery>;
+
+export type ReportRow = Record<string, string | number | boolean | null>;
+export type SalesReport = {
+  rows: ReportRow[];
+  totals: Record<string, unknown>;
+  completeness: Completeness[];
+  asOf: string;
+  currency: string;
+};
+
+/**
+ * Sums of sales by any combinable dimensions, out of the rollups, with how far each branch is known. To be run in one
+ * snapshot: figures and completeness of an answer belong together.
+ *
+ * @throws Problem `dimensions-not-combinable`, `mixed-currencies`, `not-found`, `bad-request` for too many rows
+ */
+export async function salesReport(tx: Tx, who: PrincipalOf<'person'>, query: SalesReportQuery, nowMs: number): Promise<SalesReport> {
+  const dimensions = [...new Set(query.groupBy)];
+  const cube = cubeOf(dimensions);
+  const branches = chosenBranches(await branchesOf(tx, who, 'report.read'), query.branch);
+  const ids = branches.map(({ id }) => id);
+  const found = await tx.query<FoundRow>(statement(cube, dimensions), [ids, query.from, query.to, REPORT_ROWS_MAX + 1]);
+  if (found.length > REPORT_ROWS_MAX) throw problem('bad-request', `More than ${REPORT_ROWS_MAX} rows: ask for fewer days or branches.`);
+  return {
+    rows: found.map((row) => shownRow(cube, dimensions, row)),
+    totals: totalsOf(cube, found),
+    completeness: await completenessOf(tx, ids, query.to),
+    asOf: new Date(nowMs).toISOString(),
+    currency: await oneCurrency(tx, branches, found),
+  };
+}
+
+/** What is not theirs is not there. */
+function chosenBranches(theirs: readonly BranchRow[], asked: readonly string[] | undefined): BranchRow[] {
+  if (asked === undefined) return [...theirs];
+  const byCode = new Map(theirs.map((branch) => [branch.code, branch]));
+  return [...new Set(asked)].map((wanted) => {
+    const branch = byCode.get(wanted);
+    if (!branch) throw problem('not-found', `There is no branch ${wanted}.`);
+    return branch;
+  });
+}
+
+const AMOUNTS = ['amountMinor', 'discountMinor', 'netMinor', 'taxMinor', 'totalMinor'] as const;
+const COLUMNS_OF_MEASURES = {
+  sales: ['baskets', 'lines', 'unitsMilli', ...AMOUNTS],
+  tenders: ['baskets', 'amountMinor'],
+  modifiers: ['lines', 'amountMinor'],
+} as const;
+
+type FoundRow = Record<string, string | number | boolean | null> & { lowestCurrency: string; highestCurrency: string };
+
+function columnsOf(cube: Cube): string[] {
+  return COLUMNS_OF_MEASURES[cube.measures].filter((column) => column !== 'baskets' || cube.hasBaskets || cube.measures !== 'sales');
+}
+
+/** Every name in it comes from the tables of this code, never from the request. */
+function statement(cube: Cube, dimensions: readonly Dimension[]): string {
+  const keys = dimensions.map((dimension) => DIMENSION_SQL[dimension]);
+  if (cube.measures === 'modifiers') keys.push('r.informational');
+  const names = [...dimensions, ...(cube.measures === 'modifiers' ? ['informational'] : [])];
+  const sums = columnsOf(cube).map((column) => `sum(r.${snakeCase(column)})::bigint AS "${column}"`);
+  return `SELECT ${keys.map((key, at) => `${key} AS "${names[at]}"`).join(', ')}, ${sums.join(', ')},
+    min(r.currency) AS "lowestCurrency", max(r.currency) AS "highestCurrency"
+  FROM ${cube.table} r JOIN branch b ON b.id = r.branch_id
+  ${dimensions.includes('category') ? 'LEFT JOIN product p ON p.tenant_id = r.tenant_id AND p.code = r.product' : ''}
+  WHERE r.branch_id = ANY ($1::uuid[]) AND r.business_date BETWEEN $2 AND $3
+  GROUP BY ${keys.join(', ')} ORDER BY ${keys.join(', ')} LIMIT $4`;
+}
+
+function snakeCase(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+function shownRow(cube: Cube, dimensions: readonly Dimension[], row: FoundRow): ReportRow {
+  const keys = Object.fromEntries(dimensions.map((dimension) => [dimension, row[dimension] ?? null]));
+  if (cube.measures === 'modifiers') return { ...keys, informational: row['informational'] ?? null, ...shownSums(cube, row) };
+  return { ...keys, ...shownSums(cube, row) };
+}
+
+/** `baskets` is null where a sale is in several rows and adding up would count it twice; units are decimal. */
+function shownSums(cube: Cube, sums: Record<string, unknown>): ReportRow {
+  const shown: ReportRow = {};
+  for (const column of COLUMNS_OF_MEASURES[cube.measures]) {
+    if (column === 'unitsMilli') shown['units'] = quantityDecimal(Number(sums[column]));
+    else shown[column] = column in sums ? (sums[column] as number | null) : null;
+  }
+  return shown;
+}
+
+/** What only informs is no money here: it is told apart and in no total. */
+function totalsOf(cube: Cube, rows: readonly FoundRow[]): Record<string, unknown> {
+  const counted = rows.filter((row) => row['informational'] !== true);
+  const totals = shownSums(cube, sumsOf(cube, counted));
+  if (cube.measures !== 'modifiers') return totals;
+  const informing = rows.filter((row) => row['informational'] === true);
+  return { ...totals, informational: shownSums(cube, sumsOf(cube, informing)) };
+}
+
+function sumsOf(cube: Cube, rows: readonly FoundRow[]): Record<string, number> {
+  const addable = columnsOf(cube).filter((column) => column !== 'baskets' || cube.hasBaskets);
+  return Object.fromEntries(addable.map((column) => [column, sumMinor(rows.map((row) => Number(row[column])))]));
+}
+
+/** @throws Problem `mixed-currencies` */
+async function oneCurrency(tx: Tx, branches: readonly BranchRow[], rows: readonly FoundRow[]): Promise<string> {
+  const currencies = new Set([...branches.map(({ currency }) => currency), ...rows.flatMap((row) => [row.lowestCurrency, row.highestCurrency])]);
+  if (currencies.size > 1) throw problem('mixed-currencies', `The selection has ${[...currencies].sort().join(' and ')}: ask for branches of one currency.`);
+  const [only] = currencies;
+  return only ?? (await tx.one<{ currency: string }>('SELECT currency FROM tenant')).currency;
+}
+
