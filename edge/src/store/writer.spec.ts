@@ -71,6 +71,22 @@ describe('the writer', () => {
     expect(hashAt(store.reads, 1, 3)).toBe(readHead(store.reads)?.hash);
   });
 
+  it('takes back the number of a line that was journalled before its rows would not go in', async () => {
+    const id = v7();
+    const execute = (device: string, name: string) =>
+      store.writer.execute(enrolDevice, { id: device, name }, BY_NOBODY);
+    await execute(id, 'first');
+    // In one group: the line of the second is appended, then its row breaks the key.
+    const results = await Promise.allSettled([execute(v7(), 'before'), execute(id, 'again'), execute(v7(), 'after')]);
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect(deviceNames().sort()).toEqual(['after', 'before', 'first']);
+    const lines = readLines(store.reads, 1, 1, 10, 1e6);
+    expect(lines.map(({ seq }) => seq)).toEqual([1, 2, 3, 4]);
+    let hash: Buffer = GENESIS_HASH;
+    for (const line of lines) expect(line.hash).toEqual((hash = chainHash(hash, line.line)));
+    expect(readHead(store.reads)).toMatchObject({ seq: 4, hash: hash.toString('hex') });
+  });
+
   it('takes back the rows that a failing local write already made', async () => {
     await expect(
       store.writer.local('half', (tx) => {
