@@ -1,9 +1,10 @@
 import { fileURLToPath } from 'node:url';
 import { BadInput, EXIT, runMain } from '@branchline/http/exit.js';
-import { Command, CommanderError } from 'commander';
+import { Command } from 'commander';
 import { MUTANTS } from '../mutants/list.js';
 import type { Mutant } from '../mutants/mutant.js';
 import { RedSuite, tryMutants, type Verdict } from '../mutants/try-mutants.js';
+import { abortedBySignals, Interrupted, parseOrExit } from './command-line.js';
 
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
 
@@ -13,14 +14,8 @@ runMain('test:mutants', async () => {
     .description('Plants deliberate bugs, one by one, in a copy of the source. The tests have to catch each.')
     .option('--only <name...>', 'just these')
     .option('--list', 'what there is, without trying it')
-    .allowExcessArguments(false)
-    .exitOverride();
-  try {
-    program.parse();
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    return error.exitCode === 0 ? EXIT.well : EXIT.badInput;
-  }
+    .allowExcessArguments(false);
+  parseOrExit(program, process.argv);
   const { only, list } = program.opts<{ only?: string[]; list?: true }>();
   const chosen = choose(only);
   if (!list) return run(chosen);
@@ -35,17 +30,15 @@ function choose(only: readonly string[] | undefined): Mutant[] {
 }
 
 async function run(mutants: readonly Mutant[]): Promise<number> {
-  const interruption = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interruption.abort());
+  const signal = abortedBySignals();
   const note = (line: string): void => void process.stderr.write(`${line}\n`);
   const tell = (verdict: Verdict): void => void process.stdout.write(`${lineOf(verdict)}\n`);
   try {
-    const verdicts = await tryMutants(mutants, { root: ROOT, signal: interruption.signal, tell, note });
+    const verdicts = await tryMutants(mutants, { root: ROOT, signal, tell, note });
     return verdicts.every(({ outcome }) => outcome === 'caught') ? EXIT.well : EXIT.failed;
   } catch (error) {
-    if (interruption.signal.aborted) note('interrupted');
-    else if (error instanceof RedSuite) note(error.message);
-    else throw error;
+    if (!(error instanceof RedSuite || error instanceof Interrupted)) throw error;
+    note(error.message);
     return EXIT.failed;
   }
 }

@@ -1,0 +1,64 @@
+import type { Mutant } from './mutant.js';
+
+export const SPINE_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'answer-before-commit',
+    breaks: 'the till is told that its sale is done before the disk has it',
+    edits: [
+      {
+        file: 'edge/src/store/writer.ts',
+        find: `      connection.run('COMMIT');
+    } catch (error) {
+      this.failGroup(group, error);
+      return;
+    }
+    const moved = this.writeWitness();
+    for (const answer of answers) answer();`,
+        replace: `      for (const answer of answers) answer();
+      connection.run('COMMIT');
+    } catch (error) {
+      this.failGroup(group, error);
+      return;
+    }
+    const moved = this.writeWitness();`,
+      },
+    ],
+    specs: ['edge/src/store/writer.spec.ts'],
+  },
+  {
+    name: 'chain-head-in-memory',
+    breaks: 'the chain goes on from a head that a savepoint has taken back',
+    edits: [
+      {
+        file: 'edge/src/store/journal.ts',
+        find: `  const row = tx.get<HeadRow>(HEAD_SQL);
+  return row === undefined ? null : { ...row, hash: row.hash.toString('hex') };
+}`,
+        replace: `  const row = tx.get<HeadRow>(HEAD_SQL);
+  const head = row === undefined ? null : { ...row, hash: row.hash.toString('hex') };
+  const remembered = heads.get(tx);
+  return head !== null && remembered?.incarnationNo === head.incarnationNo ? { ...head, ...remembered } : head;
+}
+
+const heads = new WeakMap<ReadTx, { incarnationNo: number; seq: number; hash: string }>();`,
+      },
+      {
+        file: 'edge/src/store/journal.ts',
+        find: `    line.hlc,
+  );
+  return hash;`,
+        replace: `    line.hlc,
+  );
+  heads.set(tx, { incarnationNo: place.incarnationNo, seq: place.seq, hash: hash.toString('hex') });
+  return hash;`,
+      },
+    ],
+    specs: ['edge/src/store/writer.spec.ts'],
+  },
+  {
+    name: 'jwt-audience-not-checked',
+    breaks: 'a token for one audience opens the doors of another',
+    edits: [{ file: 'libs/access/src/jwt-strategy.ts', find: '        audience: settings.audience,\n', replace: '' }],
+    specs: ['libs/access/test/guard.spec.ts'],
+  },
+];
