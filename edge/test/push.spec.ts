@@ -133,7 +133,8 @@ describe('a push', () => {
   });
 
   it('waits as long as the hub asks for', async () => {
-    hub.intercept = ({ route }) => (route.endsWith('/push') ? { status: 503, body: { code: 'busy' }, headers: { 'retry-after': '30' } } : null);
+    hub.intercept = ({ route }) =>
+      route.endsWith('/push') ? { status: 503, body: { code: 'busy' }, headers: { 'retry-after': '30' } } : null;
     await journalFacts(store, 1);
     const { replicator } = started(store, proxy.url, { config: { ...configOf(), pollMs: 120_000 } });
     await eventually('a refusal', () => replicator.figures().attempts > 0);
@@ -146,7 +147,9 @@ describe('a push', () => {
 
   it('halves what the hub finds too large, down to what it takes', async () => {
     hub.intercept = ({ route, body }) => {
-      return route.endsWith('/push') && body.toString().split('\n').length > 10 ? { status: 413, body: { code: 'body-too-large' } } : null;
+      return route.endsWith('/push') && body.toString().split('\n').length > 10
+        ? { status: 413, body: { code: 'body-too-large' } }
+        : null;
     };
     await journalFacts(store, 60);
     started(store);
@@ -163,7 +166,8 @@ describe('a push', () => {
       if (!request.route.endsWith('/push')) return reply;
       return { ...reply, body: bent(reply.body as Record<string, unknown>) };
     };
-    hub.intercept = ({ route }) => (route.endsWith('/hello') && hub.linesReceived > 0 ? { status: 503, body: {} } : null);
+    hub.intercept = ({ route }) =>
+      route.endsWith('/hello') && hub.linesReceived > 0 ? { status: 503, body: {} } : null;
     await journalFacts(store, 3);
     const { replicator } = started(store);
     await eventually('trouble', () => replicator.figures().attempts > 0 && hub.linesReceived > 0);
@@ -171,7 +175,8 @@ describe('a push', () => {
   });
 
   it('skips nothing when the hub calls it malformed, and alarms', async () => {
-    hub.intercept = ({ route }) => (route.endsWith('/push') ? { status: 400, body: { code: 'malformed-push', detail: 'no' } } : null);
+    hub.intercept = ({ route }) =>
+      route.endsWith('/push') ? { status: 400, body: { code: 'malformed-push', detail: 'no' } } : null;
     await journalFacts(store, 3);
     const { replicator, alarms } = started(store);
     await eventually('two attempts', () => replicator.figures().attempts >= 2);
@@ -182,7 +187,10 @@ describe('a push', () => {
   it('rests when the box is revoked until it is forced; the store goes on', async () => {
     hub.intercept = () => ({ status: 403, body: { code: 'box-revoked', detail: 'revoked' } });
     const { replicator } = started(store);
-    await eventually('both loops at rest', () => replicator.figures().nextAttemptAtMs === null && replicator.figures().attempts > 0);
+    await eventually(
+      'both loops at rest',
+      () => replicator.figures().nextAttemptAtMs === null && replicator.figures().attempts > 0,
+    );
     await journalFacts(store, 2);
     expect(queueOf(store)).toBe(3);
     hub.intercept = () => null;
@@ -193,7 +201,9 @@ describe('a push', () => {
   it('stops at once with a request on the line, and leaves no timer', async () => {
     await journalFacts(store, 3);
     proxy.setSilent(true);
-    const { replicator, timers } = replicatorOn(store, proxy.url, { config: { ...configOf(), requestTimeoutMs: 60_000 } });
+    const { replicator, timers } = replicatorOn(store, proxy.url, {
+      config: { ...configOf(), requestTimeoutMs: 60_000 },
+    });
     replicator.start();
     await eventually('a connection', () => proxy.open > 0);
     await replicator.stop();

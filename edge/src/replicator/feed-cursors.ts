@@ -33,7 +33,7 @@ export function moveCursor(tx: Tx, { scope, hubEpoch, number, hash, newest }: Om
   );
 }
 
-/** From the start again, whatever the versions; staged records of before stay until the new ones come over them. */
+/** From the start again, whatever the versions. */
 export function resetCursor(tx: Tx, scope: string): void {
   tx.run(
     'UPDATE feed_cursor SET hub_epoch = NULL, number = 0, hash = ?, newest = 0, retake = 1 WHERE scope = ?',
@@ -42,7 +42,17 @@ export function resetCursor(tx: Tx, scope: string): void {
   );
 }
 
-/** @returns what was joined and left. What a left scope brought stays until its rows are replaced; what is staged goes. */
+/** Some of what a scope had staged; only after its cursor was set back or removed. @returns whether there may be more */
+export function dropSomeStaged(tx: Tx, scope: string, rowsMax: number): boolean {
+  const { changes } = tx.run(
+    'DELETE FROM feed_staged WHERE no IN (SELECT no FROM feed_staged WHERE scope = ? LIMIT ?)',
+    scope,
+    rowsMax,
+  );
+  return changes === rowsMax;
+}
+
+/** @returns what was joined and left. What a left scope brought stays until other records replace it. */
 export function followScopes(tx: Tx, scopes: readonly string[]): { joined: string[]; left: string[] } {
   const known = readCursors(tx).map(({ scope }) => scope);
   const joined = scopes.filter((scope) => !known.includes(scope));

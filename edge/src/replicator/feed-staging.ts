@@ -69,7 +69,7 @@ export function stageRecords(tx: Tx, cursor: FeedCursor, page: FeedPage, records
       storeRelease(tx, record);
       continue;
     }
-    if (record.release === null) dropSuperseded(tx, page.scope, record, rank);
+    if (record.release === null) dropSuperseded(tx, cursor, record, rank);
     insertStaged(tx, page.scope, record, rank, cursor.retake);
   }
   const last = records.at(-1);
@@ -96,9 +96,16 @@ function insertStaged(tx: Tx, scope: string, record: FeedRecord, rank: number, r
 }
 
 /** A later record of the same thing stands alone: what is still staged of before, for a release too, must not come after it. */
-function dropSuperseded(tx: Tx, scope: string, { kind, key }: FeedRecord, rank: number): void {
-  const rankMin = rank >= RANK_HELD ? RANK_HELD : 0;
-  tx.run('DELETE FROM feed_staged WHERE kind = ? AND key = ? AND scope = ? AND rank >= ?', kind, key, scope, rankMin);
+function dropSuperseded(tx: Tx, { scope, retake }: FeedCursor, { kind, key, version }: FeedRecord, rank: number): void {
+  tx.run(
+    'DELETE FROM feed_staged WHERE kind = ? AND key = ? AND scope = ? AND rank >= ? AND (version <= ? OR ? = 1)',
+    kind,
+    key,
+    scope,
+    rank >= RANK_HELD ? RANK_HELD : 0,
+    version,
+    retake,
+  );
 }
 
 /** Kept after it was activated, too: a scope joined or taken again later brings records of releases long past. */

@@ -4,7 +4,7 @@ import { hashAt, readLines } from '../store/journal.js';
 import type { Store } from '../store/store.js';
 import type { HubClient } from './hub-client.js';
 import { LineFailure } from './hub-failure.js';
-import { followScopes, resetCursor } from './feed-cursors.js';
+import { followScopes } from './feed-cursors.js';
 import { narrow, probesOf, type ForkSpan } from './fork-search.js';
 import { helloRequestOf, judgeStreams, type StreamVerdict } from './learn-streams.js';
 import { readStreams, storeAcknowledged, type Stream } from './push-state.js';
@@ -60,7 +60,6 @@ export class MeetHub {
     const verdicts = judgeStreams(store.reads, streams, answer);
     const forks = verdicts.filter((verdict) => verdict.kind === 'fork');
     const entries: SyncLogEntry[] = this.newlyAhead(verdicts, streams);
-    const refused = answer.cursors.filter(({ verdict }) => verdict === 'fork' || verdict === 'ahead');
     await store.writer.local('hello', (tx) => {
       const now = new Map(readStreams(tx).map(({ incarnationNo, appliedSeq }) => [incarnationNo, appliedSeq]));
       for (const verdict of verdicts) {
@@ -74,14 +73,6 @@ export class MeetHub {
         entries.push({ level: 'info', event: 'scope-joined', detail: `now following ${joined.join(', ')}` });
       if (left.length > 0)
         entries.push({ level: 'warning', event: 'scope-left', detail: `no longer following ${left.join(', ')}` });
-      for (const { scope, verdict } of refused) {
-        resetCursor(tx, scope);
-        entries.push({
-          level: 'incident',
-          event: 'feed-fork',
-          detail: `${scope} is taken again: the hub calls this cursor ${verdict}`,
-        });
-      }
       for (const entry of entries) writeSyncLog(tx, nowMs, entry);
     });
     for (const { level, detail } of entries) if (level === 'incident') this.parts.alarm(detail);

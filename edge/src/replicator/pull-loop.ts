@@ -1,7 +1,7 @@
 import type { Clock } from '@branchline/domain/clock.js';
 import type { FeedPage } from '@branchline/replication/feed.js';
 import type { Store } from '../store/store.js';
-import { readCursor, readCursors, resetCursor, type FeedCursor } from './feed-cursors.js';
+import { dropSomeStaged, readCursor, readCursors, resetCursor, type FeedCursor } from './feed-cursors.js';
 import {
   applySlice,
   holdRecord,
@@ -95,6 +95,8 @@ export class PullRound {
   private async retake(scope: string, why: string): Promise<void> {
     const detail = `${scope} is taken again from its start, whatever the versions here: ${why}`;
     await this.log([{ level: 'incident', event: 'feed-fork', detail }], (tx) => resetCursor(tx, scope));
+    // The cursor is back already: if this ends half-way, what is left is applied and then taken over.
+    await this.parts.store.writer.background('drop staged', (tx) => dropSomeStaged(tx, scope, STAGED_ROWS_MAX));
   }
 
   /** @returns false when the cursor was set anew meanwhile: the page is from another life */

@@ -15,7 +15,8 @@ import type { BoxIdentity } from '../../store/box.js';
 type Stream = { hashes: string[]; lines: JournalLine[] };
 type Reply = { status: number; body: unknown; headers?: Record<string, string> };
 type Received = { route: string; body: Buffer; token: string | undefined };
-export type Published = Pick<FeedRecord, 'kind' | 'key' | 'version' | 'body'> & Partial<Pick<FeedRecord, 'release' | 'deleted'>>;
+export type Published = Pick<FeedRecord, 'kind' | 'key' | 'version' | 'body'> &
+  Partial<Pick<FeedRecord, 'release' | 'deleted'>>;
 
 const refuse = (status: number, code: string, more: Record<string, unknown> = {}): Reply => ({
   status,
@@ -86,7 +87,14 @@ export class FakeHub {
     this.feeds.set(scope, feed);
     for (const { release = null, deleted = false, ...rest } of records) {
       const previous = feed.at(-1)?.hash ?? GENESIS_HASH.toString('hex');
-      const record = { ...rest, number: feed.length + 1, contract: 1, release, deleted, bodyHash: bodyHashOf(rest.body) };
+      const record = {
+        ...rest,
+        number: feed.length + 1,
+        contract: 1,
+        release,
+        deleted,
+        bodyHash: bodyHashOf(rest.body),
+      };
       feed.push({ ...record, hash: feedHash(previous, record) });
     }
   }
@@ -114,10 +122,12 @@ export class FakeHub {
 
   private serve({ route, body, token }: Received): Reply {
     const [, path = ''] = route.split(' ');
-    if (path === '/sync/v1/enrol') return this.enrol(JSON.parse(body.toString()) as { code: string; sealingKey: string });
+    if (path === '/sync/v1/enrol')
+      return this.enrol(JSON.parse(body.toString()) as { code: string; sealingKey: string });
     if (path === '/sync/v1/token') return this.giveToken(JSON.parse(body.toString()) as Record<string, string>);
     if (token === undefined || !this.tokens.has(token)) return refuse(401, 'unauthenticated');
-    if (path === '/sync/v1/hello') return { status: 200, body: this.hello(JSON.parse(body.toString()) as HelloRequest) };
+    if (path === '/sync/v1/hello')
+      return { status: 200, body: this.hello(JSON.parse(body.toString()) as HelloRequest) };
     if (path === '/sync/v1/push') return this.push(body);
     return this.feed(new URL(path, 'http://hub'));
   }
@@ -176,11 +186,14 @@ export class FakeHub {
     const head = { tenant, branch, incarnation, seq: fromSeq + lines.length - 1, hash: headHash };
     if (!headIsSigned(head, signature, rawPublicKey(signingKey))) return refuse(400, 'malformed-push');
     const first = lines[0];
-    if (fromSeq === 1 && first !== undefined && decodeLine(first.bytes).body['box'] !== this.box.box) return refuse(403, 'not-yours');
+    if (fromSeq === 1 && first !== undefined && decodeLine(first.bytes).body['box'] !== this.box.box)
+      return refuse(403, 'not-yours');
     const stream = this.streams.get(incarnation) ?? { hashes: [], lines: [] };
     const appliedSeq = stream.hashes.length;
     if (fromSeq > appliedSeq + 1) return refuse(409, 'seq-gap', { appliedSeq });
-    const differs = lines.some(({ hash }, at) => (stream.hashes[fromSeq - 1 + at] ?? hash.toString('hex')) !== hash.toString('hex'));
+    const differs = lines.some(
+      ({ hash }, at) => (stream.hashes[fromSeq - 1 + at] ?? hash.toString('hex')) !== hash.toString('hex'),
+    );
     const before = fromSeq === 1 ? GENESIS_HASH.toString('hex') : stream.hashes[fromSeq - 2];
     if (differs || before !== previousHash) return refuse(409, 'fork', { appliedSeq, hash: before });
     for (const { bytes, hash } of lines.slice(appliedSeq + 1 - fromSeq)) {
@@ -190,7 +203,13 @@ export class FakeHub {
     this.linesReceived += lines.length;
     this.streams.set(incarnation, stream);
     const now = this.headOf(incarnation);
-    const answer: PushAnswer = { appliedSeq: now.seq, headHash: now.hash, durableSeq: 0, quarantined: [], directives: [] };
+    const answer: PushAnswer = {
+      appliedSeq: now.seq,
+      headHash: now.hash,
+      durableSeq: 0,
+      quarantined: [],
+      directives: [],
+    };
     return { status: 200, body: answer };
   }
 

@@ -12,7 +12,11 @@ import { syncStatus, type SyncStatus } from '../sync-status.js';
 export type RunningReplicator = { replicator: Replicator; alarms: string[]; timers: SchedulerRegistry };
 
 /** A replicator on a real store, with the short periods of a test. It has not started yet. */
-export function replicatorOn(store: Store, hubUrl: string, overrides: Partial<ReplicatorParts> = {}): RunningReplicator {
+export function replicatorOn(
+  store: Store,
+  hubUrl: string,
+  overrides: Partial<ReplicatorParts> = {},
+): RunningReplicator {
   const alarms: string[] = [];
   const timers = new SchedulerRegistry();
   const replicator = new Replicator({
