@@ -1,11 +1,17 @@
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { EnvironmentFailure } from '@branchline/http/exit.js';
 import pg from 'pg';
 import { removePostgresData, startPostgres } from '../postgres.js';
+import { startMarkOf } from '../process-table.js';
 
 export interface ChainDatabase {
   /** What the hub gets as DATABASE_URL. */
   url: string;
+  /** Forgets everything in it. */
+  empty(): Promise<void>;
+  /** Resolves when the server that was started for it has ended by itself; of a server of the user's own nothing is known. */
+  lost(signal: AbortSignal): Promise<void>;
   /** Ends what was started for it; the data stays. */
   stop(): Promise<void>;
   /** After `stop`: nothing of it is left. */
@@ -21,6 +27,7 @@ export interface ChainDatabaseOptions {
   durability: 'full' | 'throwaway';
 }
 
+const ALIVE_POLL_MS = 1_000;
 const CONNECT_MS_MAX = 10_000;
 const DUPLICATE_DATABASE = '42P04';
 
@@ -31,15 +38,11 @@ export async function openChainDatabase(options: ChainDatabaseOptions): Promise<
   await createDatabase(serverUrl, name, 'DATABASE_URL');
   return {
     url: databaseUrl(serverUrl, name),
+    empty: () => emptyDatabase(serverUrl, name),
+    lost: () => new Promise(() => undefined),
     stop: async () => undefined,
     remove: () => withClient(serverUrl, 'DATABASE_URL', (client) => dropDatabase(client, name)),
   };
-}
-
-/** Drops that database of the user's server, or the embedded server with all it holds; it must be stopped. */
-export async function removeChainDatabase({ dataDir, serverUrl, name }: ChainDatabaseOptions): Promise<void> {
-  if (serverUrl === undefined) return removePostgresData(folderOf(dataDir));
-  await withClient(serverUrl, 'DATABASE_URL', (client) => dropDatabase(client, name));
 }
 
 async function openEmbedded({ dataDir, name, durability }: ChainDatabaseOptions): Promise<ChainDatabase> {
@@ -53,9 +56,17 @@ async function openEmbedded({ dataDir, name, durability }: ChainDatabaseOptions)
   }
   return {
     url: databaseUrl(server.url, name),
+    empty: () => emptyDatabase(server.url, name),
+    lost: (signal) => untilGone(server.pid, signal),
     stop: () => server.stop(),
     remove: async () => removePostgresData(folder),
   };
+}
+
+async function untilGone(pid: number, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted && startMarkOf(pid) !== null) {
+    await pause(ALIVE_POLL_MS, undefined, { signal }).catch(() => undefined);
+  }
 }
 
 function folderOf(dataDir: string): string {
@@ -77,6 +88,11 @@ async function createDatabase(serverUrl: string, name: string, what: string): Pr
       if ((error as { code?: string }).code !== DUPLICATE_DATABASE) throw error;
     }
   });
+}
+
+async function emptyDatabase(serverUrl: string, name: string): Promise<void> {
+  await withClient(serverUrl, 'the database', (client) => dropDatabase(client, name));
+  await createDatabase(serverUrl, name, 'the database');
 }
 
 async function dropDatabase(client: pg.Client, name: string): Promise<void> {

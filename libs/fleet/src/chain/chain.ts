@@ -31,18 +31,24 @@ const HUB_LOG_LEVEL = 'warn';
 /** A whole chain in one place: one hub, any number of edges, each a process of its own with its data under one folder. */
 export class Chain {
   private hubProcess: SupervisedProcess | null = null;
-  private readonly edges = new Set<EdgeBox>();
+  private readonly edges = new Map<string, EdgeBox>();
 
   private constructor(
     private readonly options: ChainOptions,
     private readonly supervisor: Supervisor,
   ) {}
 
-  /** Starts the hub. What an earlier, killed run of the same folder has left running is stopped first. */
+  /** What a run of the same folder that was killed has left running. */
+  static async stopOrphans(dataDir: string): Promise<void> {
+    const supervisor = new Supervisor(dataDir);
+    await supervisor.stopOrphans();
+    await supervisor.stopAll();
+  }
+
+  /** Starts the hub. */
   static async start(options: ChainOptions): Promise<Chain> {
     makeFolder(join(options.dataDir, 'logs'));
     const supervisor = new Supervisor(options.dataDir);
-    await supervisor.stopOrphans();
     const chain = new Chain(options, supervisor);
     try {
       await chain.launchHub();
@@ -56,6 +62,12 @@ export class Chain {
   get hub(): SupervisedProcess {
     if (!this.hubProcess) throw new Error('the hub was never started');
     return this.hubProcess;
+  }
+
+  /** Resolves when the hub of the moment ends, with how. */
+  async hubExited(): Promise<string> {
+    const { code, signal, lastLine } = await this.hub.exited;
+    return `${signal ?? code}: ${lastLine}`;
   }
 
   async launchHub(): Promise<void> {
@@ -88,18 +100,22 @@ export class Chain {
       withTillLine,
       signal,
     });
-    this.edges.add(box);
+    this.edges.set(branch, box);
     return box;
   }
 
+  edgeOf(branch: string): EdgeBox | undefined {
+    return this.edges.get(branch);
+  }
+
   async stopEdge(box: EdgeBox): Promise<void> {
-    this.edges.delete(box);
+    this.edges.delete(box.branch);
     await box.stop();
   }
 
   /** Edges first: their last lines still reach the hub. */
   async stop(): Promise<void> {
-    await Promise.all([...this.edges].map((box) => this.stopEdge(box)));
+    await Promise.all([...this.edges.values()].map((box) => this.stopEdge(box)));
     await this.supervisor.stopAll();
   }
 

@@ -54,14 +54,13 @@ export class EdgeBox {
     }
   }
 
+  get branch(): string {
+    return this.options.branch;
+  }
+
   /** What a till is given. */
   get url(): string {
     return this.tillLine?.url ?? this.running.url;
-  }
-
-  /** Of the edge itself. */
-  get edgeUrl(): string {
-    return this.running.url;
   }
 
   get pid(): number {

@@ -1,23 +1,10 @@
 import type { Clock } from '@branchline/domain/clock.js';
 import { z } from 'zod';
-import { accepted, type Ask, JsonClient, Refused } from './json-client.js';
+import { accepted, type Ask, JsonClient } from './json-client.js';
 
 export interface Credentials {
   email: string;
   password: string;
-}
-
-export interface BranchInput {
-  code: string;
-  name: string;
-  region: string;
-  priceZone: string;
-  assortment: string;
-  timeZone: string;
-  currency: string;
-  cutOff: string;
-  taxRounding: 'line' | 'receipt';
-  defaultTaxClass?: string;
 }
 
 const sessionSchema = z.looseObject({ accessToken: z.string(), refreshToken: z.string(), expiresInS: z.number() });
@@ -90,15 +77,6 @@ export class HubClient {
     body: object,
   ): Promise<void> {
     await this.ask({ method: 'POST', path: `/v1/${what}`, body }, z.unknown());
-  }
-
-  /** As `create`; what is there already stays as it is. */
-  async ensure(what: Parameters<HubClient['create']>[0], body: object): Promise<void> {
-    try {
-      await this.create(what, body);
-    } catch (error) {
-      if (!(error instanceof Refused && error.code === 'already-exists')) throw error;
-    }
   }
 
   async enrolmentCode(branch: string, request: { for: 'box' } | { for: 'device'; till: string }): Promise<string> {

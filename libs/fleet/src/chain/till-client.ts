@@ -34,6 +34,9 @@ export const dayFiguresSchema = z.looseObject({
   totalMinor: z.number(),
 });
 const zSchema = z.looseObject({ zNumber: z.number(), byBusinessDate: z.array(dayFiguresSchema) });
+const interimSchema = z.looseObject({
+  tenders: z.array(z.looseObject({ tenderType: z.string(), expectedMinor: z.number() })),
+});
 const statusSchema = z.looseObject({
   incarnation: z.string().nullable(),
   epoch: z.number().nullable(),
@@ -122,6 +125,12 @@ export class TillClient {
   async closeShift(id: string, declared: Declared): Promise<ZReport> {
     const { answer } = await this.persist({ method: 'POST', path: `/v1/shifts/${id}/close`, body: { declared } });
     return accepted(`edge: close of shift ${id}`, answer, zSchema);
+  }
+
+  /** The X report. */
+  async interim(shiftId: string): Promise<z.output<typeof interimSchema>> {
+    const { answer } = await this.persist({ method: 'GET', path: `/v1/shifts/${shiftId}/x` });
+    return accepted(`edge: X of shift ${shiftId}`, answer, interimSchema);
   }
 
   async sealDay(businessDate: string): Promise<void> {

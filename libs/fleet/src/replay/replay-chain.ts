@@ -56,7 +56,7 @@ export async function replayChain(request: ReplayRequest): Promise<ReplayOutcome
 async function inChain(request: ReplayRequest, dataDir: string, database: ChainDatabase): Promise<ReplayOutcome> {
   const { clock, signal, tell, keep } = request;
   const chain = await Chain.start({ dataDir, database, hubPort: 0, clock, signal });
-  let isKept = false;
+  const isKept = false;
   try {
     tell(`hub at ${chain.hub.url}`);
     const { email, password } = await chain.createTenant(TENANT);

@@ -1,0 +1,55 @@
+import { randomInt } from 'node:crypto';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { systemClock } from '@branchline/domain/clock.js';
+import { EXIT, runMain } from '@branchline/http/exit.js';
+import { Command } from 'commander';
+import { v7 as newId } from 'uuid';
+import { runDemo } from '../demo/run-demo.js';
+import { abortedBySignals, Interrupted, parseOrExit, wholeNumber } from './command-line.js';
+
+interface Flags {
+  fresh: boolean;
+  data: string;
+  edges?: number;
+  portBase: number;
+}
+
+const DATA_DEFAULT = fileURLToPath(new URL('../../../../.branchline', import.meta.url));
+const PORT_BASE_DEFAULT = 8_400;
+const EDGES_MAX = 32;
+const PIN_DIGITS = 6;
+
+runMain('start', async () => {
+  const command = new Command('npm start --')
+    .description(
+      'Runs a chain on this machine: PostgreSQL, the hub, edges in different regions, and customers in all of them.\n' +
+        'It goes on where it was; Ctrl-C stops everything and keeps the data.\n' +
+        'PostgreSQL is embedded, or on the server of DATABASE_URL a database of its own.\n' +
+        'Exit code: 0 stopped by hand, 1 failed, 2 bad input, 3 environment.',
+    )
+    .option('--fresh', 'forget all data and begin anew', false)
+    .option('--data <dir>', 'where the data lies', DATA_DEFAULT)
+    .option('--edges <n>', 'how many stores (default: 3, or as many as there are)', wholeNumber(1, EDGES_MAX))
+    .option('--port-base <p>', 'port of the hub; the stores follow; 0: any', wholeNumber(0, 65_000), PORT_BASE_DEFAULT);
+  parseOrExit(command, process.argv);
+  const { fresh, data, edges, portBase } = command.opts<Flags>();
+  try {
+    await runDemo({
+      dataDir: resolve(data),
+      fresh,
+      edges,
+      portBase,
+      databaseUrl: process.env['DATABASE_URL'] || undefined,
+      clock: systemClock,
+      chance: Math.random,
+      newId,
+      newPin: () => String(randomInt(0, 10 ** PIN_DIGITS)).padStart(PIN_DIGITS, '0'),
+      signal: abortedBySignals(),
+      say: (line) => process.stdout.write(`${line}\n`),
+    });
+  } catch (error) {
+    if (!(error instanceof Interrupted)) throw error;
+  }
+  return EXIT.well;
+});
