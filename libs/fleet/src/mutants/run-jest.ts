@@ -36,16 +36,18 @@ const resultsSchema = z.looseObject({
 });
 
 const RESULTS_FILE = '.jest-results.json';
-/** Within the folder: another folder's cache holds other paths, and this one is removed with it. */
 const CACHE_FOLDER = '.jest-cache';
 
-/** Runs these spec files of that checkout. @throws NoResult when Jest does not end within its bound, or says nothing */
-export async function runJest(specs: readonly string[], options: ProgramOptions): Promise<SuiteRun> {
-  const { cwd, boundMs } = options;
-  const resultsFile = join(cwd, RESULTS_FILE);
+/** `scratch`: a folder that is thrown away, for the results and the cache of what was transformed. */
+export type JestOptions = ProgramOptions & { scratch: string };
+
+/** Runs these spec files of the checkout `cwd`. @throws NoResult when Jest does not end within its bound, or says nothing */
+export async function runJest(specs: readonly string[], options: JestOptions): Promise<SuiteRun> {
+  const { cwd, boundMs, scratch } = options;
+  const resultsFile = join(scratch, RESULTS_FILE);
   rmSync(resultsFile, { force: true });
   const jest = ['--experimental-vm-modules', '--no-warnings', join(cwd, 'node_modules/jest/bin/jest.js')];
-  const output = ['--json', '--outputFile', resultsFile, '--cacheDirectory', join(cwd, CACHE_FOLDER)];
+  const output = ['--json', '--outputFile', resultsFile, '--cacheDirectory', join(scratch, CACHE_FOLDER)];
   // A bug may leave something open; what the tests said counts.
   const run = await runProgram(
     process.execPath,

@@ -109,7 +109,7 @@ class Trial {
   }
 
   private jest(specs: readonly string[], boundMs: number): Promise<SuiteRun> {
-    return runJest(specs, this.options(boundMs));
+    return runJest(specs, { ...this.options(boundMs), scratch: this.copy.folder });
   }
 
   private options(boundMs: number) {
