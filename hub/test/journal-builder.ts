@@ -20,7 +20,14 @@ export function newBoxKeys(): BoxKeys {
   return { signing, sealing, signingKey: rawPublicKey(signing), sealingKey: rawPublicKey(sealing) };
 }
 
-export type BoxOfJournal = { tenant: string; branch: string; branchCode: string; box: string; keys: BoxKeys; epoch: number };
+export type BoxOfJournal = {
+  tenant: string;
+  branch: string;
+  branchCode: string;
+  box: string;
+  keys: BoxKeys;
+  epoch: number;
+};
 
 /** 2026-11-20 14:03:11 in Johannesburg. */
 export const SOLD_AT_MS = Date.UTC(2026, 10, 20, 12, 3, 11);
@@ -50,7 +57,8 @@ export type SaleOptions = {
 /** Body of a sale that adds up, as an edge would write it. */
 export function saleBody(branchCode: string, receiptNo: number, epoch: number, options: SaleOptions = {}): SaleBody {
   const lines = (options.lines ?? [{}]).map((line, at) => soldLine(line, at + 1));
-  const sum = (column: 'amountMinor' | 'netMinor' | 'taxMinor' | 'totalMinor'): number => lines.reduce((total, line) => total + line[column], 0);
+  const sum = (column: 'amountMinor' | 'netMinor' | 'taxMinor' | 'totalMinor'): number =>
+    lines.reduce((total, line) => total + line[column], 0);
   const changeMinor = options.changeMinor ?? 0;
   const soldAt = options.soldAtMs ?? SOLD_AT_MS;
   return {
@@ -80,7 +88,10 @@ export function saleBody(branchCode: string, receiptNo: number, epoch: number, o
   };
 }
 
-function soldLine({ product = 'MILK-1L', milli = 1000, priceMinor = 1999, modifiers = [], information }: SoldLine, lineNo: number): SaleBody['lines'][number] {
+function soldLine(
+  { product = 'MILK-1L', milli = 1000, priceMinor = 1999, modifiers = [], information }: SoldLine,
+  lineNo: number,
+): SaleBody['lines'][number] {
   const amountMinor = Math.round((priceMinor * milli) / 1000);
   const totalMinor = modifiers.reduce((sum, modifier) => sum + modifier.amountMinor, amountMinor);
   const netMinor = Math.round((totalMinor * 100) / 115);
@@ -115,7 +126,12 @@ export class JournalBuilder {
 
   constructor(
     readonly box: BoxOfJournal,
-    options: { incarnation?: string; epoch?: number; previous?: IncarnationOpen['previous']; open?: Partial<IncarnationOpen> } = {},
+    options: {
+      incarnation?: string;
+      epoch?: number;
+      previous?: IncarnationOpen['previous'];
+      open?: Partial<IncarnationOpen>;
+    } = {},
   ) {
     this.incarnation = options.incarnation ?? v7();
     const { tenant, branch, branchCode, keys } = box;
@@ -160,7 +176,7 @@ export class JournalBuilder {
       hlc: this.hlc,
       actor: 'anna',
       device: null,
-      contentHash: contentHash(body),
+      contentHash: other.contentHash ?? contentHash(body),
       body,
       ...other,
     };
@@ -187,7 +203,16 @@ export class JournalBuilder {
   }
 
   shiftOpen(id: string = v7(), businessDate = '2026-11-20'): string {
-    const body = { id, till: 'T1', drawer: 'D1', operator: 'anna', floatMinor: 50_000, currency: 'ZAR', openedAt: SOLD_AT_MS, businessDate };
+    const body = {
+      id,
+      till: 'T1',
+      drawer: 'D1',
+      operator: 'anna',
+      floatMinor: 50_000,
+      currency: 'ZAR',
+      openedAt: SOLD_AT_MS,
+      businessDate,
+    };
     this.append('shift-open', id, body);
     return id;
   }
@@ -205,7 +230,9 @@ export class JournalBuilder {
       currency: 'ZAR',
       floatMinor: 50_000,
       byBusinessDate: [],
-      tenders: [{ tenderType: 'cash', currency: 'ZAR', expectedMinor: 50_000, declaredMinor: null, differenceMinor: null }],
+      tenders: [
+        { tenderType: 'cash', currency: 'ZAR', expectedMinor: 50_000, declaredMinor: null, differenceMinor: null },
+      ],
       grandTotalMinor: 0,
       exceptions: [],
     };
@@ -213,7 +240,17 @@ export class JournalBuilder {
   }
 
   daySeal(businessDate = '2026-11-20'): void {
-    const figures = { businessDate, baskets: 0, lines: 0, unitsMilli: 0, amountMinor: 0, discountMinor: 0, netMinor: 0, taxMinor: 0, totalMinor: 0 };
+    const figures = {
+      businessDate,
+      baskets: 0,
+      lines: 0,
+      unitsMilli: 0,
+      amountMinor: 0,
+      discountMinor: 0,
+      netMinor: 0,
+      taxMinor: 0,
+      totalMinor: 0,
+    };
     const body: DaySeal = { businessDate, operator: 'anna', sealedAt: SOLD_AT_MS + 7_200_000, shifts: [], figures };
     this.append('day-seal', `day:${businessDate}`, body);
   }
@@ -244,4 +281,3 @@ export function stockAfter(sales: readonly SaleBody[]): Map<string, number> {
   }
   return stock;
 }
-

@@ -1,30 +1,258 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { brotliCompressSync, gzipSync } from 'node:zlib';
+import { v7 } from 'uuid';
 import { createBranch, createPlaces, startHubHarness, type HubHarness } from './hub-harness.js';
+import { newBoxKeys, type JournalBuilder } from './journal-builder.js';
+import { factCounts, sumsOfBranch } from './facts-of-branch.js';
 import { TestBox } from './test-box.js';
 
 let harness: HubHarness;
-let box: TestBox;
+let branches = 0;
 
 beforeAll(async () => {
   harness = await startHubHarness();
   await createPlaces(harness.admin.api);
-  await createBranch(harness.admin.api, 'B001');
-  box = await TestBox.enrol(harness.url, harness.admin.api, 'B001');
 });
 afterAll(() => harness.close());
 
+/** A branch of its own for each rule. */
+async function newBox(): Promise<TestBox> {
+  branches += 1;
+  const code = `B${String(branches).padStart(3, '0')}`;
+  await createBranch(harness.admin.api, code);
+  return TestBox.enrol(harness.url, harness.admin.api, code);
+}
+
+function trading(box: TestBox, sales: number): JournalBuilder {
+  const journal = box.newJournal();
+  for (let sale = 0; sale < sales; sale += 1) journal.sale({ lines: [{}, { product: 'BREAD', milli: 456 }] });
+  return journal;
+}
+
+const counts = (box: TestBox) => harness.database.transaction(box.tenant, (tx) => factCounts(tx, box.branch));
+const sums = (box: TestBox) => harness.database.transaction(box.tenant, (tx) => sumsOfBranch(tx, box.branch));
+const acknowledged = (journal: JournalBuilder, appliedSeq = journal.seq) => ({
+  appliedSeq,
+  headHash: journal.hashAt(appliedSeq),
+  durableSeq: 0,
+  quarantined: [],
+  directives: [],
+});
+
+async function refusals(reason: string): Promise<number> {
+  const { data } = await harness.anonymous.get<string>('/metrics');
+  return Number(new RegExp(`branchline_pushes_refused_total\\{reason="${reason}"\\} (\\d+)`).exec(data)?.[1] ?? 0);
+}
+
 describe('a push', () => {
-  it('is acknowledged once it is durable, with the head that both now hold', async () => {
-    const journal = box.newJournal();
-    journal.shiftOpen();
-    for (let sale = 0; sale < 5; sale += 1) journal.sale({ lines: [{}, { product: 'BREAD', milli: 456 }] });
-    journal.daySeal();
+  it('is acknowledged with the head that both now hold, which hello confirms', async () => {
+    const box = await newBox();
+    const journal = trading(box, 5);
     const answer = await box.push(journal.push());
-    expect([answer.status, answer.data]).toEqual([
-      200,
-      { appliedSeq: 8, headHash: journal.headHash, durableSeq: 0, quarantined: [], directives: [] },
+    expect([answer.status, answer.data]).toEqual([200, acknowledged(journal)]);
+    const { incarnation } = journal;
+    const asked = [0, 3, 99].map((seq) => ({ incarnation, seq }));
+    const hello = await box.hello({ incarnations: [{ incarnation, seq: 6, hash: journal.headHash }], hashesAt: asked });
+    expect(hello.data.streams).toEqual([{ incarnation, appliedSeq: 6, headHash: journal.headHash, durableSeq: 0 }]);
+    expect(hello.data.hashes.map((one: { hash: string | null }) => one.hash)).toEqual([
+      journal.hashAt(0),
+      journal.hashAt(3),
+      null,
     ]);
-    const hello = await box.hello({ incarnations: [{ incarnation: journal.incarnation, seq: 8, hash: journal.headHash }], hashesAt: [{ incarnation: journal.incarnation, seq: 3 }] });
-    expect([hello.status, hello.data]).toEqual([200, expect.objectContaining({ streams: [{ incarnation: journal.incarnation, appliedSeq: 8, headHash: journal.headHash, durableSeq: 0 }] })]);
+    expect(await counts(box)).toMatchObject({
+      lines: 6,
+      sales: 5,
+      saleLines: 10,
+      tenders: 5,
+      taxes: 10,
+      movements: 10,
+    });
+  });
+
+  it('counts nothing twice when its answer was lost and it comes again', async () => {
+    const box = await newBox();
+    const journal = trading(box, 3);
+    const body = journal.push();
+    const first = await box.push(body);
+    const before = await sums(box);
+    const second = await box.push(body);
+    expect([second.status, second.data]).toEqual([200, first.data]);
+    expect(await sums(box)).toEqual(before);
+    expect(await counts(box)).toMatchObject({ lines: 4, sales: 3 });
+  });
+
+  it('takes only what is new of one that overlaps', async () => {
+    const box = await newBox();
+    const journal = trading(box, 4);
+    await box.push(journal.push(1, 3));
+    const answer = await box.push(journal.push(2, 5));
+    expect([answer.status, answer.data]).toEqual([200, acknowledged(journal)]);
+    expect(await counts(box)).toMatchObject({ lines: 5, sales: 4 });
+    // One that came late and holds only what is known answers with the newest head.
+    expect((await box.push(journal.push(1, 2))).data).toMatchObject({ appliedSeq: 5, headHash: journal.headHash });
+  });
+
+  it('counts nothing twice when twenty of the same arrive at once', async () => {
+    const box = await newBox();
+    const journal = trading(box, 20);
+    const answers = await Promise.all(Array.from({ length: 20 }, (_, at) => box.push(journal.push(1, 2 + (at % 19)))));
+    expect(new Set(answers.map(({ status }) => status))).toEqual(expect.any(Set));
+    expect(answers.every(({ status }) => status === 200 || status === 503)).toBe(true);
+    expect(answers.filter(({ status }) => status === 503).every(({ headers }) => headers['retry-after'] === '2')).toBe(
+      true,
+    );
+    expect((await box.push(journal.push())).data).toEqual(acknowledged(journal));
+    expect(await counts(box)).toMatchObject({ lines: 21, sales: 20, movements: 40 });
+  });
+
+  it('is told what is next when lines are missing, and writes nothing', async () => {
+    const box = await newBox();
+    const journal = trading(box, 4);
+    await box.push(journal.push(1, 2));
+    const gap = await box.push(journal.push(4, 5));
+    expect([gap.status, gap.data]).toEqual([409, expect.objectContaining({ code: 'seq-gap', appliedSeq: 2 })]);
+    expect(await counts(box)).toMatchObject({ lines: 2 });
+    const unknown = await box.push(box.newJournal().push(1, 1));
+    expect(unknown.status).toBe(200);
+    const fresh = trading(box, 2);
+    expect((await box.push(fresh.push(2, 3))).data).toMatchObject({ code: 'seq-gap', appliedSeq: 0 });
+  });
+
+  it('is told where a history departs, with our hash before it', async () => {
+    const box = await newBox();
+    const journal = trading(box, 4);
+    await box.push(journal.push());
+    const copy = box.newJournal({ incarnation: journal.incarnation });
+    expect(copy.hashAt(1)).toBe(journal.hashAt(1));
+    copy.sale();
+    copy.sale();
+    const sameStart = await box.push(copy.push(2, 3));
+    expect([sameStart.status, sameStart.data]).toEqual([
+      409,
+      expect.objectContaining({ code: 'fork', hash: journal.hashAt(1), appliedSeq: 5 }),
+    ]);
+    const parted = await box.push(copy.push(3, 3));
+    expect(parted.data).toMatchObject({ code: 'fork', hash: journal.hashAt(2) });
+    expect(await counts(box)).toMatchObject({ lines: 5, sales: 4 });
+  });
+});
+
+describe('a push that lies', () => {
+  const lies: [string, (journal: JournalBuilder) => Buffer, number, string][] = [
+    ['about its count', (journal) => journal.push(1, 3, { count: 2 }), 400, 'malformed-push'],
+    ['about its head', (journal) => journal.push(1, 3, { headHash: '0'.repeat(64) }), 400, 'malformed-push'],
+    [
+      'about what came before',
+      (journal) => journal.push(1, 3, { previousHash: '1'.repeat(64) }),
+      400,
+      'malformed-push',
+    ],
+    ['about its signer', (journal) => journal.push(1, 3, {}, newBoxKeys()), 400, 'malformed-push'],
+    ['with a signature that is none', (journal) => journal.push(1, 3, { signature: 'AAAA' }), 400, 'malformed-push'],
+    ['about its incarnation', (journal) => journal.push(1, 3, { incarnation: v7() }), 400, 'malformed-push'],
+    ['about its place', (journal) => journal.push(1, 3, { fromSeq: 2 }), 400, 'malformed-push'],
+    ['being cut short', (journal) => journal.push(1, 3).subarray(0, -20), 400, 'malformed-push'],
+    ['being empty', () => Buffer.from('\n'), 400, 'malformed-push'],
+    ['with another protocol', (journal) => journal.push(1, 3, { protocol: 2 }), 426, 'protocol'],
+  ];
+  it.each(lies)('%s is refused whole, counted, and writes nothing', async (_lie, body, status, code) => {
+    const box = await newBox();
+    const before = await refusals(code);
+    const answer = await box.push(body(trading(box, 2)));
+    expect([answer.status, answer.data.code]).toEqual([status, code]);
+    expect(await refusals(code)).toBe(before + 1);
+    expect(await counts(box)).toEqual({
+      lines: 0,
+      sales: 0,
+      saleLines: 0,
+      tenders: 0,
+      taxes: 0,
+      movements: 0,
+      incarnations: 0,
+    });
+  });
+
+  it('by reordered lines, though chained and signed anew, is refused', async () => {
+    const box = await newBox();
+    const honest = trading(box, 3);
+    const reordered = box.newJournal({ incarnation: honest.incarnation });
+    for (const at of [2, 1, 3]) reordered.appendBytes(honest.lines[at] as Buffer);
+    const answer = await box.push(reordered.push());
+    expect([answer.status, answer.data.code]).toEqual([400, 'malformed-push']);
+    expect(await counts(box)).toMatchObject({ lines: 0 });
+  });
+
+  it('about its size stops at the limit: a bomb costs no more', async () => {
+    const box = await newBox();
+    const bomb = brotliCompressSync(Buffer.alloc(80 * 1024 * 1024, 0x0a));
+    expect(bomb.length).toBeLessThan(1024);
+    for (const [bytes, encoding] of [
+      [bomb, 'br'],
+      [gzipSync(Buffer.alloc(80 * 1024 * 1024)), 'gzip'],
+      [Buffer.alloc(17 * 1024 * 1024, 0x0a), 'identity'],
+    ] as const) {
+      const answer = await box.push(bytes, { encoding });
+      expect([answer.status, answer.data.code]).toEqual([413, 'body-too-large']);
+    }
+    expect((await box.push(Buffer.from('not brotli'), { encoding: 'br' })).data.code).toBe('malformed-push');
+    expect((await box.push(Buffer.from('x'), { encoding: 'compress' })).data.code).toBe('unsupported-media-type');
+    const journal = trading(box, 1);
+    expect((await box.push(gzipSync(journal.push()), { encoding: 'gzip' })).status).toBe(200);
+    expect((await box.push(journal.push(), { encoding: 'identity' })).status).toBe(200);
+  });
+});
+
+describe('whose push it is', () => {
+  it.each(['tenant', 'branch', 'box', 'signingKey'] as const)(
+    'a first line that names another %s is not theirs',
+    async (member) => {
+      const box = await newBox();
+      const stranger = await newBox();
+      const open = { tenant: v7(), branch: stranger.branch, box: stranger.box, signingKey: stranger.keys.signingKey };
+      const journal = box.newJournal({ open: { [member]: open[member] } });
+      journal.sale();
+      const answer = await box.push(journal.push());
+      expect([answer.status, answer.data.code]).toEqual([403, 'not-yours']);
+      expect(await counts(box)).toMatchObject({ lines: 0 });
+      expect(await counts(stranger)).toMatchObject({ lines: 0 });
+    },
+  );
+
+  it('another branch’s token moves nothing there or here', async () => {
+    const [mine, theirs] = [await newBox(), await newBox()];
+    const journal = trading(mine, 2);
+    const answer = await mine.push(journal.push(), { token: theirs.token });
+    expect([answer.status, answer.data.code]).toEqual([400, 'malformed-push']);
+    for (const box of [mine, theirs]) expect(await counts(box)).toMatchObject({ lines: 0 });
+  });
+
+  it('a branch named in a body has no effect: the facts are the token’s', async () => {
+    const [mine, theirs] = [await newBox(), await newBox()];
+    const journal = mine.newJournal();
+    const sale = journal.sale();
+    journal.append('sale', v7(), {
+      ...sale,
+      id: v7(),
+      branch: theirs.branch,
+      branchId: theirs.branch,
+      branchCode: theirs.branchCode,
+      tenantId: v7(),
+    });
+    expect((await mine.push(journal.push())).data).toEqual(acknowledged(journal));
+    expect(await counts(mine)).toMatchObject({ sales: 2 });
+    expect(await counts(theirs)).toMatchObject({ sales: 0 });
+  });
+
+  it('two boxes of one branch never write one history', async () => {
+    const box = await newBox();
+    const journal = trading(box, 1);
+    await box.push(journal.push());
+    const second = await TestBox.enrol(harness.url, harness.admin.api, box.branchCode);
+    expect(second.epoch).toBe(box.epoch + 1);
+    const copied = second.newJournal({ incarnation: journal.incarnation });
+    copied.sale();
+    const answer = await second.push(copied.push());
+    expect([answer.status, answer.data.code]).toEqual([403, 'not-yours']);
+    expect((await second.push(second.newJournal().push())).status).toBe(200);
   });
 });

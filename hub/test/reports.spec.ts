@@ -9,10 +9,19 @@ let box: TestBox;
 let journal: JournalBuilder;
 
 type Row = Record<string, string | number | boolean | null>;
-type Report = { rows: Row[]; totals: Record<string, unknown>; completeness: Record<string, unknown>[]; currency: string; asOf: string };
+type Report = {
+  rows: Row[];
+  totals: Record<string, unknown>;
+  completeness: Record<string, unknown>[];
+  currency: string;
+  asOf: string;
+};
 
 const report = (params: Record<string, unknown>): Promise<AxiosResponse<Report & { code: string }>> =>
-  harness.admin.api.get('/v1/reports/sales', { params: { from: '2026-11-01', to: '2026-11-30', ...params }, paramsSerializer: { indexes: null } });
+  harness.admin.api.get('/v1/reports/sales', {
+    params: { from: '2026-11-01', to: '2026-11-30', ...params },
+    paramsSerializer: { indexes: null },
+  });
 
 beforeAll(async () => {
   harness = await startHubHarness();
@@ -23,8 +32,22 @@ beforeAll(async () => {
   await createBranch(api, 'B004', { region: 'R2' });
   box = await TestBox.enrol(harness.url, api, 'B001');
   journal = box.newJournal();
-  journal.sale({ lines: [{ priceMinor: 1000, modifiers: [{ kind: 'loyalty', amountMinor: -150 }], information: [{ kind: 'manufacturer-coupon', amountMinor: 99 }] }, { product: 'BREAD', priceMinor: 500, milli: 456 }] });
-  journal.sale({ tenderType: 'card', operator: 'ben', businessDate: '2026-11-21', soldAtMs: Date.UTC(2026, 10, 20, 22, 30) });
+  journal.sale({
+    lines: [
+      {
+        priceMinor: 1000,
+        modifiers: [{ kind: 'loyalty', amountMinor: -150 }],
+        information: [{ kind: 'manufacturer-coupon', amountMinor: 99 }],
+      },
+      { product: 'BREAD', priceMinor: 500, milli: 456 },
+    ],
+  });
+  journal.sale({
+    tenderType: 'card',
+    operator: 'ben',
+    businessDate: '2026-11-21',
+    soldAtMs: Date.UTC(2026, 10, 20, 22, 30),
+  });
   journal.sale({ changeMinor: 1, lines: [{ priceMinor: 1999, milli: 3000 }] });
   journal.daySeal('2026-11-20');
   expect((await box.push(journal.push())).status).toBe(200);
@@ -40,25 +63,83 @@ describe('the sales report', () => {
     const { status, data } = await report({ groupBy: 'branch,businessDate' });
     expect([status, data.currency]).toEqual([200, 'ZAR']);
     expect(data.rows).toEqual([
-      { branch: 'B001', businessDate: '2026-11-20', baskets: 2, lines: 3, units: 4.456, amountMinor: 7225, discountMinor: 150, netMinor: 6152, taxMinor: 923, totalMinor: 7075 },
-      { branch: 'B001', businessDate: '2026-11-21', baskets: 1, lines: 1, units: 1, amountMinor: 1999, discountMinor: 0, netMinor: 1738, taxMinor: 261, totalMinor: 1999 },
-      { branch: 'B002', businessDate: '2026-11-20', baskets: 1, lines: 1, units: 2, amountMinor: 1500, discountMinor: 0, netMinor: 1304, taxMinor: 196, totalMinor: 1500 },
+      {
+        branch: 'B001',
+        businessDate: '2026-11-20',
+        baskets: 2,
+        lines: 3,
+        units: 4.456,
+        amountMinor: 7225,
+        discountMinor: 150,
+        netMinor: 6152,
+        taxMinor: 923,
+        totalMinor: 7075,
+      },
+      {
+        branch: 'B001',
+        businessDate: '2026-11-21',
+        baskets: 1,
+        lines: 1,
+        units: 1,
+        amountMinor: 1999,
+        discountMinor: 0,
+        netMinor: 1738,
+        taxMinor: 261,
+        totalMinor: 1999,
+      },
+      {
+        branch: 'B002',
+        businessDate: '2026-11-20',
+        baskets: 1,
+        lines: 1,
+        units: 2,
+        amountMinor: 1500,
+        discountMinor: 0,
+        netMinor: 1304,
+        taxMinor: 196,
+        totalMinor: 1500,
+      },
     ]);
-    expect(data.totals).toEqual({ baskets: 4, lines: 5, units: 7.456, amountMinor: 10724, discountMinor: 150, netMinor: 9194, taxMinor: 1380, totalMinor: 10574 });
+    expect(data.totals).toEqual({
+      baskets: 4,
+      lines: 5,
+      units: 7.456,
+      amountMinor: 10724,
+      discountMinor: 150,
+      netMinor: 9194,
+      taxMinor: 1380,
+      totalMinor: 10574,
+    });
   });
 
-  it.each(['branch', 'region', 'businessDate', 'hour', 'product', 'category', 'operator', 'product,category', 'branch,hour', 'region,product'])(
-    'has the same totals by %s',
-    async (groupBy) => {
-      const { status, data } = await report({ groupBy });
-      expect(status).toBe(200);
-      expect(data.totals).toMatchObject({ lines: 5, units: 7.456, amountMinor: 10724, discountMinor: 150, netMinor: 9194, taxMinor: 1380, totalMinor: 10574 });
-      const isByProduct = /product|category/.test(groupBy);
-      expect(data.totals['baskets']).toBe(isByProduct ? null : 4);
-      expect(data.rows.reduce((sum, row) => sum + Number(row['totalMinor']), 0)).toBe(10574);
-      expect(data.rows.every((row) => (row['baskets'] === null) === isByProduct)).toBe(true);
-    },
-  );
+  it.each([
+    'branch',
+    'region',
+    'businessDate',
+    'hour',
+    'product',
+    'category',
+    'operator',
+    'product,category',
+    'branch,hour',
+    'region,product',
+  ])('has the same totals by %s', async (groupBy) => {
+    const { status, data } = await report({ groupBy });
+    expect(status).toBe(200);
+    expect(data.totals).toMatchObject({
+      lines: 5,
+      units: 7.456,
+      amountMinor: 10724,
+      discountMinor: 150,
+      netMinor: 9194,
+      taxMinor: 1380,
+      totalMinor: 10574,
+    });
+    const isByProduct = /product|category/.test(groupBy);
+    expect(data.totals['baskets']).toBe(isByProduct ? null : 4);
+    expect(data.rows.reduce((sum, row) => sum + Number(row['totalMinor']), 0)).toBe(10574);
+    expect(data.rows.every((row) => (row['baskets'] === null) === isByProduct)).toBe(true);
+  });
 
   it('gives hours on the wall clock of the branch', async () => {
     const { data } = await report({ groupBy: 'hour' });
@@ -91,11 +172,19 @@ describe('the sales report', () => {
     const at = expect.stringMatching(/^2026-11-20T12:03:11\.\d{3}Z$/);
     const lastContactAt = expect.stringMatching(/Z$/);
     expect(data.completeness).toEqual([
-      { branch: 'B001', complete: true, final: true, knownTo: { incarnation: journal.incarnation, epoch: 1, seq: 5, at }, lastContactAt },
+      {
+        branch: 'B001',
+        complete: true,
+        final: true,
+        knownTo: { incarnation: journal.incarnation, epoch: 1, seq: 5, at },
+        lastContactAt,
+      },
       { branch: 'B002', complete: false, final: false, knownTo: expect.objectContaining({ seq: 2 }), lastContactAt },
       { branch: 'B003', complete: false, final: false, knownTo: null, lastContactAt: null },
     ]);
-    expect((await report({ groupBy: 'branch', to: '2026-11-21', branch: 'B001' })).data.completeness[0]).toMatchObject({ complete: false });
+    expect((await report({ groupBy: 'branch', to: '2026-11-21', branch: 'B001' })).data.completeness[0]).toMatchObject({
+      complete: false,
+    });
   });
 
   it('is complete but not final while a line before the seal waits in quarantine', async () => {
@@ -108,17 +197,26 @@ describe('the sales report', () => {
     expect(data.completeness[0]).toMatchObject({ complete: true, final: false });
     const late = journal.append('sale', 'x', { not: 'a sale' });
     await box.push(journal.push(late));
-    expect((await report({ groupBy: 'branch', to: '2026-11-20', branch: 'B001' })).data.completeness[0]).toMatchObject({ complete: true, final: true });
+    expect((await report({ groupBy: 'branch', to: '2026-11-20', branch: 'B001' })).data.completeness[0]).toMatchObject({
+      complete: true,
+      final: true,
+    });
   });
 
   it('takes branches repeated or with commas, and says 404 for one that is not there or not theirs', async () => {
     expect((await report({ groupBy: 'branch', branch: ['B001', 'B002'] })).data.rows).toHaveLength(2);
     expect((await report({ groupBy: 'branch', branch: 'B002' })).data.totals['totalMinor']).toBe(1500);
     expect((await report({ groupBy: 'branch', branch: 'B999' })).status).toBe(404);
-    const created = await harness.admin.api.post('/v1/people', { email: 'ana@acme.example', name: 'Ana', grants: [{ role: 'analyst', scope: 'region', id: 'R2' }] });
+    const created = await harness.admin.api.post('/v1/people', {
+      email: 'ana@acme.example',
+      name: 'Ana',
+      grants: [{ role: 'analyst', scope: 'region', id: 'R2' }],
+    });
     const { api } = await harness.signIn('ana@acme.example', created.data.password);
     const params = { groupBy: 'branch', from: '2026-11-01', to: '2026-11-30' };
-    expect((await api.get('/v1/reports/sales', { params })).data.completeness.map((one: { branch: string }) => one.branch)).toEqual(['B004']);
+    expect(
+      (await api.get('/v1/reports/sales', { params })).data.completeness.map((one: { branch: string }) => one.branch),
+    ).toEqual(['B004']);
     expect((await api.get('/v1/reports/sales', { params: { ...params, branch: 'B001' } })).status).toBe(404);
     expect((await api.get('/v1/fleet')).status).toBe(403);
   });
@@ -136,15 +234,26 @@ describe('the sales report', () => {
   });
 
   it('never adds two currencies', async () => {
-    await harness.admin.api.post('/v1/price-zones', { code: 'ZUSD', name: 'Dollar zone', timeZone: 'UTC', currency: 'USD' });
+    await harness.admin.api.post('/v1/price-zones', {
+      code: 'ZUSD',
+      name: 'Dollar zone',
+      timeZone: 'UTC',
+      currency: 'USD',
+    });
     await createBranch(harness.admin.api, 'B005', { priceZone: 'ZUSD', currency: 'USD' });
     expect((await report({ groupBy: 'branch' })).data.code).toBe('mixed-currencies');
-    expect((await report({ groupBy: 'branch', branch: 'B005' })).data).toMatchObject({ rows: [], currency: 'USD', totals: { totalMinor: 0 } });
+    expect((await report({ groupBy: 'branch', branch: 'B005' })).data).toMatchObject({
+      rows: [],
+      currency: 'USD',
+      totals: { totalMinor: 0 },
+    });
   });
 
   it('is listed in OpenAPI with what combines', async () => {
     const { data } = await harness.anonymous.get('/docs/json');
-    expect(data.paths['/v1/reports/sales'].get.description).toContain('at most one of: hour; operator; product and/or category; tender; modifierKind');
+    expect(data.paths['/v1/reports/sales'].get.description).toContain(
+      'at most one of: hour; operator; product and/or category; tender; modifierKind',
+    );
   });
 });
 
@@ -152,10 +261,26 @@ describe('the fleet', () => {
   it('shows where each branch stands', async () => {
     const { data } = await harness.admin.api.get('/v1/fleet?limit=1');
     expect(data.items).toEqual([
-      expect.objectContaining({ branch: 'B001', box: box.box, incarnation: journal.incarnation, epoch: 1, appliedSeq: 6, headHash: journal.headHash, quarantined: 1, sealedTo: '2026-11-20' }),
+      expect.objectContaining({
+        branch: 'B001',
+        box: box.box,
+        incarnation: journal.incarnation,
+        epoch: 1,
+        appliedSeq: 6,
+        headHash: journal.headHash,
+        quarantined: 1,
+        sealedTo: '2026-11-20',
+      }),
     ]);
     const next = await harness.admin.api.get(`/v1/fleet?after=${data.next}`);
     expect(next.data.items.map((item: { branch: string }) => item.branch)).toEqual(['B002', 'B003', 'B004', 'B005']);
-    expect(next.data.items[2]).toMatchObject({ box: null, incarnation: null, appliedSeq: 0, headHash: null, lastContactAt: null, sealedTo: null });
+    expect(next.data.items[2]).toMatchObject({
+      box: null,
+      incarnation: null,
+      appliedSeq: 0,
+      headHash: null,
+      lastContactAt: null,
+      sealedTo: null,
+    });
   });
 });

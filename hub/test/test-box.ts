@@ -51,14 +51,29 @@ export class TestBox implements BoxOfJournal {
   }
 
   /** Compressed as a box does it, unless `encoding` says that the bytes are ready. */
-  async push(body: Buffer, { encoding, token = this.token }: { encoding?: string; token?: string } = {}): Promise<AxiosResponse<PushReply>> {
-    const headers = { 'content-type': 'application/x-ndjson', 'content-encoding': encoding ?? 'br', authorization: `Bearer ${token}` };
+  async push(
+    body: Buffer,
+    { encoding, token = this.token }: { encoding?: string; token?: string } = {},
+  ): Promise<AxiosResponse<PushReply>> {
+    const headers = {
+      'content-type': 'application/x-ndjson',
+      'content-encoding': encoding ?? 'br',
+      authorization: `Bearer ${token}`,
+    };
     const bytes = encoding === undefined ? await compress(body) : body;
     return apiAtSync(this.url).post<PushReply>('/sync/v1/push', bytes, { headers });
   }
 
   hello(request: Record<string, unknown> = {}): Promise<AxiosResponse> {
-    const body = { protocol: 1, version: '0.1.0', contract: 1, incarnations: [], hashesAt: [], cursors: [], ...request };
+    const body = {
+      protocol: 1,
+      version: '0.1.0',
+      contract: 1,
+      incarnations: [],
+      hashesAt: [],
+      cursors: [],
+      ...request,
+    };
     return apiAtSync(this.url).post('/sync/v1/hello', body, { headers: { authorization: `Bearer ${this.token}` } });
   }
 }

@@ -19,10 +19,17 @@ export class FleetController {
 
   @Get()
   @Allow({ by: 'person', ability: 'fleet.read' })
-  list(@CurrentPrincipal('person') who: PrincipalOf<'person'>, @query(fleetQuery) page: z.infer<typeof fleetQuery>): Promise<Page<FleetItem>> {
+  list(
+    @CurrentPrincipal('person') who: PrincipalOf<'person'>,
+    @query(fleetQuery) page: z.infer<typeof fleetQuery>,
+  ): Promise<Page<FleetItem>> {
     const [afterCode] = page.after === undefined ? [''] : decodeCursor(z.tuple([z.string()]), page.after);
-    return this.database.transaction(who.tenantId, async (tx) => listFleet(tx, await branchesOf(tx, who, 'fleet.read', afterCode), page.limit), {
-      isolation: 'REPEATABLE READ',
-    });
+    return this.database.transaction(
+      who.tenantId,
+      async (tx) => listFleet(tx, await branchesOf(tx, who, 'fleet.read', afterCode), page.limit),
+      {
+        isolation: 'REPEATABLE READ',
+      },
+    );
   }
 }

@@ -1,6 +1,16 @@
 import { problem } from '@branchline/http/problem.js';
 
-export const DIMENSIONS = ['branch', 'region', 'businessDate', 'hour', 'product', 'category', 'tender', 'operator', 'modifierKind'] as const;
+export const DIMENSIONS = [
+  'branch',
+  'region',
+  'businessDate',
+  'hour',
+  'product',
+  'category',
+  'tender',
+  'operator',
+  'modifierKind',
+] as const;
 export type Dimension = (typeof DIMENSIONS)[number];
 
 /** Every rollup is kept by branch and business date; a region is a property of the branch. */

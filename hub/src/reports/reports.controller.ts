@@ -23,7 +23,10 @@ export class ReportsController {
   @Get('sales')
   @Allow({ by: 'person', ability: 'report.read' })
   @ApiOperation({ summary: 'Consolidated sales with completeness per branch', description: `groupBy: ${COMBINABLE}` })
-  sales(@CurrentPrincipal('person') who: PrincipalOf<'person'>, @query(salesReportQuery) asked: SalesReportQuery): Promise<SalesReport> {
+  sales(
+    @CurrentPrincipal('person') who: PrincipalOf<'person'>,
+    @query(salesReportQuery) asked: SalesReportQuery,
+  ): Promise<SalesReport> {
     const options = { isolation: 'REPEATABLE READ', statementMsMax: REPORT_MS_MAX } as const;
     return this.database.transaction(who.tenantId, (tx) => salesReport(tx, who, asked, this.clock.now()), options);
   }

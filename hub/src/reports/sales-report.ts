@@ -46,13 +46,19 @@ export type SalesReport = {
  *
  * @throws Problem `dimensions-not-combinable`, `mixed-currencies`, `not-found`, `bad-request` for too many rows
  */
-export async function salesReport(tx: Tx, who: PrincipalOf<'person'>, query: SalesReportQuery, nowMs: number): Promise<SalesReport> {
+export async function salesReport(
+  tx: Tx,
+  who: PrincipalOf<'person'>,
+  query: SalesReportQuery,
+  nowMs: number,
+): Promise<SalesReport> {
   const dimensions = [...new Set(query.groupBy)];
   const cube = cubeOf(dimensions);
   const branches = chosenBranches(await branchesOf(tx, who, 'report.read'), query.branch);
   const ids = branches.map(({ id }) => id);
   const found = await tx.query<FoundRow>(statement(cube, dimensions), [ids, query.from, query.to, REPORT_ROWS_MAX + 1]);
-  if (found.length > REPORT_ROWS_MAX) throw problem('bad-request', `More than ${REPORT_ROWS_MAX} rows: ask for fewer days or branches.`);
+  if (found.length > REPORT_ROWS_MAX)
+    throw problem('bad-request', `More than ${REPORT_ROWS_MAX} rows: ask for fewer days or branches.`);
   return {
     rows: found.map((row) => shownRow(cube, dimensions, row)),
     totals: totalsOf(cube, found),
@@ -83,7 +89,9 @@ const COLUMNS_OF_MEASURES = {
 type FoundRow = Record<string, string | number | boolean | null> & { lowestCurrency: string; highestCurrency: string };
 
 function columnsOf(cube: Cube): string[] {
-  return COLUMNS_OF_MEASURES[cube.measures].filter((column) => column !== 'baskets' || cube.hasBaskets || cube.measures !== 'sales');
+  return COLUMNS_OF_MEASURES[cube.measures].filter(
+    (column) => column !== 'baskets' || cube.hasBaskets || cube.measures !== 'sales',
+  );
 }
 
 /** Every name in it comes from the tables of this code, never from the request. */
@@ -106,7 +114,8 @@ function snakeCase(name: string): string {
 
 function shownRow(cube: Cube, dimensions: readonly Dimension[], row: FoundRow): ReportRow {
   const keys = Object.fromEntries(dimensions.map((dimension) => [dimension, row[dimension] ?? null]));
-  if (cube.measures === 'modifiers') return { ...keys, informational: row['informational'] ?? null, ...shownSums(cube, row) };
+  if (cube.measures === 'modifiers')
+    return { ...keys, informational: row['informational'] ?? null, ...shownSums(cube, row) };
   return { ...keys, ...shownSums(cube, row) };
 }
 
@@ -136,9 +145,15 @@ function sumsOf(cube: Cube, rows: readonly FoundRow[]): Record<string, number> {
 
 /** @throws Problem `mixed-currencies` */
 async function oneCurrency(tx: Tx, branches: readonly BranchRow[], rows: readonly FoundRow[]): Promise<string> {
-  const currencies = new Set([...branches.map(({ currency }) => currency), ...rows.flatMap((row) => [row.lowestCurrency, row.highestCurrency])]);
-  if (currencies.size > 1) throw problem('mixed-currencies', `The selection has ${[...currencies].sort().join(' and ')}: ask for branches of one currency.`);
+  const currencies = new Set([
+    ...branches.map(({ currency }) => currency),
+    ...rows.flatMap((row) => [row.lowestCurrency, row.highestCurrency]),
+  ]);
+  if (currencies.size > 1)
+    throw problem(
+      'mixed-currencies',
+      `The selection has ${[...currencies].sort().join(' and ')}: ask for branches of one currency.`,
+    );
   const [only] = currencies;
   return only ?? (await tx.one<{ currency: string }>('SELECT currency FROM tenant')).currency;
 }
-

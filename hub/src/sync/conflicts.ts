@@ -26,16 +26,25 @@ type Row = Omit<ConflictItem, 'first' | 'second' | 'at'> & {
 };
 
 /** Oldest first: conflicts of these branches that nobody has decided. */
-export async function listConflicts(tx: Tx, branchIds: readonly string[], page: WorkListQuery): Promise<Page<ConflictItem>> {
+export async function listConflicts(
+  tx: Tx,
+  branchIds: readonly string[],
+  page: WorkListQuery,
+): Promise<Page<ConflictItem>> {
   const [afterMs, afterId] = workListCursor(page);
   const rows = await tx.query<Row>(LIST, [branchIds, afterMs, afterId, page.limit + 1]);
   const keysOf = (row: Row): [number, string] => [row.at.getTime(), row.id];
-  return pageOf(rows, page.limit, keysOf, ({ firstIncarnation, firstSeq, secondIncarnation, secondSeq, at, ...row }) => ({
-    ...row,
-    first: { incarnation: firstIncarnation, seq: firstSeq },
-    second: { incarnation: secondIncarnation, seq: secondSeq },
-    at: at.toISOString(),
-  }));
+  return pageOf(
+    rows,
+    page.limit,
+    keysOf,
+    ({ firstIncarnation, firstSeq, secondIncarnation, secondSeq, at, ...row }) => ({
+      ...row,
+      first: { incarnation: firstIncarnation, seq: firstSeq },
+      second: { incarnation: secondIncarnation, seq: secondSeq },
+      at: at.toISOString(),
+    }),
+  );
 }
 
 const LIST = `

@@ -33,7 +33,8 @@ export async function enrolBox(parts: EnrolParts, request: EnrolRequest): Promis
     const code = await lockCode(tx, codeHash);
     const nowMs = parts.clock.now();
     const again = code?.usedAt ? await findBoxOfCode(tx, code, request, nowMs) : null;
-    if (!code || (code.usedAt && !again) || (!again && code.expiresAt.getTime() <= nowMs)) throw problem('code-invalid');
+    if (!code || (code.usedAt && !again) || (!again && code.expiresAt.getTime() <= nowMs))
+      throw problem('code-invalid');
     const branch = await tx.one<BranchRow>(LOCK_BRANCH, [code.branchId]);
     const box = again ?? (await addBox(tx, parts, { branch, codeHash, request, nowMs }));
     return {
@@ -85,7 +86,10 @@ async function addBox(
   const { signingKey, sealingKey } = request;
   const id = newId();
   const certificate = secrets.certify({ tenant: tx.tenantId, branch: branch.id, box: id, signingKey, sealingKey });
-  await tx.query('UPDATE enrolment_code SET used_at = to_timestamp($2::bigint / 1000.0) WHERE code_hash = $1', [codeHash, nowMs]);
+  await tx.query('UPDATE enrolment_code SET used_at = to_timestamp($2::bigint / 1000.0) WHERE code_hash = $1', [
+    codeHash,
+    nowMs,
+  ]);
   await tx.query('UPDATE branch SET next_epoch = next_epoch + 1 WHERE id = $1', [branch.id]);
   await tx.query(
     `INSERT INTO box (tenant_id, id, branch_id, signing_key, sealing_key, certificate, first_epoch, enrolled_at)

@@ -30,10 +30,29 @@ const byId = <K extends 'sale' | 'shift-open' | 'shift-close'>(line: LineOfKind<
 
 /** Kinds in the order in which they are projected. `incarnation-open` is not here: it opens the stream itself. */
 export const FACT_STORES: { [K in Exclude<JournalKind, 'incarnation-open'>]: FactStore<K> } = {
-  'device-enrol': { table: 'device', idColumn: 'id', idType: 'uuid', idOf: (line) => line.body.device, insert: insertDevices },
+  'device-enrol': {
+    table: 'device',
+    idColumn: 'id',
+    idType: 'uuid',
+    idOf: (line) => line.body.device,
+    insert: insertDevices,
+  },
   'shift-open': { table: 'shift', idColumn: 'id', idType: 'uuid', idOf: byId<'shift-open'>, insert: insertShifts },
-  sale: { table: 'sale', idColumn: 'id', idType: 'uuid', idOf: byId<'sale'>, insert: insertSales, repeated: insertAliases },
-  'shift-close': { table: 'shift_close', idColumn: 'id', idType: 'uuid', idOf: byId<'shift-close'>, insert: insertShiftCloses },
+  sale: {
+    table: 'sale',
+    idColumn: 'id',
+    idType: 'uuid',
+    idOf: byId<'sale'>,
+    insert: insertSales,
+    repeated: insertAliases,
+  },
+  'shift-close': {
+    table: 'shift_close',
+    idColumn: 'id',
+    idType: 'uuid',
+    idOf: byId<'shift-close'>,
+    insert: insertShiftCloses,
+  },
   'day-seal': {
     table: 'day_seal',
     idColumn: 'business_date',
@@ -53,7 +72,9 @@ export async function projectLines(tx: Tx, context: FactContext, lines: readonly
     const ofKind = lines.filter((line) => line.kind === kind);
     if (ofKind.length === 0) continue;
     // The store of a kind takes lines of that kind, which the compiler does not follow through the table.
-    mismatches.push(...(await projectKind(tx, context, FACT_STORES[kind] as unknown as FactStore<JournalKind>, ofKind)));
+    mismatches.push(
+      ...(await projectKind(tx, context, FACT_STORES[kind] as unknown as FactStore<JournalKind>, ofKind)),
+    );
   }
   return mismatches;
 }
@@ -95,5 +116,7 @@ async function findStanding(
     `SELECT ${idColumn}::text AS id, content_hash, incarnation, seq FROM ${table} WHERE branch_id = $1 AND ${idColumn} = ANY ($2::${idType}[])`,
     [branchId, ids],
   );
-  return new Map(rows.map((row) => [row.id, { contentHash: row.content_hash, incarnation: row.incarnation, seq: Number(row.seq) }]));
+  return new Map(
+    rows.map((row) => [row.id, { contentHash: row.content_hash, incarnation: row.incarnation, seq: Number(row.seq) }]),
+  );
 }

@@ -14,10 +14,19 @@ import { findStreams } from './streams.js';
  *
  * @throws Problem `protocol`
  */
-export async function hello(tx: Tx, box: PrincipalOf<'box'>, request: HelloRequest, nowMs: number): Promise<HelloAnswer> {
-  if (request.protocol !== PROTOCOL) throw problem('protocol', `This hub speaks protocol ${PROTOCOL}, the box ${request.protocol}.`);
+export async function hello(
+  tx: Tx,
+  box: PrincipalOf<'box'>,
+  request: HelloRequest,
+  nowMs: number,
+): Promise<HelloAnswer> {
+  if (request.protocol !== PROTOCOL)
+    throw problem('protocol', `This hub speaks protocol ${PROTOCOL}, the box ${request.protocol}.`);
   await noteContact(tx, box.boxId, request, nowMs);
-  const branch = await tx.one<BranchPlace>('SELECT id, region, price_zone AS "priceZone", assortment FROM branch WHERE id = $1', [box.branchId]);
+  const branch = await tx.one<BranchPlace>(
+    'SELECT id, region, price_zone AS "priceZone", assortment FROM branch WHERE id = $1',
+    [box.branchId],
+  );
   const scopes = scopesOfBranch(branch);
   const streams = await findStreams(
     tx,
@@ -29,7 +38,12 @@ export async function hello(tx: Tx, box: PrincipalOf<'box'>, request: HelloReque
     now: nowMs,
     protocol: PROTOCOL,
     scopes,
-    streams: streams.map(({ incarnation, appliedSeq, headHash }) => ({ incarnation, appliedSeq, headHash, durableSeq: 0 })),
+    streams: streams.map(({ incarnation, appliedSeq, headHash }) => ({
+      incarnation,
+      appliedSeq,
+      headHash,
+      durableSeq: 0,
+    })),
     hashes: await hashesAt(tx, box.branchId, request.hashesAt),
     cursors: await verdicts(tx, scopes, request.cursors),
   };
@@ -37,12 +51,10 @@ export async function hello(tx: Tx, box: PrincipalOf<'box'>, request: HelloReque
 
 /** Not in the way of a push, and a push not in its way: the box's row is locked by nobody for longer than this. */
 async function noteContact(tx: Tx, boxId: string, { version, contract }: HelloRequest, nowMs: number): Promise<void> {
-  await tx.execute('UPDATE box SET last_contact_at = to_timestamp($2::bigint / 1000.0), version = $3, contract = $4 WHERE id = $1', [
-    boxId,
-    nowMs,
-    version.toWellFormed().replaceAll('\0', ''),
-    Math.min(contract, 2_147_483_647),
-  ]);
+  await tx.execute(
+    'UPDATE box SET last_contact_at = to_timestamp($2::bigint / 1000.0), version = $3, contract = $4 WHERE id = $1',
+    [boxId, nowMs, version.toWellFormed().replaceAll('\0', ''), Math.min(contract, 2_147_483_647)],
+  );
 }
 
 const ZERO_HASH = '0'.repeat(64);
@@ -56,14 +68,27 @@ async function hashesAt(tx: Tx, branchId: string, asked: HelloRequest['hashesAt'
      ORDER BY place`,
     [branchId, asked.map(({ incarnation }) => incarnation), asked.map(({ seq }) => seq)],
   );
-  return asked.map(({ incarnation, seq }, at) => ({ incarnation, seq, hash: seq === 0 ? ZERO_HASH : (rows[at]?.hash ?? null) }));
+  return asked.map(({ incarnation, seq }, at) => ({
+    incarnation,
+    seq,
+    hash: seq === 0 ? ZERO_HASH : (rows[at]?.hash ?? null),
+  }));
 }
 
-async function verdicts(tx: Tx, scopes: readonly string[], cursors: HelloRequest['cursors']): Promise<HelloAnswer['cursors']> {
+async function verdicts(
+  tx: Tx,
+  scopes: readonly string[],
+  cursors: HelloRequest['cursors'],
+): Promise<HelloAnswer['cursors']> {
   const answers: HelloAnswer['cursors'] = [];
   for (const { scope, number, hash } of cursors) {
     if (!scopes.includes(scope)) answers.push({ scope, verdict: 'not-yours', newest: 0 });
-    else answers.push({ scope, verdict: await cursorVerdict(tx, scope, { number, hash }), newest: (await feedHead(tx, scope)).number });
+    else
+      answers.push({
+        scope,
+        verdict: await cursorVerdict(tx, scope, { number, hash }),
+        newest: (await feedHead(tx, scope)).number,
+      });
   }
   return answers;
 }

@@ -15,7 +15,11 @@ export class IngestMetrics {
       labelNames: ['reason'],
       registers,
     });
-    this.linesApplied = new Counter({ name: 'branchline_lines_applied_total', help: 'Journal lines archived.', registers });
+    this.linesApplied = new Counter({
+      name: 'branchline_lines_applied_total',
+      help: 'Journal lines archived.',
+      registers,
+    });
     this.linesSetAside = new Counter({
       name: 'branchline_lines_set_aside_total',
       help: 'Journal lines that could not be projected.',

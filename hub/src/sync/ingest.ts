@@ -26,7 +26,12 @@ export type IngestOutcome =
  *
  * @throws MalformedPush, Problem `not-yours`
  */
-export async function ingest(tx: Tx, push: ReceivedPush, readings: readonly LineReading[], context: IngestContext): Promise<IngestOutcome> {
+export async function ingest(
+  tx: Tx,
+  push: ReceivedPush,
+  readings: readonly LineReading[],
+  context: IngestContext,
+): Promise<IngestOutcome> {
   const { header, lines } = push;
   const { box, nowMs } = context;
   await lockBranch(tx, box, nowMs);
@@ -50,7 +55,13 @@ export async function ingest(tx: Tx, push: ReceivedPush, readings: readonly Line
     headHash: head,
     // No backup of the hub has been verified: the edge keeps its lines by age alone.
     durableSeq: 0,
-    quarantined: await quarantinedOf(tx, box.branchId, header.incarnation, header.fromSeq, header.fromSeq + header.count - 1),
+    quarantined: await quarantinedOf(
+      tx,
+      box.branchId,
+      header.incarnation,
+      header.fromSeq,
+      header.fromSeq + header.count - 1,
+    ),
     directives: [],
   };
   return { outcome: 'applied', answer, appliedLines: fresh.length, ...applied };

@@ -5,10 +5,19 @@ import type { Database, Tx } from '../database/unit-of-work.js';
 import { BOX_TOKEN_S, type BoxTokens } from './box-tokens.js';
 import { NONCE_S, type Nonces } from './nonces.js';
 
-export type TokenParts = { database: Database; clock: Clock; randomBytes: (bytes: number) => Buffer; tokens: BoxTokens; nonces: Nonces };
+export type TokenParts = {
+  database: Database;
+  clock: Clock;
+  randomBytes: (bytes: number) => Buffer;
+  tokens: BoxTokens;
+  nonces: Nonces;
+};
 
 /** Step one; the same for a box that is not known, whose nonce opens nothing. */
-export function giveNonce({ nonces, randomBytes, clock }: TokenParts, box: string): { nonce: string; expiresInS: number } {
+export function giveNonce(
+  { nonces, randomBytes, clock }: TokenParts,
+  box: string,
+): { nonce: string; expiresInS: number } {
   return { nonce: nonces.give(box, randomBytes(32), clock.now()), expiresInS: NONCE_S };
 }
 
@@ -38,13 +47,23 @@ type ProvingBox = { branchId: string; signingKey: string; revoked: boolean };
 const FIND = `SELECT branch_id AS "branchId", signing_key AS "signingKey", revoked_at IS NOT NULL AS revoked FROM box WHERE id = $1`;
 
 async function tenantOfBox(database: Database, boxId: string): Promise<string | null> {
-  const [row] = await database.asOwner<{ tenant: string | null }>('SELECT branchline_tenant_of_box($1) AS tenant', [boxId]);
+  const [row] = await database.asOwner<{ tenant: string | null }>('SELECT branchline_tenant_of_box($1) AS tenant', [
+    boxId,
+  ]);
   return row?.tenant ?? null;
 }
 
 /** Kept only until it expires by itself. @returns false when it was spent before */
-async function spendNonce(tx: Tx, { box, nonce }: { box: string; nonce: string }, expiryMs: number, nowMs: number): Promise<boolean> {
-  await tx.execute('DELETE FROM box_nonce WHERE box_id = $1 AND expires_at <= to_timestamp($2::bigint / 1000.0)', [box, nowMs]);
+async function spendNonce(
+  tx: Tx,
+  { box, nonce }: { box: string; nonce: string },
+  expiryMs: number,
+  nowMs: number,
+): Promise<boolean> {
+  await tx.execute('DELETE FROM box_nonce WHERE box_id = $1 AND expires_at <= to_timestamp($2::bigint / 1000.0)', [
+    box,
+    nowMs,
+  ]);
   const spent = await tx.execute(
     `INSERT INTO box_nonce (tenant_id, nonce, box_id, expires_at) VALUES ($1, $2, $3, to_timestamp($4::bigint / 1000.0))
      ON CONFLICT DO NOTHING`,

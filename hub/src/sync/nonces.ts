@@ -38,6 +38,10 @@ export class Nonces {
   }
 
   private mac(box: string, open: Buffer): Buffer {
-    return createHmac('sha256', this.key).update(`branchline-nonce-1\n${box}\n`).update(open).digest().subarray(0, MAC_BYTES);
+    return createHmac('sha256', this.key)
+      .update(`branchline-nonce-1\n${box}\n`)
+      .update(open)
+      .digest()
+      .subarray(0, MAC_BYTES);
   }
 }

@@ -34,13 +34,27 @@ export async function openIncarnation(
        head_hash, last_line_at, opened_at, last_push_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, to_timestamp($11::bigint / 1000.0), to_timestamp($11::bigint / 1000.0),
        to_timestamp($12::bigint / 1000.0))`,
-    [box.tenantId, box.branchId, incarnation, box.boxId, body.epoch, body.reason, ...previousOf(body), GENESIS_HASH, atMs, nowMs],
+    [
+      box.tenantId,
+      box.branchId,
+      incarnation,
+      box.boxId,
+      body.epoch,
+      body.reason,
+      ...previousOf(body),
+      GENESIS_HASH,
+      atMs,
+      nowMs,
+    ],
   );
 }
 
 function refuseForeign(body: IncarnationOpen, box: BoxOfStream): void {
   const isOwn =
-    body.tenant === box.tenantId && body.branch === box.branchId && body.box === box.boxId && body.signingKey === box.signingKey;
+    body.tenant === box.tenantId &&
+    body.branch === box.branchId &&
+    body.box === box.boxId &&
+    body.signingKey === box.signingKey;
   if (!isOwn) throw problem('not-yours', 'The first line names another tenant, branch, box or key than the token.');
 }
 

@@ -20,9 +20,17 @@ export async function projectBisecting(tx: Tx, context: FactContext, lines: read
   return lines.length === 0 ? { mismatches: [], setAside: [] } : attempt(tx, context, lines, budget);
 }
 
-async function attempt(tx: Tx, context: FactContext, lines: readonly ReadyLine[], budget: { savepoints: number }): Promise<Projected> {
+async function attempt(
+  tx: Tx,
+  context: FactContext,
+  lines: readonly ReadyLine[],
+  budget: { savepoints: number },
+): Promise<Projected> {
   if (budget.savepoints === 0) {
-    return { mismatches: [], setAside: lines.map((line) => setAside(line, 'not-tried', 'too many lines of one push could not be projected')) };
+    return {
+      mismatches: [],
+      setAside: lines.map((line) => setAside(line, 'not-tried', 'too many lines of one push could not be projected')),
+    };
   }
   budget.savepoints -= 1;
   await tx.query('SAVEPOINT projection');
@@ -35,7 +43,8 @@ async function attempt(tx: Tx, context: FactContext, lines: readonly ReadyLine[]
     await tx.query('ROLLBACK TO SAVEPOINT projection');
     await tx.query('RELEASE SAVEPOINT projection');
     const [only] = lines;
-    if (only && lines.length === 1) return { mismatches: [], setAside: [setAside(only, 'projection-failed', error.message)] };
+    if (only && lines.length === 1)
+      return { mismatches: [], setAside: [setAside(only, 'projection-failed', error.message)] };
   }
   const middle = Math.ceil(lines.length / 2);
   const first = await attempt(tx, context, lines.slice(0, middle), budget);

@@ -30,7 +30,10 @@ export class PushAdmission implements OnModuleInit {
   private admit(request: FastifyRequest, reply: FastifyReply): boolean {
     const box = this.tokens.signedBox(request);
     if (box === null) {
-      sendProblem(reply, problem('unauthenticated', undefined, { headers: { 'www-authenticate': 'Bearer', connection: 'close' } }));
+      sendProblem(
+        reply,
+        problem('unauthenticated', undefined, { headers: { 'www-authenticate': 'Bearer', connection: 'close' } }),
+      );
       return false;
     }
     const leave = this.lane.admit(box);

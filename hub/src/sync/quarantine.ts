@@ -24,11 +24,19 @@ export type QuarantineItem = {
 type Row = Omit<QuarantineItem, 'at' | 'triedAt'> & { at: Date; triedAt: Date };
 
 /** Oldest first: what was set aside and still waits, in these branches. */
-export async function listQuarantine(tx: Tx, branchIds: readonly string[], page: WorkListQuery): Promise<Page<QuarantineItem>> {
+export async function listQuarantine(
+  tx: Tx,
+  branchIds: readonly string[],
+  page: WorkListQuery,
+): Promise<Page<QuarantineItem>> {
   const [afterMs, afterId] = workListCursor(page);
   const rows = await tx.query<Row>(LIST, [branchIds, afterMs, afterId, page.limit + 1]);
   const keysOf = (row: Row): [number, string] => [row.at.getTime(), row.id];
-  return pageOf(rows, page.limit, keysOf, (row) => ({ ...row, at: row.at.toISOString(), triedAt: row.triedAt.toISOString() }));
+  return pageOf(rows, page.limit, keysOf, (row) => ({
+    ...row,
+    at: row.at.toISOString(),
+    triedAt: row.triedAt.toISOString(),
+  }));
 }
 
 const cursor = z.tuple([z.int(), z.uuid()]);

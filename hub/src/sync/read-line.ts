@@ -1,6 +1,18 @@
 import { isUtf8 } from 'node:buffer';
-import { CONTRACT, LINE_BYTES_MAX, MalformedLine, decodeLine, describeIssues, type JournalLine } from '@branchline/replication/line.js';
-import { JOURNAL_KINDS, isJournalKind, type JournalBody, type JournalKind } from '@branchline/replication/kinds/registry.js';
+import {
+  CONTRACT,
+  LINE_BYTES_MAX,
+  MalformedLine,
+  decodeLine,
+  describeIssues,
+  type JournalLine,
+} from '@branchline/replication/line.js';
+import {
+  JOURNAL_KINDS,
+  isJournalKind,
+  type JournalBody,
+  type JournalKind,
+} from '@branchline/replication/kinds/registry.js';
 import { faultOfSale } from './sale-faults.js';
 import { findUnstorable, storableText } from './storable.js';
 
@@ -70,7 +82,8 @@ export function readLine(bytes: Buffer, seq: number): LineReading {
 
 function readDecoded(line: JournalLine, text: string): LineReading {
   const { seq, kind, contract } = line;
-  if (contract > CONTRACT) return setAside(seq, line, 'newer-contract', `contract ${contract}, known here up to ${CONTRACT}`, true);
+  if (contract > CONTRACT)
+    return setAside(seq, line, 'newer-contract', `contract ${contract}, known here up to ${CONTRACT}`, true);
   if (!isJournalKind(kind)) return setAside(seq, line, 'unknown-kind', kind, true);
   // Only an escape can carry NUL or half a surrogate pair: raw ones are no UTF-8 or no JSON.
   const unstorable = text.includes('\\u') ? findUnstorable(line) : null;
@@ -91,14 +104,31 @@ function readBody(line: JournalLine, kind: JournalKind): LineReading {
 }
 
 function faultOf(line: ReadyLine): { code: SetAsideCode; detail: string } | null {
-  if (line.kind === 'incarnation-open' && line.seq !== 1) return { code: 'misplaced-kind', detail: 'an incarnation opens with its first line' };
+  if (line.kind === 'incarnation-open' && line.seq !== 1)
+    return { code: 'misplaced-kind', detail: 'an incarnation opens with its first line' };
   if (line.kind === 'sale') return faultOfSale(line.body);
   return null;
 }
 
-function setAside(seq: number, line: JournalLine | null, code: SetAsideCode, detail: string, held = false): LineReading {
+function setAside(
+  seq: number,
+  line: JournalLine | null,
+  code: SetAsideCode,
+  detail: string,
+  held = false,
+): LineReading {
   const label = labelOf(line);
-  return { label, setAside: { seq, kind: label.kind, key: label.key, code, detail: storableText(detail, DETAIL_CHARACTERS_MAX), held } };
+  return {
+    label,
+    setAside: {
+      seq,
+      kind: label.kind,
+      key: label.key,
+      code,
+      detail: storableText(detail, DETAIL_CHARACTERS_MAX),
+      held,
+    },
+  };
 }
 
 function labelOf(line: JournalLine | null): LineLabel {

@@ -9,11 +9,23 @@ import { lockBranch } from './streams.js';
 
 export type Retried = { id: string; state: 'mended' | 'open' | 'held'; code: string; detail: string; attempts: number };
 
-type Waiting = { id: string; branchId: string; incarnation: string; seq: number; state: string; code: string; detail: string; attempts: number; timeZone: string };
+type Waiting = {
+  id: string;
+  branchId: string;
+  incarnation: string;
+  seq: number;
+  state: string;
+  code: string;
+  detail: string;
+  attempts: number;
+  timeZone: string;
+};
 
 /** The branch of what is set aside, for whoever has to decide who may touch it. @throws Problem `not-found` */
 export async function branchOfQuarantined(tx: Tx, id: string): Promise<string> {
-  const [row] = await tx.query<{ branchId: string }>('SELECT branch_id AS "branchId" FROM quarantine WHERE id = $1', [id]);
+  const [row] = await tx.query<{ branchId: string }>('SELECT branch_id AS "branchId" FROM quarantine WHERE id = $1', [
+    id,
+  ]);
   if (!row) throw problem('not-found');
   return row.branchId;
 }
@@ -22,14 +34,22 @@ export async function branchOfQuarantined(tx: Tx, id: string): Promise<string> {
  * Projects the archived line once more, out of the bytes that the box signed: after an upgrade, or when what was in its
  * way is gone. A line that was mended before stays as it is.
  */
-export async function retryQuarantined(tx: Tx, id: string, { nowMs, newId }: { nowMs: number; newId: NewId }): Promise<Retried> {
+export async function retryQuarantined(
+  tx: Tx,
+  id: string,
+  { nowMs, newId }: { nowMs: number; newId: NewId },
+): Promise<Retried> {
   const branchId = await branchOfQuarantined(tx, id);
   await lockBranch(tx, { tenantId: tx.tenantId, branchId }, nowMs);
   const waiting = await tx.one<Waiting>(FIND, [id]);
   const { code, detail, attempts } = waiting;
   if (waiting.state === 'mended') return { id, state: 'mended', code, detail, attempts };
   const again = await project(tx, waiting, nowMs, newId);
-  const outcome = { state: again ? (again.held ? 'held' : 'open') : 'mended', code: again?.code ?? code, detail: again?.detail ?? detail } as const;
+  const outcome = {
+    state: again ? (again.held ? 'held' : 'open') : 'mended',
+    code: again?.code ?? code,
+    detail: again?.detail ?? detail,
+  } as const;
   await tx.execute(
     `UPDATE quarantine SET state = $2, code = $3, detail = $4, attempts = attempts + 1, tried_at = to_timestamp($5::bigint / 1000.0) WHERE id = $1`,
     [id, outcome.state, outcome.code, outcome.detail, nowMs],
@@ -42,12 +62,16 @@ SELECT q.id, q.branch_id AS "branchId", q.incarnation, q.seq, q.state, q.code, q
 FROM quarantine q JOIN branch b ON b.id = q.branch_id WHERE q.id = $1 FOR NO KEY UPDATE OF q`;
 
 /** @returns why it is still set aside, or null */
-async function project(tx: Tx, { branchId, incarnation, seq, timeZone }: Waiting, nowMs: number, newId: NewId): Promise<SetAside | null> {
-  const { bytes } = await tx.one<{ bytes: Buffer }>('SELECT bytes FROM journal_line WHERE branch_id = $1 AND incarnation = $2 AND seq = $3', [
-    branchId,
-    incarnation,
-    seq,
-  ]);
+async function project(
+  tx: Tx,
+  { branchId, incarnation, seq, timeZone }: Waiting,
+  nowMs: number,
+  newId: NewId,
+): Promise<SetAside | null> {
+  const { bytes } = await tx.one<{ bytes: Buffer }>(
+    'SELECT bytes FROM journal_line WHERE branch_id = $1 AND incarnation = $2 AND seq = $3',
+    [branchId, incarnation, seq],
+  );
   const reading = readLine(bytes, seq);
   if ('setAside' in reading) return reading.setAside;
   const facts: FactContext = { tenantId: tx.tenantId, branchId, incarnation, timeZone, nowMs };

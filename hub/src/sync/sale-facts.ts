@@ -92,9 +92,36 @@ export async function insertAliases(tx: Tx, context: FactContext, repeats: reado
 }
 
 function saleRow({ seq, contentHash, body }: SaleLine, hour: number): Record<string, unknown> {
-  const { id, receiptNumber, deviceReference, epoch, till, operator, shift, businessDate, occurredAt, soldAt, source, customerId } = body;
+  const {
+    id,
+    receiptNumber,
+    deviceReference,
+    epoch,
+    till,
+    operator,
+    shift,
+    businessDate,
+    occurredAt,
+    soldAt,
+    source,
+    customerId,
+  } = body;
   const { currency, cashRoundingMinor, changeMinor, flags } = body;
-  const head = { id, receiptNumber, deviceReference, epoch, till, operator, shift, businessDate, hour, occurredAt, soldAt, source, customerId };
+  const head = {
+    id,
+    receiptNumber,
+    deviceReference,
+    epoch,
+    till,
+    operator,
+    shift,
+    businessDate,
+    hour,
+    occurredAt,
+    soldAt,
+    source,
+    customerId,
+  };
   return { ...head, currency, ...sumsOfSale(body), cashRoundingMinor, changeMinor, flags, seq, contentHash };
 }
 
@@ -122,10 +149,24 @@ function addLineRows(rows: PartRows, sale: string, line: SaleLine['body']['lines
   const priced = { priceMinor: price.minor, pricePer: price.per, priceSource, amount, discount, net, tax, total };
   rows.lines.push({ sale, lineNo, product, name, milli, ...priced });
   line.modifiers.forEach((modifier, at) =>
-    rows.modifiers.push({ sale, lineNo, no: at + 1, kind: modifier.kind, informational: false, amount: modifier.amountMinor }),
+    rows.modifiers.push({
+      sale,
+      lineNo,
+      no: at + 1,
+      kind: modifier.kind,
+      informational: false,
+      amount: modifier.amountMinor,
+    }),
   );
   line.information?.forEach((information, at) =>
-    rows.modifiers.push({ sale, lineNo, no: at + 1, kind: information.kind, informational: true, amount: information.amountMinor }),
+    rows.modifiers.push({
+      sale,
+      lineNo,
+      no: at + 1,
+      kind: information.kind,
+      informational: true,
+      amount: information.amountMinor,
+    }),
   );
   line.taxes.forEach((each, at) =>
     rows.taxes.push({ sale, lineNo, no: at + 1, code: each.code, rate: each.ratePpm, amount: each.amountMinor }),

@@ -17,22 +17,40 @@ export function faultOfSale(sale: SaleBody): SaleFault | null {
   const tooLarge = amountsOf(sale).find(([, amount]) => Math.abs(amount) > AMOUNT_MINOR_MAX);
   if (tooLarge) return { code: 'number-out-of-range', detail: `${tooLarge[0]} is ${tooLarge[1]}` };
   const tooMany = sale.lines.find((line) => Math.abs(line.quantityMilli) > QUANTITY_MILLI_MAX);
-  if (tooMany) return { code: 'number-out-of-range', detail: `quantity of line ${tooMany.lineNo} is ${tooMany.quantityMilli} thousandths` };
-  if (hasDoubles(sale.lines.map((line) => line.lineNo))) return { code: 'invalid-body', detail: 'two lines have the same number' };
-  if (hasDoubles(sale.tenders.map((tender) => tender.tenderNo))) return { code: 'invalid-body', detail: 'two tenders have the same number' };
+  if (tooMany)
+    return {
+      code: 'number-out-of-range',
+      detail: `quantity of line ${tooMany.lineNo} is ${tooMany.quantityMilli} thousandths`,
+    };
+  if (hasDoubles(sale.lines.map((line) => line.lineNo)))
+    return { code: 'invalid-body', detail: 'two lines have the same number' };
+  if (hasDoubles(sale.tenders.map((tender) => tender.tenderNo)))
+    return { code: 'invalid-body', detail: 'two tenders have the same number' };
   const differing = checksOf(sale).find(([, said, summed]) => said !== summed);
-  return differing ? { code: 'sums-differ', detail: `${differing[0]} is ${differing[1]}, its parts are ${differing[2]}` } : null;
+  return differing
+    ? { code: 'sums-differ', detail: `${differing[0]} is ${differing[1]}, its parts are ${differing[2]}` }
+    : null;
 }
 
 function* eachAmount(sale: SaleBody): Generator<[string, number]> {
-  for (const column of ['amountMinor', 'discountMinor', 'netMinor', 'taxMinor', 'totalMinor', 'cashRoundingMinor', 'changeMinor'] as const) {
+  for (const column of [
+    'amountMinor',
+    'discountMinor',
+    'netMinor',
+    'taxMinor',
+    'totalMinor',
+    'cashRoundingMinor',
+    'changeMinor',
+  ] as const) {
     yield [column, sale[column]];
   }
   for (const line of sale.lines) {
     const at = `line ${line.lineNo}`;
     yield [`${at} price`, line.price.minor];
-    for (const column of ['amountMinor', 'netMinor', 'taxMinor', 'totalMinor'] as const) yield [`${at} ${column}`, line[column]];
-    for (const part of [...line.modifiers, ...(line.information ?? []), ...line.taxes]) yield [`${at} part`, part.amountMinor];
+    for (const column of ['amountMinor', 'netMinor', 'taxMinor', 'totalMinor'] as const)
+      yield [`${at} ${column}`, line[column]];
+    for (const part of [...line.modifiers, ...(line.information ?? []), ...line.taxes])
+      yield [`${at} part`, part.amountMinor];
   }
   for (const tender of sale.tenders) {
     yield [`tender ${tender.tenderNo}`, tender.amountMinor];
@@ -45,7 +63,8 @@ function amountsOf(sale: SaleBody): [string, number][] {
 }
 
 function checksOf(sale: SaleBody): [what: string, said: number, summed: number][] {
-  const sum = (column: 'amountMinor' | 'netMinor' | 'taxMinor' | 'totalMinor'): number => add(sale.lines.map((line) => line[column]));
+  const sum = (column: 'amountMinor' | 'netMinor' | 'taxMinor' | 'totalMinor'): number =>
+    add(sale.lines.map((line) => line[column]));
   const paid = add(sale.tenders.map((tender) => tender.amountMinor - (tender.cashBackMinor ?? 0))) - sale.changeMinor;
   return [
     ['amountMinor', sale.amountMinor, sum('amountMinor')],

@@ -5,7 +5,15 @@ import { discountOfLine } from './sale-faults.js';
 /** A sale that has just been inserted, with the hour of its branch's wall clock. */
 export type SaleToCount = { hour: number; body: SaleBody };
 
-type Sums = { lines: number; unitsMilli: number; amountMinor: number; discountMinor: number; netMinor: number; taxMinor: number; totalMinor: number };
+type Sums = {
+  lines: number;
+  unitsMilli: number;
+  amountMinor: number;
+  discountMinor: number;
+  netMinor: number;
+  taxMinor: number;
+  totalMinor: number;
+};
 type Day = { businessDate: string; currency: string };
 
 export type HourDelta = Day & { hour: number; baskets: number } & Sums;
@@ -47,7 +55,10 @@ export function salesDeltas(sales: readonly SaleToCount[]): SalesDeltas {
     deltas.byOperator.add(key(day, operator), () => ({ ...day, operator, ...NO_SUMS, baskets: 0 }), sums);
     for (const line of body.lines) addLine(deltas, day, line);
     for (const [tender, amountMinor] of netTenders(body)) {
-      deltas.byTender.add(key(day, tender), () => ({ ...day, tender, baskets: 0, amountMinor: 0 }), { baskets: 1, amountMinor });
+      deltas.byTender.add(key(day, tender), () => ({ ...day, tender, baskets: 0, amountMinor: 0 }), {
+        baskets: 1,
+        amountMinor,
+      });
     }
   }
   return {
@@ -60,7 +71,15 @@ export function salesDeltas(sales: readonly SaleToCount[]): SalesDeltas {
   };
 }
 
-const NO_SUMS: Sums = { lines: 0, unitsMilli: 0, amountMinor: 0, discountMinor: 0, netMinor: 0, taxMinor: 0, totalMinor: 0 };
+const NO_SUMS: Sums = {
+  lines: 0,
+  unitsMilli: 0,
+  amountMinor: 0,
+  discountMinor: 0,
+  netMinor: 0,
+  taxMinor: 0,
+  totalMinor: 0,
+};
 
 function addLine(
   deltas: { byProduct: Keyed<ProductDelta>; byModifier: Keyed<ModifierDelta>; stock: Keyed<StockDelta> },
@@ -68,10 +87,21 @@ function addLine(
   line: SaleBody['lines'][number],
 ): void {
   const { product, quantityMilli: unitsMilli, amountMinor, netMinor, taxMinor, totalMinor } = line;
-  const sums: Sums = { lines: 1, unitsMilli, amountMinor, discountMinor: discountOfLine(line), netMinor, taxMinor, totalMinor };
+  const sums: Sums = {
+    lines: 1,
+    unitsMilli,
+    amountMinor,
+    discountMinor: discountOfLine(line),
+    netMinor,
+    taxMinor,
+    totalMinor,
+  };
   deltas.byProduct.add(key(day, product), () => ({ ...day, product, ...NO_SUMS }), sums);
   deltas.stock.add(product, () => ({ product, quantityMilli: 0 }), { quantityMilli: 0 - unitsMilli });
-  for (const [informational, modifiers] of [[false, line.modifiers], [true, line.information ?? []]] as const) {
+  for (const [informational, modifiers] of [
+    [false, line.modifiers],
+    [true, line.information ?? []],
+  ] as const) {
     for (const { kind, amountMinor: modifierMinor } of modifiers) {
       const zero = (): ModifierDelta => ({ ...day, kind, informational, lines: 0, amountMinor: 0 });
       deltas.byModifier.add(key(day, kind, String(informational)), zero, { lines: 1, amountMinor: modifierMinor });
@@ -112,7 +142,8 @@ class Keyed<Delta extends object> {
     let delta = this.deltas.get(key);
     if (delta === undefined) this.deltas.set(key, (delta = zero()));
     const sums = delta as Record<string, number>;
-    for (const [member, amount] of Object.entries(amounts)) sums[member] = assertSafe((sums[member] as number) + (amount as number));
+    for (const [member, amount] of Object.entries(amounts))
+      sums[member] = assertSafe((sums[member] as number) + (amount as number));
   }
 
   sorted(): Delta[] {

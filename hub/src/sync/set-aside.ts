@@ -15,10 +15,21 @@ const INSERT_CONFLICTS = `INSERT INTO conflict (tenant_id, branch_id, second_inc
   FROM jsonb_to_recordset($4::jsonb) AS r (id uuid, kind text, key text, "firstIncarnation" uuid, "firstSeq" bigint, seq bigint, reason text)
   ON CONFLICT DO NOTHING`;
 
-export async function recordSetAside(tx: Tx, context: FactContext, lines: readonly SetAside[], newId: NewId): Promise<void> {
+export async function recordSetAside(
+  tx: Tx,
+  context: FactContext,
+  lines: readonly SetAside[],
+  newId: NewId,
+): Promise<void> {
   if (lines.length === 0) return;
   const rows = lines.map((line) => ({ id: newId(), ...line }));
-  await tx.query(INSERT_QUARANTINE, [context.tenantId, context.branchId, context.incarnation, JSON.stringify(rows), context.nowMs]);
+  await tx.query(INSERT_QUARANTINE, [
+    context.tenantId,
+    context.branchId,
+    context.incarnation,
+    JSON.stringify(rows),
+    context.nowMs,
+  ]);
 }
 
 /** The first stands; that there are two is a conflict for people, and the second is set aside. */
@@ -29,7 +40,8 @@ export async function recordMismatches(
   newId: NewId,
 ): Promise<SetAside[]> {
   if (mismatches.length === 0) return [];
-  const reason = 'Another content under the same id was recorded first. A finished fact never changes: if the second is right, reverse the first.';
+  const reason =
+    'Another content under the same id was recorded first. A finished fact never changes: if the second is right, reverse the first.';
   const rows = mismatches.map(({ line, first }) => ({
     id: newId(),
     kind: line.kind,
@@ -39,7 +51,13 @@ export async function recordMismatches(
     seq: line.seq,
     reason,
   }));
-  await tx.query(INSERT_CONFLICTS, [context.tenantId, context.branchId, context.incarnation, JSON.stringify(rows), context.nowMs]);
+  await tx.query(INSERT_CONFLICTS, [
+    context.tenantId,
+    context.branchId,
+    context.incarnation,
+    JSON.stringify(rows),
+    context.nowMs,
+  ]);
   return mismatches.map(({ line, first }) => ({
     seq: line.seq,
     kind: line.kind,

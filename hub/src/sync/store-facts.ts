@@ -43,12 +43,27 @@ async function insertFacts(tx: Tx, context: FactContext, sql: string, rows: read
   return new Set(stored.map((row) => row.id));
 }
 
-export function insertDevices(tx: Tx, context: FactContext, lines: readonly LineOfKind<'device-enrol'>[]): Promise<Set<string>> {
-  const rows = lines.map(({ seq, contentHash, body: { device: id, name, till, tokenHash } }) => ({ id, name, till, tokenHash, seq, contentHash }));
+export function insertDevices(
+  tx: Tx,
+  context: FactContext,
+  lines: readonly LineOfKind<'device-enrol'>[],
+): Promise<Set<string>> {
+  const rows = lines.map(({ seq, contentHash, body: { device: id, name, till, tokenHash } }) => ({
+    id,
+    name,
+    till,
+    tokenHash,
+    seq,
+    contentHash,
+  }));
   return insertFacts(tx, context, INSERT_DEVICES, rows);
 }
 
-export function insertShifts(tx: Tx, context: FactContext, lines: readonly LineOfKind<'shift-open'>[]): Promise<Set<string>> {
+export function insertShifts(
+  tx: Tx,
+  context: FactContext,
+  lines: readonly LineOfKind<'shift-open'>[],
+): Promise<Set<string>> {
   const rows = lines.map(({ seq, contentHash, body }) => {
     const { id, till, drawer, operator, floatMinor, currency, openedAt, businessDate } = body;
     return { id, till, drawer, operator, floatMinor, currency, openedAt, businessDate, seq, contentHash };
@@ -57,25 +72,53 @@ export function insertShifts(tx: Tx, context: FactContext, lines: readonly LineO
 }
 
 /** The Z is kept whole, as it was sealed; its tenders also as rows, for cash over and short. */
-export async function insertShiftCloses(tx: Tx, context: FactContext, lines: readonly LineOfKind<'shift-close'>[]): Promise<Set<string>> {
+export async function insertShiftCloses(
+  tx: Tx,
+  context: FactContext,
+  lines: readonly LineOfKind<'shift-close'>[],
+): Promise<Set<string>> {
   const rows = lines.map(({ seq, contentHash, body }) => {
     const { id, zNumber, till, drawer, operator, closedAt, businessDate, currency, grandTotalMinor } = body;
-    return { id, zNumber, till, drawer, operator, closedAt, businessDate, currency, grandTotalMinor, z: body, seq, contentHash };
+    return {
+      id,
+      zNumber,
+      till,
+      drawer,
+      operator,
+      closedAt,
+      businessDate,
+      currency,
+      grandTotalMinor,
+      z: body,
+      seq,
+      contentHash,
+    };
   });
   const inserted = await insertFacts(tx, context, INSERT_SHIFT_CLOSES, rows);
   const tenders = lines
     .filter((line) => inserted.has(line.body.id))
     .flatMap(({ body }) =>
       body.tenders.map((tender, at) => {
-        const { tenderType: type, currency, expectedMinor: expected, declaredMinor: declared, differenceMinor: difference } = tender;
+        const {
+          tenderType: type,
+          currency,
+          expectedMinor: expected,
+          declaredMinor: declared,
+          differenceMinor: difference,
+        } = tender;
         return { shift: body.id, no: at + 1, type, currency, expected, declared, difference };
       }),
     );
-  if (tenders.length > 0) await tx.query(INSERT_SHIFT_TENDERS, [context.tenantId, context.branchId, JSON.stringify(tenders)]);
+  if (tenders.length > 0)
+    await tx.query(INSERT_SHIFT_TENDERS, [context.tenantId, context.branchId, JSON.stringify(tenders)]);
   return inserted;
 }
 
-export function insertDaySeals(tx: Tx, context: FactContext, lines: readonly LineOfKind<'day-seal'>[]): Promise<Set<string>> {
+export function insertDaySeals(
+  tx: Tx,
+  context: FactContext,
+  lines: readonly LineOfKind<'day-seal'>[],
+): Promise<Set<string>> {
   const rows = lines.map(({ seq, contentHash, body: { businessDate, operator, sealedAt, figures, shifts } }) => {
     return { businessDate, operator, sealedAt, figures, shifts, seq, contentHash };
   });

@@ -7,10 +7,24 @@ const SUM_FIELDS = ['lines', 'unitsMilli', 'amountMinor', 'discountMinor', 'netM
 type Rollup = { sql: string };
 
 /** `fields` are the members of a delta in the order of `columns`; `keys` of them are the key beside branch and currency. */
-function rollup(table: string, keys: readonly [column: string, field: string, type: string][], sums: readonly (readonly [column: string, field: string])[]): Rollup {
+function rollup(
+  table: string,
+  keys: readonly [column: string, field: string, type: string][],
+  sums: readonly (readonly [column: string, field: string])[],
+): Rollup {
   const columns = ['business_date', ...keys.map(([column]) => column), 'currency', ...sums.map(([column]) => column)];
-  const fields = ['"businessDate"', ...keys.map(([, field]) => `"${field}"`), 'currency', ...sums.map(([, field]) => `"${field}"`)];
-  const types = ['"businessDate" date', ...keys.map(([, field, type]) => `"${field}" ${type}`), 'currency text', ...sums.map(([, field]) => `"${field}" bigint`)];
+  const fields = [
+    '"businessDate"',
+    ...keys.map(([, field]) => `"${field}"`),
+    'currency',
+    ...sums.map(([, field]) => `"${field}"`),
+  ];
+  const types = [
+    '"businessDate" date',
+    ...keys.map(([, field, type]) => `"${field}" ${type}`),
+    'currency text',
+    ...sums.map(([, field]) => `"${field}" bigint`),
+  ];
   const key = ['branch_id', 'business_date', ...keys.map(([column]) => column), 'currency'];
   const updates = sums.map(([column]) => `${column} = ${table}.${column} + excluded.${column}`);
   return {
@@ -43,7 +57,11 @@ const STOCK = `INSERT INTO stock_balance (tenant_id, branch_id, product, quantit
   ON CONFLICT (branch_id, product) DO UPDATE SET quantity_milli = stock_balance.quantity_milli + excluded.quantity_milli`;
 
 /** Adds what the sales just inserted amount to, in the transaction that inserted them. */
-export async function storeDeltas(tx: Tx, at: { tenantId: string; branchId: string }, deltas: SalesDeltas): Promise<void> {
+export async function storeDeltas(
+  tx: Tx,
+  at: { tenantId: string; branchId: string },
+  deltas: SalesDeltas,
+): Promise<void> {
   const steps: [string, readonly unknown[]][] = [
     [STOCK, deltas.stock],
     [BY_HOUR.sql, deltas.byHour],

@@ -12,7 +12,11 @@ export type Stream = {
 };
 
 /** All pushes of a branch go one after the other: its histories may hold the same facts. First in the order of locks. */
-export async function lockBranch(tx: Tx, { tenantId, branchId }: { tenantId: string; branchId: string }, nowMs: number): Promise<void> {
+export async function lockBranch(
+  tx: Tx,
+  { tenantId, branchId }: { tenantId: string; branchId: string },
+  nowMs: number,
+): Promise<void> {
   await tx.query(
     `INSERT INTO branch_stream (tenant_id, branch_id, last_push_at) VALUES ($1, $2, to_timestamp($3::bigint / 1000.0))
      ON CONFLICT (branch_id) DO UPDATE SET last_push_at = excluded.last_push_at`,
@@ -20,7 +24,14 @@ export async function lockBranch(tx: Tx, { tenantId, branchId }: { tenantId: str
   );
 }
 
-type StreamRow = { branch_id: string; incarnation: string; box_id: string; epoch: number; applied_seq: number; head_hash: Buffer };
+type StreamRow = {
+  branch_id: string;
+  incarnation: string;
+  box_id: string;
+  epoch: number;
+  applied_seq: number;
+  head_hash: Buffer;
+};
 
 const STREAM_COLUMNS = 'branch_id, incarnation, box_id, epoch, applied_seq, head_hash';
 
@@ -48,11 +59,10 @@ export async function findStreams(tx: Tx, branchId: string, incarnations: readon
 export async function findHash(tx: Tx, stream: Stream, seq: number): Promise<string | null> {
   if (seq === 0) return GENESIS_HASH.toString('hex');
   if (seq === stream.appliedSeq) return stream.headHash;
-  const [row] = await tx.query<{ hash: Buffer }>('SELECT hash FROM journal_line WHERE branch_id = $1 AND incarnation = $2 AND seq = $3', [
-    stream.branchId,
-    stream.incarnation,
-    seq,
-  ]);
+  const [row] = await tx.query<{ hash: Buffer }>(
+    'SELECT hash FROM journal_line WHERE branch_id = $1 AND incarnation = $2 AND seq = $3',
+    [stream.branchId, stream.incarnation, seq],
+  );
   return row?.hash.toString('hex') ?? null;
 }
 

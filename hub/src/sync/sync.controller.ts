@@ -30,7 +30,10 @@ export class SyncController {
   @Post('enrol')
   @HttpCode(200)
   @AllowAny('the one-time code is the proof')
-  async enrol(@body(enrolRequestSchema) request: z.infer<typeof enrolRequestSchema>, @Req() { ip }: FastifyRequest): Promise<EnrolAnswer> {
+  async enrol(
+    @body(enrolRequestSchema) request: z.infer<typeof enrolRequestSchema>,
+    @Req() { ip }: FastifyRequest,
+  ): Promise<EnrolAnswer> {
     const { throttle } = this.parts;
     throttle.check(ip);
     try {
@@ -53,7 +56,10 @@ export class SyncController {
   @HttpCode(200)
   @Allow({ by: 'box' })
   @ApiBearerAuth()
-  hello(@CurrentPrincipal('box') box: PrincipalOf<'box'>, @body(helloRequestSchema) request: HelloRequest): Promise<HelloAnswer> {
+  hello(
+    @CurrentPrincipal('box') box: PrincipalOf<'box'>,
+    @body(helloRequestSchema) request: HelloRequest,
+  ): Promise<HelloAnswer> {
     return this.parts.database.transaction(box.tenantId, (tx) => hello(tx, box, request, this.parts.clock.now()));
   }
 
@@ -62,7 +68,10 @@ export class SyncController {
   @Allow({ by: 'box' })
   @ApiBearerAuth()
   @ApiConsumes('application/x-ndjson')
-  @ApiBody({ description: 'A header line and the journal lines; content-encoding br, gzip or identity.', schema: { type: 'string' } })
+  @ApiBody({
+    description: 'A header line and the journal lines; content-encoding br, gzip or identity.',
+    schema: { type: 'string' },
+  })
   async push(
     @CurrentPrincipal('box') box: PrincipalOf<'box'>,
     @Req() { body: bytes }: FastifyRequest,

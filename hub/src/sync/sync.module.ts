@@ -21,8 +21,16 @@ import { WorkListController } from './work-list.controller.js';
   providers: [
     PushAdmission,
     { provide: PushLane, useFactory: () => new PushLane() },
-    { provide: BoxTokens, inject: [HubSecrets, CLOCK], useFactory: (secrets: HubSecrets, clock: Clock) => new BoxTokens(secrets, clock) },
-    { provide: IngestMetrics, inject: [METRICS_REGISTRY], useFactory: (registry: Registry) => new IngestMetrics(registry) },
+    {
+      provide: BoxTokens,
+      inject: [HubSecrets, CLOCK],
+      useFactory: (secrets: HubSecrets, clock: Clock) => new BoxTokens(secrets, clock),
+    },
+    {
+      provide: IngestMetrics,
+      inject: [METRICS_REGISTRY],
+      useFactory: (registry: Registry) => new IngestMetrics(registry),
+    },
     {
       provide: SYNC_PARTS,
       inject: [Database, HubSecrets, CLOCK, NEW_ID, RANDOM_BYTES, BoxTokens, PushLane, IngestMetrics],

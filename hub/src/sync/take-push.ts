@@ -4,7 +4,13 @@ import type { Clock } from '@branchline/domain/clock.js';
 import type { NewId } from '@branchline/domain/uuid.js';
 import { Problem, problem, type ProblemBody, problemBody } from '@branchline/http/problem.js';
 import { headIsSigned } from '@branchline/replication/head-signature.js';
-import { MalformedPush, PROTOCOL, decodePush, type PushAnswer, type ReceivedPush } from '@branchline/replication/push.js';
+import {
+  MalformedPush,
+  PROTOCOL,
+  decodePush,
+  type PushAnswer,
+  type ReceivedPush,
+} from '@branchline/replication/push.js';
 import type { Database, Tx } from '../database/unit-of-work.js';
 import { ingest, type IngestOutcome } from './ingest.js';
 import type { IngestMetrics } from './ingest-metrics.js';
@@ -12,7 +18,13 @@ import type { BoxOfStream } from './open-incarnation.js';
 import { inflatePush } from './push-body.js';
 import { readPush } from './read-push.js';
 
-export type PushParts = { database: Database; clock: Clock; newId: NewId; metrics: IngestMetrics; logger: Pick<LoggerService, 'warn' | 'error'> };
+export type PushParts = {
+  database: Database;
+  clock: Clock;
+  newId: NewId;
+  metrics: IngestMetrics;
+  logger: Pick<LoggerService, 'warn' | 'error'>;
+};
 
 /** `refusal`: the order is not what is held; with our side of it, so that the edge can find where they part. */
 export type PushOutcome = { answer: PushAnswer } | { refusal: ProblemBody & Record<string, unknown> };
@@ -23,10 +35,16 @@ export type PushOutcome = { answer: PushAnswer } | { refusal: ProblemBody & Reco
  *
  * @throws Problem `malformed-push`, `not-yours`, `protocol`, `body-too-large`, `box-revoked`
  */
-export async function takePush(parts: PushParts, who: PrincipalOf<'box'>, body: Buffer, encoding: string | undefined): Promise<PushOutcome> {
+export async function takePush(
+  parts: PushParts,
+  who: PrincipalOf<'box'>,
+  body: Buffer,
+  encoding: string | undefined,
+): Promise<PushOutcome> {
   try {
     const push = decodePush(await inflatePush(body, encoding));
-    if (push.header.protocol !== PROTOCOL) throw problem('protocol', `This hub speaks protocol ${PROTOCOL}, the push ${push.header.protocol}.`);
+    if (push.header.protocol !== PROTOCOL)
+      throw problem('protocol', `This hub speaks protocol ${PROTOCOL}, the push ${push.header.protocol}.`);
     const readings = await readPush(push);
     const outcome = await parts.database.transaction(who.tenantId, async (tx) => {
       const { box, timeZone } = await findBox(tx, who);
@@ -56,12 +74,23 @@ async function findBox(tx: Tx, who: PrincipalOf<'box'>): Promise<{ box: BoxOfStr
 
 function isSigned({ header }: ReceivedPush, box: BoxOfStream): boolean {
   const seq = header.fromSeq + header.count - 1;
-  const head = { tenant: box.tenantId, branch: box.branchId, incarnation: header.incarnation, seq, hash: header.headHash };
+  const head = {
+    tenant: box.tenantId,
+    branch: box.branchId,
+    incarnation: header.incarnation,
+    seq,
+    hash: header.headHash,
+  };
   return headIsSigned(head, header.signature, box.signingKey);
 }
 
 /** After the commit: what was counted and logged did happen. */
-function concluded(parts: PushParts, who: PrincipalOf<'box'>, { header }: ReceivedPush, outcome: IngestOutcome): PushOutcome {
+function concluded(
+  parts: PushParts,
+  who: PrincipalOf<'box'>,
+  { header }: ReceivedPush,
+  outcome: IngestOutcome,
+): PushOutcome {
   if (outcome.outcome === 'seq-gap') {
     const gap = problem('seq-gap', `Line ${outcome.appliedSeq + 1} is next, ${header.fromSeq} was sent.`);
     refused(parts, who, gap.code, gap.detail);
@@ -78,7 +107,15 @@ function concluded(parts: PushParts, who: PrincipalOf<'box'>, { header }: Receiv
   for (const { line, first } of outcome.mismatches) {
     metrics.conflicts.inc({ type: 'data_mismatch' });
     const message = 'a fact came again with other content';
-    logger.error({ message, branch: who.branchCode, kind: line.kind, key: line.key, incarnation: header.incarnation, seq: line.seq, first });
+    logger.error({
+      message,
+      branch: who.branchCode,
+      kind: line.kind,
+      key: line.key,
+      incarnation: header.incarnation,
+      seq: line.seq,
+      first,
+    });
   }
   return { answer: outcome.answer };
 }

@@ -31,8 +31,13 @@ export class WorkListController {
 
   @Get('quarantine')
   @Allow({ by: 'person', ability: 'quarantine.read' })
-  quarantine(@CurrentPrincipal('person') who: Who, @query(workListQuery) page: WorkListQuery): Promise<Page<QuarantineItem>> {
-    return this.database.transaction(who.tenantId, async (tx) => listQuarantine(tx, await branchIdsOf(tx, who, 'quarantine.read', page), page));
+  quarantine(
+    @CurrentPrincipal('person') who: Who,
+    @query(workListQuery) page: WorkListQuery,
+  ): Promise<Page<QuarantineItem>> {
+    return this.database.transaction(who.tenantId, async (tx) =>
+      listQuarantine(tx, await branchIdsOf(tx, who, 'quarantine.read', page), page),
+    );
   }
 
   @Post('quarantine/:id/retry')
@@ -49,13 +54,23 @@ export class WorkListController {
 
   @Get('conflicts')
   @Allow({ by: 'person', ability: 'conflict.read' })
-  conflicts(@CurrentPrincipal('person') who: Who, @query(workListQuery) page: WorkListQuery): Promise<Page<ConflictItem>> {
-    return this.database.transaction(who.tenantId, async (tx) => listConflicts(tx, await branchIdsOf(tx, who, 'conflict.read', page), page));
+  conflicts(
+    @CurrentPrincipal('person') who: Who,
+    @query(workListQuery) page: WorkListQuery,
+  ): Promise<Page<ConflictItem>> {
+    return this.database.transaction(who.tenantId, async (tx) =>
+      listConflicts(tx, await branchIdsOf(tx, who, 'conflict.read', page), page),
+    );
   }
 }
 
 /** @throws Problem `not-found` for a branch that is not there or not theirs, alike */
-async function branchIdsOf(tx: Tx, who: Who, ability: AbilityName, { branch: asked }: WorkListQuery): Promise<string[]> {
+async function branchIdsOf(
+  tx: Tx,
+  who: Who,
+  ability: AbilityName,
+  { branch: asked }: WorkListQuery,
+): Promise<string[]> {
   const theirs = await branchesOf(tx, who, ability);
   const chosen = asked === undefined ? theirs : theirs.filter(({ code }) => code === asked);
   if (asked !== undefined && chosen.length === 0) throw problem('not-found', `There is no branch ${asked}.`);
