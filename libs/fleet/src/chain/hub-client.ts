@@ -7,6 +7,12 @@ export interface Credentials {
   password: string;
 }
 
+/** Business dates, both included. */
+export interface Dates {
+  from: string;
+  to: string;
+}
+
 const sessionSchema = z.looseObject({ accessToken: z.string(), refreshToken: z.string(), expiresInS: z.number() });
 const importSchema = z.looseObject({
   rows: z.number(),
@@ -27,12 +33,12 @@ const salesRowSchema = z.looseObject({
   totalMinor: z.number(),
 });
 const modifierRowSchema = z.looseObject({
+  branch: z.string(),
   modifierKind: z.string(),
   informational: z.boolean(),
   lines: z.number(),
   amountMinor: z.number(),
 });
-const completenessSchema = z.looseObject({ branch: z.string(), complete: z.boolean(), final: z.boolean() });
 const fleetItemSchema = z.looseObject({
   branch: z.string(),
   incarnation: z.string().nullable(),
@@ -46,7 +52,6 @@ const fleetItemSchema = z.looseObject({
 export type ImportAnswer = z.output<typeof importSchema>;
 export type SalesRow = z.output<typeof salesRowSchema>;
 export type ModifierRow = z.output<typeof modifierRowSchema>;
-export type Completeness = z.output<typeof completenessSchema>;
 export type FleetItem = z.output<typeof fleetItemSchema>;
 
 const FLEET_PAGE = 200;
@@ -92,14 +97,12 @@ export class HubClient {
     return this.ask({ method: 'POST', path: '/v1/imports/products', body: csv, contentType: 'text/csv' }, importSchema);
   }
 
-  salesByBranch(): Promise<{ rows: SalesRow[]; completeness: Completeness[] }> {
-    const answer = z.looseObject({ rows: z.array(salesRowSchema), completeness: z.array(completenessSchema) });
-    return this.ask({ method: 'GET', path: '/v1/reports/sales?groupBy=branch' }, answer);
+  async salesByBranch(dates: Dates): Promise<SalesRow[]> {
+    return (await this.report('branch', dates, salesRowSchema)).rows;
   }
 
-  async modifiersOf(branch: string): Promise<ModifierRow[]> {
-    const path = `/v1/reports/sales?groupBy=modifierKind&branch=${branch}`;
-    return (await this.ask({ method: 'GET', path }, z.looseObject({ rows: z.array(modifierRowSchema) }))).rows;
+  async modifiersByBranch(dates: Dates): Promise<ModifierRow[]> {
+    return (await this.report('branch,modifierKind', dates, modifierRowSchema)).rows;
   }
 
   /** All boxes of the tenant. */
@@ -114,6 +117,11 @@ export class HubClient {
       if (!answer.next) return items;
       after = answer.next;
     }
+  }
+
+  private report<S extends z.ZodType>(groupBy: string, { from, to }: Dates, row: S): Promise<{ rows: z.output<S>[] }> {
+    const path = `/v1/reports/sales?groupBy=${groupBy}&from=${from}&to=${to}`;
+    return this.ask({ method: 'GET', path }, z.object({ rows: z.array(row) }));
   }
 
   private async ask<S extends z.ZodType>(request: Ask, schema: S): Promise<z.output<S>> {

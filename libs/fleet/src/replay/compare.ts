@@ -79,6 +79,7 @@ export function differencesOf({ expected, days, head, row, modifiers, box }: Sto
   compare('incarnation at edge and hub', head.incarnation, box?.incarnation ?? null);
   compare('seq at edge and hub', head.lastSeq, box?.appliedSeq ?? null);
   compare('head hash at edge and hub', head.headHash, box?.headHash ?? null);
+  compare('last day sealed at edge and hub', days.at(-1)?.businessDate ?? null, box?.sealedTo ?? null);
   compare('lines in quarantine', 0, box?.quarantined ?? null);
   return found;
 }

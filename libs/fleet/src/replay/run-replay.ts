@@ -138,10 +138,13 @@ async function tradeAll(parts: ReplayParts, kept: EdgeBox[], onSale: () => void)
 }
 
 async function compareAll(
-  { headOffice, input, tell }: ReplayParts,
+  { headOffice, input }: ReplayParts,
   results: StoreResult[],
 ): Promise<Pick<ReplayOutcome, 'report' | 'differences'>> {
-  const { rows, completeness } = await headOffice.salesByBranch();
+  const sold = results.flatMap(({ days }) => days.map(({ businessDate }) => businessDate)).sort();
+  const dates = { from: sold[0] ?? '', to: sold.at(-1) ?? '' };
+  const rows = await headOffice.salesByBranch(dates);
+  const allModifiers = await headOffice.modifiersByBranch(dates);
   const fleet = await headOffice.fleet();
   const perStore: Record<string, StoreTotals> = {};
   const outages: Record<string, OutageRecord> = {};
@@ -151,15 +154,13 @@ async function compareAll(
     const result = results.find(({ store }) => store === id);
     if (!result) throw new Error(`store ${id} was not replayed`);
     const row = rows.find((candidate) => candidate.branch === branch) ?? null;
-    const modifiers = await headOffice.modifiersOf(branch);
+    const modifiers = allModifiers.filter((candidate) => candidate.branch === branch);
     perStore[id] = hubTotals(row, modifiers);
     if (result.outage) outages[id] = result.outage;
     const box = fleet.find((candidate) => candidate.branch === branch) ?? null;
     const { days, head } = result;
     const found = differencesOf({ store: id, expected: totalsOf(baskets), days, head, row, modifiers, box });
     if (found.length > 0) differences.set(id, found);
-    const known = completeness.find((candidate) => candidate.branch === branch);
-    if (!known?.complete) tell(`store ${id}: the hub does not call its sales complete`);
   }
   const { unknownProducts } = input;
   const total = sumTotals(Object.values(perStore));
