@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { PasswordHasher, pepperedPin } from './password.js';
+import { PasswordHasher } from './password.js';
 
 describe('a password', () => {
   it('is kept as argon2id of 19 MiB and two passes, and matches itself only', async () => {
@@ -34,16 +34,8 @@ describe('a password', () => {
       known = Math.min(known, await tookMs(() => hasher.verify(stored, 'wrong')));
       unknown = Math.min(unknown, await tookMs(() => hasher.verify(undefined, 'wrong')));
     }
-    expect(unknown).toBeGreaterThan(known / 2);
-    expect(unknown).toBeLessThan(known * 2);
-  });
-});
-
-describe('a PIN', () => {
-  it('differs by pepper', () => {
-    const pin = pepperedPin(Buffer.alloc(32, 1), '1234');
-    expect(pin).toMatch(/^[0-9a-f]{64}$/);
-    expect(pepperedPin(Buffer.alloc(32, 2), '1234')).not.toBe(pin);
+    // Without the decoy it is a thousandth; a fifth leaves room for a busy machine.
+    expect(unknown).toBeGreaterThan(known / 5);
   });
 });
 

@@ -1,5 +1,4 @@
 import { hash, verify, type Options } from '@node-rs/argon2';
-import { createHmac } from 'node:crypto';
 import { problem } from '@branchline/http/problem.js';
 
 /** OWASP's floor for argon2id: 19 MiB, two passes, one lane. Argon2id and version 1.3 are the library's defaults. */
@@ -14,7 +13,7 @@ export class PasswordHasher {
   private readonly waiting: (() => void)[] = [];
   private decoy: Promise<string> | undefined;
 
-  /** @param password as typed, or `pepperedPin` */
+  /** @param password as typed, or what `pin.ts` of libs/replication makes of a PIN */
   hash(password: string): Promise<string> {
     return this.inTurn(() => hash(password.normalize('NFKC'), ARGON2ID));
   }
@@ -47,12 +46,4 @@ export class PasswordHasher {
       else this.running--;
     }
   }
-}
-
-/**
- * What is hashed for a PIN: HMAC-SHA256(branch pepper, PIN). Ten thousand PINs are guessed in minutes by whoever has the
- * database; the pepper is not in it.
- */
-export function pepperedPin(pepper: Buffer, pin: string): string {
-  return createHmac('sha256', pepper).update(pin, 'utf8').digest('hex');
 }
