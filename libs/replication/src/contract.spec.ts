@@ -1,0 +1,55 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, it } from '@jest/globals';
+import { z } from 'zod';
+import { enrolAnswerSchema, enrolRequestSchema, helloAnswerSchema, helloRequestSchema } from './box-protocol.js';
+import { canonicalJson } from './canonical-json.js';
+import { FEED_KINDS, feedPageSchema } from './feed.js';
+import { JOURNAL_KINDS } from './kinds/registry.js';
+import { CONTRACT, lineSchema } from './line.js';
+import { PROTOCOL, pushAnswerSchema, pushHeaderSchema } from './push.js';
+
+/**
+ * What boxes in the field speak. A hash that differs means that the wire changed: give the set a new number, keep what
+ * reads the old one, add a dated line to HISTORY, and only then change the hash.
+ */
+const HISTORY = [
+  {
+    date: '2026-11-21',
+    contract: 1,
+    protocol: 1,
+    journal: '05fe99a6a6d11370',
+    feed: 'ba64814f9b22c4ff',
+    wire: '18d4c28804b3a129',
+  },
+];
+
+const hashOf = (schemas: Record<string, z.ZodType>): string => {
+  const shapes = Object.fromEntries(Object.entries(schemas).map(([name, schema]) => [name, z.toJSONSchema(schema)]));
+  return createHash('sha256').update(canonicalJson(shapes)).digest('hex').slice(0, 16);
+};
+
+describe('the contract with boxes in the field', () => {
+  it('changes only on purpose', () => {
+    const newest = HISTORY.at(-1);
+    expect({
+      contract: CONTRACT,
+      protocol: PROTOCOL,
+      journal: hashOf({ line: lineSchema, ...JOURNAL_KINDS }),
+      feed: hashOf({ page: feedPageSchema, ...FEED_KINDS }),
+      wire: hashOf({
+        pushHeaderSchema,
+        pushAnswerSchema,
+        enrolRequestSchema,
+        enrolAnswerSchema,
+        helloRequestSchema,
+        helloAnswerSchema,
+      }),
+    }).toEqual({
+      contract: newest?.contract,
+      protocol: newest?.protocol,
+      journal: newest?.journal,
+      feed: newest?.feed,
+      wire: newest?.wire,
+    });
+  });
+});
