@@ -13,16 +13,21 @@ import { pepperedPin } from '@branchline/replication/pin.js';
 import axios, { type AxiosInstance, type AxiosResponse } from 'axios';
 import { v7 } from 'uuid';
 import { APPLIERS } from '../src/appliers.js';
-import { CAPABILITIES } from '../src/capabilities.js';
+import { CashModule } from '../src/cash/cash.module.js';
+import { CatalogueModule } from '../src/catalogue/catalogue.module.js';
 import { CLOCK } from '../src/clock.js';
 import { readConfig } from '../src/config.js';
 import { FEED_APPLIERS } from '../src/feed-appliers.js';
 import { moveReference } from '../src/move-reference.js';
+import { SellingModule } from '../src/selling/selling.module.js';
 import { edgeAuthenticators } from '../src/staff/authenticators.js';
+import { StaffModule } from '../src/staff/staff.module.js';
+import { StockModule } from '../src/stock/stock.module.js';
 import type { BoxIdentity } from '../src/store/box.js';
 import { Store } from '../src/store/store.js';
 import { StoreModule } from '../src/store/store.module.js';
 import { newBox } from '../src/store/testing/store-fixture.js';
+import { TillsModule } from '../src/tills/tills.module.js';
 
 export const NOON = Date.parse('2026-11-20T12:00:00.000Z');
 export const PIN = '2468';
@@ -32,11 +37,12 @@ type RowsKind = Exclude<FeedKind, 'release'>;
 /** Answers, whatever their status: a test says which one it expects. */
 export type Answer = AxiosResponse;
 
+const CAPABILITIES = [SellingModule, CashModule, TillsModule, StaffModule, CatalogueModule, StockModule];
 const quiet = { log: () => undefined, error: () => undefined, warn: () => undefined };
 
 /**
- * A real edge over HTTP, with a real file, and no hub: what head office would send goes through the feed appliers. The
- * clock stands where a test puts it.
+ * A real edge over HTTP with a real file, all of it but the replicator: what head office would send goes through the feed
+ * appliers. The clock stands where a test puts it.
  */
 export class EdgeHarness {
   readonly clock = new ManualClock(NOON);
@@ -44,6 +50,7 @@ export class EdgeHarness {
   readonly box: BoxIdentity = newBox();
   private readonly hasher = new PasswordHasher();
   private readonly verifiers = new Map<string, string>();
+  private readonly failures: Error[] = [];
   private version = 0;
   private app!: NestFastifyApplication;
   store!: Store;
@@ -58,7 +65,6 @@ export class EdgeHarness {
   async open(): Promise<void> {
     const { clock, box } = this;
     const config = readConfig({ EDGE_DATA: this.folder, EDGE_HUB_URL: 'http://127.0.0.1:9', EDGE_PORT: '0' });
-    const failed: Error[] = [];
     this.store = await Store.open({
       config,
       box,
@@ -67,7 +73,7 @@ export class EdgeHarness {
       clock,
       newId: v7,
       alarm: () => undefined,
-      onFatal: (error) => failed.push(error),
+      onFatal: (error) => this.failures.push(error),
     });
     const store = this.store;
     @Module({
@@ -77,8 +83,8 @@ export class EdgeHarness {
         accessGuardProvider,
       ],
     })
-    class TestEdge {}
-    this.app = await createHttpApp(TestEdge, {
+    class EdgeWithoutReplicator {}
+    this.app = await createHttpApp(EdgeWithoutReplicator, {
       name: 'edge',
       version: '0',
       bodyBytesMax: 8 * 1024 * 1024,
@@ -102,6 +108,7 @@ export class EdgeHarness {
   private async stop(): Promise<void> {
     await this.app.close();
     await this.store.close();
+    if (this.failures.length > 0) throw this.failures[0] as Error;
   }
 
   /** A record as the feed brings it, newer than any before. */

@@ -1,0 +1,133 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { v7 } from 'uuid';
+import { EdgeHarness, milkSale, type TestTill } from './edge-harness.js';
+
+let edge: EdgeHarness;
+let till: TestTill;
+
+beforeEach(async () => {
+  edge = await EdgeHarness.start();
+  await edge.settings();
+  await edge.product('MILK', { minor: 1999, barcodes: ['6001240100035'] });
+  await edge.product('CHEESE', { minor: 15_000, fractional: true });
+  await edge.operator('ANNE', 'cashier');
+  till = await edge.till('T1', 'ANNE');
+});
+afterEach(() => edge.close());
+
+const codeOf = ({ status, data }: { status: number; data: { code?: string } }): [number, string | undefined] => [
+  status,
+  data.code,
+];
+const count = (table: string): number =>
+  edge.store.reads.get<{ n: number }>(`SELECT count(*) AS n FROM ${table}`)?.n ?? 0;
+
+describe('a batch of finished sales', () => {
+  const finished = (changes: object = {}) => ({
+    kind: 'sale',
+    deviceReference: 'T1-20261119-000042',
+    occurredAt: '2026-11-19T15:00:00.000Z',
+    operator: 'ANNE',
+    ...milkSale(),
+    ...changes,
+  });
+
+  it("keeps the printed number and the day it was sold on, without an operator's token or an open shift", async () => {
+    const item = finished();
+    const { status, data } = await till.device.batch([item]);
+    expect(status).toBe(200);
+    expect(data.results).toEqual([{ id: item.id, status: 'accepted', receiptNumber: 'T1-20261119-000042' }]);
+    const { data: sale } = await till.get(`/sales/${item.id}`);
+    expect(sale).toMatchObject({
+      source: 'away',
+      receiptNumber: 'T1-20261119-000042',
+      businessDate: '2026-11-19',
+      shift: null,
+      flags: ['no-open-shift'],
+      operator: 'ANNE',
+    });
+    await till.openShift();
+    expect((await till.sell(milkSale())).data.receiptNumber).toBe('B001-T1-1-000001');
+  });
+
+  it.each([
+    [
+      'an unknown product',
+      { lines: [{ lineNo: 1, product: 'NOPE', quantity: 2, price: { minor: 2000, per: 1 } }] },
+      ['no-price', 'unknown-product'],
+    ],
+    [
+      'a changed price',
+      { lines: [{ lineNo: 1, product: 'MILK', quantity: 2, price: { minor: 2000, per: 1 } }] },
+      ['price-differs'],
+    ],
+    ['a departed cashier', { operator: 'BOB' }, ['unknown-operator']],
+    ['a total that differs', { expectedTotalMinor: 4100 }, ['total-differs']],
+    ['too little paid', { tenders: [{ tenderNo: 1, type: 'cash', amountMinor: 3000 }] }, ['tenders-unbalanced']],
+    ['too much paid by card', { tenders: [{ tenderNo: 1, type: 'card', amountMinor: 5000 }] }, ['tenders-unbalanced']],
+    [
+      'a reduction of its own',
+      { lines: [{ lineNo: 1, product: 'MILK', quantity: 2, modifiers: [{ kind: 'manager', amountMinor: -100 }] }] },
+      ['unapproved-modifier'],
+    ],
+    ['a time still to come', { occurredAt: '2036-11-20T00:00:00.000Z' }, ['clock-skew']],
+  ])('accepts %s and flags it', async (_what, changes, flags) => {
+    await till.openShift();
+    const item = finished(changes);
+    const { data } = await till.device.batch([item]);
+    expect(data.results[0]).toMatchObject({ status: 'accepted' });
+    const { data: sale } = await till.get(`/sales/${item.id}`);
+    expect(sale.flags).toEqual(flags);
+    const paid = sale.tenders.reduce((sum: number, tender: { amountMinor: number }) => sum + tender.amountMinor, 0);
+    expect(paid - sale.changeMinor).toBe(sale.totalMinor + sale.cashRoundingMinor);
+  });
+
+  it('refuses what is malformed, each item on its own, and the rest goes through', async () => {
+    const good = [finished(), finished({ deviceReference: 'T1-20261119-000043' })];
+    const { data } = await till.device.batch([
+      good[0] as object,
+      finished({ lines: [] }),
+      finished({ surprise: 1 }),
+      finished({ deviceReference: 'B001-T1-1-000001' }),
+      { kind: 'payment', id: v7() },
+      { kind: 'nothing' },
+      good[1] as object,
+    ]);
+    expect(data.results.map(({ status, code }: { status: string; code?: string }) => [status, code])).toEqual([
+      ['accepted', undefined],
+      ['refused', 'invalid-field'],
+      ['refused', 'unknown-field'],
+      ['refused', 'invalid-field'],
+      ['refused', 'kind-not-supported'],
+      ['refused', expect.any(String)],
+      ['accepted', undefined],
+    ]);
+    expect(count('sale')).toBe(2);
+  });
+
+  it('knows its own items again, and a live sale whose reply the till lost', async () => {
+    await till.openShift();
+    const item = finished();
+    await till.device.batch([item]);
+    const live = milkSale({ deviceReference: 'T1-20261120-000001' });
+    const { data } = await till.sell(live);
+    const again = await till.device.batch([
+      { ...item, receiptNumber: 'T1-20261119-000042' },
+      { kind: 'sale', operator: 'ANNE', ...live },
+      { ...item, expectedTotalMinor: 1 },
+    ]);
+    expect(again.data.results).toMatchObject([
+      { status: 'replayed', receiptNumber: 'T1-20261119-000042' },
+      { status: 'replayed', receiptNumber: data.receiptNumber },
+      { status: 'refused', code: 'same-id-other-content' },
+    ]);
+    expect(count('sale')).toBe(2);
+  });
+
+  it("is for the device's own till, and for no operator", async () => {
+    expect(codeOf(await till.device.batch([finished()], { till: 'T2' }))).toEqual([403, 'not-yours']);
+    expect(codeOf(await till.device.batch([finished()], { device: v7() }))).toEqual([403, 'not-yours']);
+    const body = { device: till.device.deviceId, items: [finished()] };
+    expect(codeOf(await till.post('/tills/T1/batch', body))).toEqual([401, 'unauthenticated']);
+  });
+});
