@@ -139,7 +139,8 @@ describe('a pull', () => {
       ),
     );
     hub.publish(ZONE, ...Array.from({ length: 130 }, (_, at) => price(`P${at}`, at, 1)));
-    const { replicator } = started();
+    let nowMs = 0;
+    const { replicator } = started({ stopwatch: () => (nowMs += 5) });
     await eventually('a failed attempt', () => replicator.figures().attempts > 0);
     await eventually('what came before', () => count('price') + staged() === 100);
     expect(numberOf(ZONE)).toBe(100);
@@ -225,8 +226,8 @@ describe('a release', () => {
     hub.publish(ZONE, ...Array.from({ length: 50 }, (_, at) => price(`P${at}`, at, 1, release)));
     hub.publish('tenant', final({ [ZONE]: 50 }));
     const seen = new Set<number>();
-    store.writer.onCommitted(() => undefined);
-    started({ stopwatch: () => 0 });
+    let nowMs = 0;
+    started({ stopwatch: () => (nowMs += 5) });
     await eventually('the release', () => {
       seen.add(count('price'));
       return count('price') === 50;

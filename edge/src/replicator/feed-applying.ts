@@ -4,14 +4,9 @@ import { failureOf } from '../store/storage-failure.js';
 import type { ReadTx, Tx } from '../store/tx.js';
 import { readCursors } from './feed-cursors.js';
 import { RANK_HELD } from './feed-staging.js';
+import { SLICE_MS_MAX, SLICE_ROWS_MAX, SLICE_ROWS_MIN, type Stopwatch } from './slice.js';
 
 export type FeedAppliers = Readonly<Record<Exclude<FeedKind, 'release'>, FeedApplier>>;
-
-export const SLICE_ROWS_MAX = 50;
-export const SLICE_MS_MAX = 4;
-
-/** Milliseconds from any start; only differences count. */
-export type Stopwatch = () => number;
 
 /** A record that its applier would not take: a bug here or there. It is held, the others go on. */
 export class RecordNotApplied extends Error {
@@ -55,7 +50,7 @@ export function applySlice(tx: Tx, release: string | null, appliers: FeedApplier
   const startMs = stopwatch();
   let applied = 0;
   for (const row of rows) {
-    if (applied > 0 && stopwatch() - startMs >= SLICE_MS_MAX) return true;
+    if (applied >= SLICE_ROWS_MIN && stopwatch() - startMs >= SLICE_MS_MAX) return true;
     applyRow(tx, row, appliers);
     tx.run('DELETE FROM feed_staged WHERE no = ?', row.no);
     applied += 1;

@@ -1,3 +1,4 @@
+import { setImmediate as othersTurn } from 'node:timers/promises';
 import {
   bodyHashOf,
   FEED_KINDS,
@@ -7,18 +8,23 @@ import {
   type FeedRecord,
 } from '@branchline/replication/feed.js';
 import type { Tx } from '../store/tx.js';
-import { moveCursor, type FeedCursor } from './feed-cursors.js';
+import { moveCursor, readCursor, type FeedCursor } from './feed-cursors.js';
+import { SLICE_MS_MAX, SLICE_ROWS_MAX, SLICE_ROWS_MIN, type Stopwatch } from './slice.js';
 
 /** The page is not what the scope's chain says: nothing of it is staged. */
 export class CorruptPage extends Error {
   override readonly name = 'CorruptPage';
 }
 
+/** Hashing a record takes some 13 µs; after so many of them sales get their turn. */
+const VERIFIED_AT_ONCE_MAX = 100;
+
 /** Proves that the records follow the cursor without a gap and are what was hashed. @throws CorruptPage */
-export function verifyPage(cursor: Pick<FeedCursor, 'scope' | 'number' | 'hash'>, page: FeedPage): void {
+export async function verifyPage(cursor: Pick<FeedCursor, 'scope' | 'number' | 'hash'>, page: FeedPage): Promise<void> {
   if (page.scope !== cursor.scope) throw new CorruptPage(`asked for ${cursor.scope}, got ${page.scope}`);
   let { number, hash } = cursor;
-  for (const record of page.records) {
+  for (const [index, record] of page.records.entries()) {
+    if (index % VERIFIED_AT_ONCE_MAX === VERIFIED_AT_ONCE_MAX - 1) await othersTurn();
     const at = `${page.scope} ${record.number}`;
     if (record.number !== number + 1) throw new CorruptPage(`${at} follows ${number}`);
     if (bodyHashOf(record.body) !== record.bodyHash) throw new CorruptPage(`${at}: the body is not what was hashed`);
@@ -55,30 +61,48 @@ export function rankOf(record: Pick<FeedRecord, 'kind' | 'deleted' | 'release' |
   return { rank: deleted ? RANK_DELETED + (RANK_OTHERS - rank) : rank, heldFor: null };
 }
 
+/** How much of a page is staged: index of its next record, and the cursor after those before. */
+export type PagePlace = { at: number; number: number; hash: string };
+
 /**
- * Stages some records of a verified page and moves the cursor to the last of them, in the caller's transaction: a cursor
- * is never ahead of its effects.
- * @returns why records are held, for the log
+ * Stages some records of a verified page and moves the cursor to the last of them, in one transaction: a cursor is never
+ * ahead of its effects.
+ * @returns where the page stands now and why records are held; null when the cursor is not where this page follows
  */
-export function stageRecords(tx: Tx, cursor: FeedCursor, page: FeedPage, records: readonly FeedRecord[]): string[] {
+export function stageSlice(
+  tx: Tx,
+  page: FeedPage,
+  from: PagePlace,
+  stopwatch: Stopwatch,
+): { place: PagePlace; held: string[] } | null {
+  const cursor = readCursor(tx, page.scope);
+  if (cursor === undefined || cursor.number !== from.number || cursor.hash !== from.hash) return null;
+  const startMs = stopwatch();
   const held: string[] = [];
-  for (const record of records) {
-    const { rank, heldFor } = rankOf(record);
+  let { at, number, hash } = from;
+  for (const record of page.records.slice(from.at, from.at + SLICE_ROWS_MAX)) {
+    if (at - from.at >= SLICE_ROWS_MIN && stopwatch() - startMs >= SLICE_MS_MAX) break;
+    const heldFor = stageRecord(tx, cursor, record);
     if (heldFor !== null) held.push(`${page.scope} ${record.number} (${record.kind} ${record.key}): ${heldFor}`);
-    else if (record.kind === 'release') {
-      storeRelease(tx, record);
-      continue;
-    }
-    if (record.release === null) dropSuperseded(tx, cursor, record, rank);
-    insertStaged(tx, page.scope, record, rank, cursor.retake);
+    ({ number, hash } = record);
+    at += 1;
   }
-  const last = records.at(-1);
-  const { number, hash } = last ?? cursor;
-  moveCursor(tx, { scope: cursor.scope, hubEpoch: page.hubEpoch, number, hash, newest: page.newest });
-  return held;
+  moveCursor(tx, { scope: page.scope, hubEpoch: page.hubEpoch, number, hash, newest: page.newest });
+  return { place: { at, number, hash }, held };
 }
 
-function insertStaged(tx: Tx, scope: string, record: FeedRecord, rank: number, retake: 0 | 1): void {
+function stageRecord(tx: Tx, cursor: FeedCursor, record: FeedRecord): string | null {
+  const { rank, heldFor } = rankOf(record);
+  if (heldFor === null && record.kind === 'release') {
+    storeRelease(tx, record);
+    return null;
+  }
+  if (record.release === null) dropSuperseded(tx, cursor, record, rank);
+  insertStaged(tx, cursor, record, rank);
+  return heldFor;
+}
+
+function insertStaged(tx: Tx, { scope, retake }: FeedCursor, record: FeedRecord, rank: number): void {
   tx.run(
     `INSERT INTO feed_staged (scope, number, kind, key, version, release, rank, retake, deleted, body)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,

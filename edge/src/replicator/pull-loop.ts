@@ -2,18 +2,12 @@ import type { Clock } from '@branchline/domain/clock.js';
 import type { FeedPage } from '@branchline/replication/feed.js';
 import type { Store } from '../store/store.js';
 import { dropSomeStaged, readCursor, readCursors, resetCursor, type FeedCursor } from './feed-cursors.js';
-import {
-  applySlice,
-  holdRecord,
-  RecordNotApplied,
-  releasesReady,
-  type FeedAppliers,
-  type Stopwatch,
-} from './feed-applying.js';
-import { CorruptPage, stageRecords, verifyPage } from './feed-staging.js';
+import { applySlice, holdRecord, RecordNotApplied, releasesReady, type FeedAppliers } from './feed-applying.js';
+import { CorruptPage, stageSlice, verifyPage, type PagePlace } from './feed-staging.js';
 import type { HubClient } from './hub-client.js';
 import { Refusal } from './hub-failure.js';
 import type { MeetHub } from './meet-hub.js';
+import type { Stopwatch } from './slice.js';
 import { writeSyncLog, type SyncLogEntry } from './sync-log.js';
 
 export type PullParts = {
@@ -28,8 +22,8 @@ export type PullParts = {
   onContact(): void;
 };
 
-/** Records staged in one transaction: plain inserts, well within the 4 ms of a slice. */
-const STAGED_ROWS_MAX = 50;
+/** Rows of a scope that is taken again, dropped in one transaction. */
+const DROPPED_ROWS_MAX = 50;
 /** Pages of one scope in a row; then the others get their turn, and a round that has more follows at once. */
 const PAGES_IN_A_ROUND_MAX = 200;
 
@@ -68,7 +62,7 @@ export class PullRound {
       const page = await this.ask(cursor);
       if (page === null) continue;
       this.parts.onContact();
-      verifyPage(cursor, page);
+      await verifyPage(cursor, page);
       const followed = await this.stage(cursor, page);
       const last = page.records.at(-1)?.number ?? cursor.number;
       if (followed && (last >= page.newest || page.records.length === 0)) return false;
@@ -96,31 +90,26 @@ export class PullRound {
     const detail = `${scope} is taken again from its start, whatever the versions here: ${why}`;
     await this.log([{ level: 'incident', event: 'feed-fork', detail }], (tx) => resetCursor(tx, scope));
     // The cursor is back already: if this ends half-way, what is left is applied and then taken over.
-    await this.parts.store.writer.background('drop staged', (tx) => dropSomeStaged(tx, scope, STAGED_ROWS_MAX));
+    await this.parts.store.writer.background('drop staged', (tx) => dropSomeStaged(tx, scope, DROPPED_ROWS_MAX));
   }
 
   /** @returns false when the cursor was set anew meanwhile: the page is from another life */
   private async stage(asked: FeedCursor, page: FeedPage): Promise<boolean> {
-    const { store, clock, alarm } = this.parts;
+    const { store, clock, stopwatch, alarm } = this.parts;
     const { records } = page;
     const unmoved = records.length === 0 && asked.newest === page.newest && asked.hubEpoch === page.hubEpoch;
     if (unmoved) return true;
-    const known = { number: asked.number, hash: asked.hash };
-    const told: string[] = [];
-    let staged = 0;
+    let place: PagePlace = { at: 0, number: asked.number, hash: asked.hash };
     let followed = true;
+    const told: string[] = [];
     await store.writer.background('stage feed', (tx) => {
-      const cursor = readCursor(tx, asked.scope);
-      followed = cursor !== undefined && cursor.number === known.number && cursor.hash === known.hash;
-      if (cursor === undefined || !followed) return false;
-      const some = records.slice(staged, staged + STAGED_ROWS_MAX);
-      const held = stageRecords(tx, cursor, page, some);
-      for (const detail of held) writeSyncLog(tx, clock.now(), { level: 'warning', event: 'feed-held', detail });
-      told.push(...held);
-      const last = some.at(-1);
-      if (last !== undefined) Object.assign(known, { number: last.number, hash: last.hash });
-      staged += some.length;
-      return staged < records.length;
+      const slice = stageSlice(tx, page, place, stopwatch);
+      followed = slice !== null;
+      if (slice === null) return false;
+      for (const detail of slice.held) writeSyncLog(tx, clock.now(), { level: 'warning', event: 'feed-held', detail });
+      told.push(...slice.held);
+      place = slice.place;
+      return place.at < records.length;
     });
     if (told.length > 0) alarm(`${told.length} records of ${asked.scope} are held: ${told[0]}`);
     return followed;
