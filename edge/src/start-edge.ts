@@ -1,3 +1,4 @@
+import { accessSync, constants, mkdirSync } from 'node:fs';
 import type { LoggerService } from '@nestjs/common';
 import type { Clock } from '@branchline/domain/clock.js';
 import { createHttpApp, listen } from '@branchline/http/app.js';
@@ -62,7 +63,18 @@ async function identityOf(config: EdgeConfig): Promise<BoxIdentity> {
   if (config.enrolmentCode === undefined) {
     throw new EnvironmentFailure(`no box is enrolled in ${config.dataDir}: give its code in EDGE_ENROLMENT_CODE`);
   }
+  // Before the code is spent: a folder that cannot be written would lose the answer.
+  makeDataDir(config.dataDir);
   const box = await enrolBox(config.hubUrl, config.enrolmentCode, config.requestTimeoutMs);
   saveBox(config.dataDir, box);
   return box;
+}
+
+function makeDataDir(dataDir: string): void {
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    accessSync(dataDir, constants.W_OK);
+  } catch (error) {
+    throw new EnvironmentFailure(`EDGE_DATA ${dataDir}: ${(error as Error).message}`);
+  }
 }
