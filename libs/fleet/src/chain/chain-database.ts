@@ -4,6 +4,7 @@ import { EnvironmentFailure } from '@branchline/http/exit.js';
 import pg from 'pg';
 import { removePostgresData, startPostgres } from '../postgres.js';
 import { startMarkOf } from '../process-table.js';
+import { makeFolder } from './private-file.js';
 
 export interface ChainDatabase {
   /** What the hub gets as DATABASE_URL. */
@@ -47,6 +48,7 @@ export async function openChainDatabase(options: ChainDatabaseOptions): Promise<
 
 async function openEmbedded({ dataDir, name, durability }: ChainDatabaseOptions): Promise<ChainDatabase> {
   const folder = folderOf(dataDir);
+  makeFolder(join(dataDir, 'logs'));
   const server = await startPostgres({ dataDir: folder, durability, logFile: join(dataDir, 'logs', 'postgres.log') });
   try {
     await createDatabase(server.url, name, 'the embedded PostgreSQL');

@@ -54,6 +54,7 @@ export type SalesRow = z.output<typeof salesRowSchema>;
 export type ModifierRow = z.output<typeof modifierRowSchema>;
 export type FleetItem = z.output<typeof fleetItemSchema>;
 
+const EVER: Dates = { from: '1970-01-01', to: '9999-12-31' };
 const FLEET_PAGE = 200;
 /** Renewed after this part of its life. */
 const RENEW_AT = 0.7;
@@ -97,12 +98,12 @@ export class HubClient {
     return this.ask({ method: 'POST', path: '/v1/imports/products', body: csv, contentType: 'text/csv' }, importSchema);
   }
 
-  async salesByBranch(dates: Dates): Promise<SalesRow[]> {
-    return (await this.report('branch', dates, salesRowSchema)).rows;
+  salesByBranch(dates: Dates = EVER): Promise<{ rows: SalesRow[] }> {
+    return this.report('branch', dates, salesRowSchema);
   }
 
-  async modifiersByBranch(dates: Dates): Promise<ModifierRow[]> {
-    return (await this.report('branch,modifierKind', dates, modifierRowSchema)).rows;
+  modifiersByBranch(dates: Dates = EVER): Promise<{ rows: ModifierRow[] }> {
+    return this.report('branch,modifierKind', dates, modifierRowSchema);
   }
 
   /** All boxes of the tenant. */

@@ -141,10 +141,8 @@ async function compareAll(
   { headOffice, input }: ReplayParts,
   results: StoreResult[],
 ): Promise<Pick<ReplayOutcome, 'report' | 'differences'>> {
-  const sold = results.flatMap(({ days }) => days.map(({ businessDate }) => businessDate)).sort();
-  const dates = { from: sold[0] ?? '', to: sold.at(-1) ?? '' };
-  const rows = await headOffice.salesByBranch(dates);
-  const allModifiers = await headOffice.modifiersByBranch(dates);
+  const { rows } = await headOffice.salesByBranch();
+  const { rows: allModifiers } = await headOffice.modifiersByBranch();
   const fleet = await headOffice.fleet();
   const perStore: Record<string, StoreTotals> = {};
   const outages: Record<string, OutageRecord> = {};
