@@ -1,6 +1,19 @@
 import type { Mutant } from './mutant.js';
 
+/** The first six, those that the issue *spine* names. */
 export const SPINE_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'no-dedupe-at-ingest',
+    breaks: 'what is pushed again is taken for new lines',
+    edits: [
+      {
+        file: 'hub/src/sync/ingest.ts',
+        find: 'const overlap = appliedSeq + 1 - header.fromSeq;',
+        replace: 'const overlap = 0;',
+      },
+    ],
+    specs: ['hub/test/push.spec.ts'],
+  },
   {
     name: 'answer-before-commit',
     breaks: 'the till is told that its sale is done before the disk has it',
@@ -60,5 +73,31 @@ const heads = new WeakMap<ReadTx, { incarnationNo: number; seq: number; hash: st
     breaks: 'a token for one audience opens the doors of another',
     edits: [{ file: 'libs/access/src/jwt-strategy.ts', find: '        audience: settings.audience,\n', replace: '' }],
     specs: ['libs/access/test/guard.spec.ts'],
+  },
+  {
+    name: 'cursor-before-effects',
+    breaks: 'the cursor of a scope is at the end of the page while only its first records are staged',
+    edits: [
+      {
+        file: 'edge/src/replicator/feed-staging.ts',
+        find: 'number, hash, newest: page.newest });',
+        replace: 'number, hash, ...page.records.at(-1), newest: page.newest });',
+      },
+    ],
+    specs: ['edge/test/pull.spec.ts'],
+  },
+  {
+    name: 'branch-taken-from-body',
+    breaks: 'facts go to the branch that the first line names, not to that of the token',
+    edits: [
+      {
+        file: 'hub/src/sync/take-push.ts',
+        find: 'readings, { box, timeZone,',
+        replace: `readings, {
+        box: { ...box, branchId: (readings[0] as { ready?: { body: { branch?: string } } }).ready?.body.branch ?? box.branchId },
+        timeZone,`,
+      },
+    ],
+    specs: ['hub/test/push.spec.ts'],
   },
 ];
