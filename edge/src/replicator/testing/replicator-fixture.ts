@@ -58,9 +58,9 @@ export function statusOf(store: Store, replicator: Replicator): SyncStatus {
 const EVENTUALLY_MS_MAX = 10_000;
 
 /** Looks until it holds. @throws Error naming what did not come */
-export async function eventually(what: string, holds: () => boolean): Promise<void> {
+export async function eventually(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
   const endMs = systemClock.now() + EVENTUALLY_MS_MAX;
-  while (!holds()) {
+  while (!(await holds())) {
     if (systemClock.now() > endMs) throw new Error(`did not come: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
