@@ -35,6 +35,8 @@ export function recordAttempt(tx: Tx, operator: string, till: string, nowMs: num
   );
   if (known === undefined) forgetOldLocks(tx, nowMs);
   const attempt = countAttempt(known, nowMs);
+  // A flood against what is locked already writes nothing, so that no sale waits for its commits.
+  if (!attempt.allowed && attempt.state.lockedUntilMs === known?.lockedUntilMs) return attempt;
   tx.run(
     `INSERT INTO sign_in_lock (operator, till, failures, locked_until) VALUES (?, ?, ?, ?)
      ON CONFLICT (operator, till) DO UPDATE SET failures = excluded.failures, locked_until = excluded.locked_until`,
