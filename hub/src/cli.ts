@@ -1,95 +1,103 @@
 import 'reflect-metadata';
-import { randomBytes } from 'node:crypto';
-import { PasswordHasher } from '@branchline/access/password.js';
-import { systemClock } from '@branchline/domain/clock.js';
-import { BadInput, EnvironmentFailure, EXIT, runMain } from '@branchline/http/exit.js';
-import { code, text } from '@branchline/http/fields.js';
-import { Problem } from '@branchline/http/problem.js';
 import { Command, CommanderError } from 'commander';
+import { systemClock } from '@branchline/domain/clock.js';
+import { PasswordHasher } from '@branchline/access/password.js';
+import { BadInput, EXIT, runMain } from '@branchline/http/exit.js';
+import { Problem } from '@branchline/http/problem.js';
+import { randomBytes } from 'node:crypto';
 import { v7 } from 'uuid';
 import { z } from 'zod';
+import { readDatabaseUrl } from './config.js';
 import { openDataSource } from './database/database.js';
-import { examine } from './database/doctor.js';
+import { doctor } from './database/doctor.js';
 import { migrate } from './database/migrate.js';
 import { Database } from './database/unit-of-work.js';
+import { currency } from './branches/places.js';
+import { emailSchema } from './people/create-person.js';
 import { createTenant } from './people/create-tenant.js';
 
-const COMMAND_CONNECTIONS_MAX = 2;
+const CONNECTIONS_MAX = 4;
 
-/** `npm run hub -- migrate | doctor | init`: what an operator does to head office's database (DATABASE_URL). */
-runMain('hub', async () => {
-  let exitCode: number = EXIT.well;
-  const program = new Command('hub').description("Looks after head office's database (DATABASE_URL).").exitOverride();
-
-  program
-    .command('migrate')
-    .description('brings the database to this release')
-    .action(() =>
-      withDatabase(async (_database, ran) => {
-        process.stdout.write(`migrated=${ran.length}\n`);
-      }),
-    );
-  program
-    .command('doctor')
-    .description('says whether the database is what this release expects; exit 1 when not')
-    .action(() =>
-      withDatabase(async (database) => {
-        const findings = await examine(database);
-        for (const { what, well, detail } of findings) {
-          process.stdout.write(`${well ? 'ok  ' : 'FAIL'} ${what}: ${detail}\n`);
-        }
-        if (findings.some(({ well }) => !well)) exitCode = EXIT.failed;
-      }),
-    );
-  program
-    .command('init')
-    .description('makes a tenant and its first administrator, whose password is printed once')
-    .requiredOption('--tenant <code>', 'short code of the retailer, A-Z and 0-9')
-    .requiredOption('--name <name>', 'name of the retailer')
-    .requiredOption('--admin-email <email>', 'with which the administrator signs in')
-    .option('--currency <code>', 'ISO 4217', 'USD')
-    .action((options: unknown) => withDatabase((database) => init(database, options)));
-
-  try {
-    await program.parseAsync();
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    return error.exitCode === 0 ? EXIT.well : EXIT.badInput;
-  }
-  return exitCode;
-});
-
-const initOptions = z.object({
-  tenant: code,
-  name: text(100),
-  adminEmail: z.email(),
-  currency: z.string().regex(/^[A-Z]{3}$/, 'expected a currency code like EUR'),
-});
-
-async function init(database: Database, options: unknown): Promise<void> {
-  const parsed = initOptions.safeParse(options);
-  if (!parsed.success) {
-    throw new BadInput(parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; '));
-  }
-  const { tenant, name, adminEmail, currency } = parsed.data;
-  const parts = { database, passwords: new PasswordHasher(), randomBytes, clock: systemClock, newId: () => v7() };
-  try {
-    const created = await createTenant(parts, { code: tenant, name, adminEmail, currency });
-    process.stdout.write(`${JSON.stringify(created)}\n`);
-  } catch (error) {
-    if (error instanceof Problem) throw new BadInput(error.detail);
-    throw error;
-  }
-}
-
-async function withDatabase(work: (database: Database, ran: string[]) => Promise<void>): Promise<void> {
-  const url = process.env['DATABASE_URL'];
-  if (url === undefined || url === '') throw new EnvironmentFailure('DATABASE_URL is missing');
-  const dataSource = await openDataSource(url, COMMAND_CONNECTIONS_MAX);
+async function withDatabase<T>(
+  work: (database: Database, ran: string[]) => Promise<T>,
+  migrating: boolean,
+): Promise<T> {
+  const dataSource = await openDataSource(readDatabaseUrl(process.env), CONNECTIONS_MAX);
   const database = new Database(dataSource, Math.random);
   try {
-    await work(database, await migrate(dataSource));
+    return await work(database, migrating ? await migrate(dataSource) : []);
   } finally {
     await database.close();
   }
 }
+
+const say = (answer: unknown): void => void process.stdout.write(`${JSON.stringify(answer)}\n`);
+
+function runMigrate(): Promise<number> {
+  return withDatabase(async (_database, ran) => {
+    say({ migrated: ran });
+    return EXIT.well;
+  }, true);
+}
+
+function runDoctor(): Promise<number> {
+  return withDatabase(async (database) => {
+    const findings = await doctor(database);
+    say(findings);
+    return findings.wrong.length === 0 ? EXIT.well : EXIT.failed;
+  }, false);
+}
+
+const initOptions = z.object({
+  tenant: z.string().regex(/^[A-Z0-9]{1,12}$/, 'expected 1 to 12 of A-Z and 0-9'),
+  name: z.string().min(1).max(100),
+  adminEmail: emailSchema,
+  currency,
+});
+
+async function runInit(options: Record<string, string>): Promise<number> {
+  const parsed = initOptions.safeParse(options);
+  if (!parsed.success)
+    throw new BadInput(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; '));
+  return withDatabase(async (database) => {
+    const parts = { database, clock: systemClock, newId: v7, randomBytes, passwords: new PasswordHasher() };
+    try {
+      const { tenant: code, name, currency, adminEmail } = parsed.data;
+      say(await createTenant(parts, { code, name, currency, adminEmail }));
+    } catch (error) {
+      if (error instanceof Problem) throw new BadInput(error.detail);
+      throw error;
+    }
+    return EXIT.well;
+  }, true);
+}
+
+runMain('hub', async () => {
+  let exitCode: number = EXIT.well;
+  const run =
+    (work: (options: Record<string, string>) => Promise<number>) => async (options: Record<string, string>) => {
+      exitCode = await work(options);
+    };
+  const program = new Command('hub').description('Head office: the commands beside the server').exitOverride();
+  program.command('migrate').description('bring the database of DATABASE_URL to this version').action(run(runMigrate));
+  program
+    .command('doctor')
+    .description('look at the database: version, roles, walls, feed; exit 1 when something is wrong')
+    .action(run(runDoctor));
+  program
+    .command('init')
+    .description('make a tenant and its administrator; prints the password, once')
+    .requiredOption('--tenant <code>', '1 to 12 of A-Z and 0-9')
+    .requiredOption('--name <name>', 'of the retailer')
+    .requiredOption('--admin-email <email>', 'of the administrator')
+    .option('--currency <code>', 'ISO 4217', 'ZAR')
+    .action(run(runInit));
+  try {
+    await program.parseAsync(process.argv);
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    // Commander has said what is wrong; asked for help it has given it.
+    return error.exitCode === 0 ? EXIT.well : EXIT.badInput;
+  }
+  return exitCode;
+});

@@ -3,8 +3,10 @@ import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { z } from 'zod';
 
+const databaseUrl = z.string({ error: 'expected postgres://…' }).regex(/^postgres(ql)?:\/\//, 'expected postgres://…');
+
 const environment = z.object({
-  DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//, 'expected postgres://…'),
+  DATABASE_URL: databaseUrl,
   HUB_HOST: z.string().min(1).default('127.0.0.1'),
   HUB_PORT: z
     .string()
@@ -12,7 +14,9 @@ const environment = z.object({
     .default('8400')
     .transform(Number)
     .pipe(z.int().max(65_535)),
-  HUB_SECRETS_DIR: z.string().min(1, 'expected a folder outside the database'),
+  HUB_SECRETS_DIR: z
+    .string({ error: 'expected a folder outside the database' })
+    .min(1, 'expected a folder outside the database'),
   HUB_TLS_CERT: z.string().min(1).optional(),
   HUB_TLS_KEY: z.string().min(1).optional(),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'log', 'debug', 'verbose']).default('log'),
@@ -34,12 +38,7 @@ export type HubConfig = {
  * @throws EnvironmentFailure with one line naming every variable that is wrong
  */
 export function readConfig(env: NodeJS.ProcessEnv): HubConfig {
-  const result = environment.safeParse(env);
-  if (!result.success) {
-    const reasons = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
-    throw new EnvironmentFailure(reasons.join('; '));
-  }
-  const found = result.data;
+  const found = parsed(environment, env);
   const https = readTls(found.HUB_TLS_CERT, found.HUB_TLS_KEY);
   if (!https && !isLoopback(found.HUB_HOST)) {
     throw new EnvironmentFailure(
@@ -54,6 +53,18 @@ export function readConfig(env: NodeJS.ProcessEnv): HubConfig {
     https,
     logLevel: found.LOG_LEVEL,
   };
+}
+
+/** All that a command beside the server needs. @throws EnvironmentFailure */
+export function readDatabaseUrl(env: NodeJS.ProcessEnv): string {
+  return parsed(z.object({ DATABASE_URL: databaseUrl }), env).DATABASE_URL;
+}
+
+function parsed<S extends z.ZodType>(schema: S, env: NodeJS.ProcessEnv): z.output<S> {
+  const result = schema.safeParse(env);
+  if (result.success) return result.data;
+  const reasons = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+  throw new EnvironmentFailure(reasons.join('; '));
 }
 
 function readTls(cert: string | undefined, key: string | undefined): HubConfig['https'] {

@@ -75,6 +75,7 @@ async function readKnown(tx: Tx, nowMs: number): Promise<Known> {
 
 /** @returns how many lines the file has, good and bad */
 async function stage(tx: Tx, file: Buffer, known: Known, bad: BadLines): Promise<number> {
+  await tx.execute(sql.MORE_MEMORY);
   await tx.execute(sql.STAGING_TABLE);
   let rows = 0;
   for await (const batch of readImport(file, known, bad, (more) => (rows += more))) {

@@ -14,6 +14,9 @@ SELECT * FROM jsonb_to_recordset($1::jsonb) AS r (
   fractional boolean, active boolean, barcodes text[], assortments text[], price_zone text, price_minor bigint, per_milli bigint,
   given_from text, valid_from timestamptz)`;
 
+/** Sets of 90,000 rows are joined and sorted in memory rather than on disk. */
+export const MORE_MEMORY = `SELECT set_config('work_mem', '64MB', true)`;
+
 /** A product that is new needs a name; a file without that column can only speak of known ones. */
 export const TAKE_OUT_NAMELESS = `
 DELETE FROM import_row r WHERE r.name IS NULL AND NOT EXISTS (SELECT FROM product p WHERE p.code = r.product) RETURNING r.line, r.product`;
@@ -40,6 +43,9 @@ merged AS (
          coalesce(h.barcodes, '{}') AS held_barcodes
     FROM wanted w LEFT JOIN product p ON p.code = w.product LEFT JOIN held h ON h.product = w.product)
 SELECT m.*,
+       jsonb_build_object('code', m.product, 'name', m.name, 'category', m.category, 'department', m.department, 'brand', m.brand,
+         'packSize', m.pack_size, 'taxClass', m.tax_class, 'fractional', m.fractional, 'barcodes', to_jsonb(m.barcodes),
+         'active', m.active) AS body,
        m.is_new OR m.barcodes <> m.held_barcodes
        OR (m.name, m.department, m.category, m.brand, m.pack_size, m.tax_class, m.fractional, m.active)
           IS DISTINCT FROM (p.name, p.department, p.category, p.brand, p.pack_size, p.tax_class, p.fractional, p.active) AS is_changed
@@ -113,10 +119,7 @@ ON CONFLICT (tenant_id, price_zone, product, given_from) DO UPDATE SET
 /** A changed product in each assortment that carries it, an unchanged one where it is new. $1 tenant, $2 release, $3 contract. */
 export const PUBLISH_PRODUCTS = `
 INSERT INTO outbox (tenant_id, scope, kind, key, contract, release_id, deleted, body)
-SELECT $1::uuid, 'assortment:' || carries.assortment, 'product', p.product, $3::int, $2::uuid, false,
-       jsonb_build_object('code', p.product, 'name', p.name, 'category', p.category, 'department', p.department, 'brand', p.brand,
-         'packSize', p.pack_size, 'taxClass', p.tax_class, 'fractional', p.fractional, 'barcodes', to_jsonb(p.barcodes),
-         'active', p.active)
+SELECT $1::uuid, 'assortment:' || carries.assortment, 'product', p.product, $3::int, $2::uuid, false, p.body
   FROM import_product p JOIN assortment_product carries ON carries.product = p.product
  WHERE p.is_changed
     OR EXISTS (SELECT FROM import_member m WHERE m.assortment = carries.assortment AND m.product = p.product)

@@ -1,41 +1,75 @@
 import { SEQUENCER_LAG } from '../feed/sequencer-lag.js';
 import type { Database } from './unit-of-work.js';
 
-export type Finding = { what: string; well: boolean; detail: string };
+export type Findings = {
+  postgres: string;
+  user: string;
+  migrations: number;
+  tables: number;
+  tenantsWithUnnumberedRecords: number;
+  hubEpoch: string | null;
+  /** One line each; empty when all is well. */
+  wrong: string[];
+};
 
-const VERSION = `SELECT current_setting('server_version') AS version`;
+type Table = { name: string; has_tenant: boolean; walled: boolean; policies: number };
 
-const ROLE = `
-  SELECT count(*) FILTER (WHERE NOT rolsuper AND NOT rolbypassrls AND NOT rolcanlogin)::int AS fit
-  FROM pg_roles WHERE rolname = 'branchline_app'`;
+/** Tables of no tenant: which migrations ran, and which life of the database this is. */
+const WITHOUT_TENANT = new Set(['migration', 'hub_state']);
 
-/** Tables with a tenant_id whose rows are not walled off, also from their owner. */
-const UNWALLED = `
-  SELECT c.relname AS name
-  FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'
-  WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace
-    AND NOT (c.relrowsecurity AND c.relforcerowsecurity AND EXISTS (SELECT 1 FROM pg_policy p WHERE p.polrelid = c.oid))
-  ORDER BY c.relname`;
-
-/** Is this database what the release expects, and does it keep up. */
-export async function examine(database: Database): Promise<Finding[]> {
-  const [server] = await database.asOwner<{ version: string }>(VERSION);
-  const [role] = await database.asOwner<{ fit: number }>(ROLE);
-  const unwalled = await database.asOwner<{ name: string }>(UNWALLED);
+/** Looks at what nobody looks at while it works. Reads only. */
+export async function doctor(database: Database): Promise<Findings> {
+  const [server] = await database.asOwner<{ postgres: string; user: string }>(
+    `SELECT current_setting('server_version') AS postgres, current_user AS "user"`,
+  );
+  const tables = await database.asOwner<Table>(TABLES);
+  const wrong = [...(await roleFindings(database)), ...tables.flatMap(wallFindings)];
+  if (!tables.some(({ name }) => name === 'hub_state')) {
+    wrong.push('the database is not migrated: run `migrate`');
+    return {
+      postgres: server?.postgres ?? '',
+      user: server?.user ?? '',
+      migrations: 0,
+      tables: tables.length,
+      tenantsWithUnnumberedRecords: 0,
+      hubEpoch: null,
+      wrong,
+    };
+  }
+  const [migrations] = await database.asOwner<{ count: number }>('SELECT count(*)::int AS count FROM migration');
   const [lag] = await database.asOwner<{ tenants: number }>(SEQUENCER_LAG);
-  const waiting = lag?.tenants ?? 0;
-  return [
-    { what: 'server', well: true, detail: `PostgreSQL ${server?.version}` },
-    {
-      what: 'role',
-      well: role?.fit === 1,
-      detail: role?.fit === 1 ? 'branchline_app is bound by row-level security' : 'branchline_app may pass it by',
-    },
-    {
-      what: 'row-level security',
-      well: unwalled.length === 0,
-      detail: unwalled.length === 0 ? 'on for every table of tenants' : `off for ${unwalled.map(({ name }) => name).join(', ')}`,
-    },
-    { what: 'feed', well: true, detail: `${waiting} tenants with records that are not numbered yet` },
-  ];
+  const [state] = await database.asOwner<{ hub_epoch: string }>('SELECT hub_epoch FROM hub_state');
+  return {
+    postgres: server?.postgres ?? '',
+    user: server?.user ?? '',
+    migrations: migrations?.count ?? 0,
+    tables: tables.length,
+    tenantsWithUnnumberedRecords: lag?.tenants ?? 0,
+    hubEpoch: state?.hub_epoch ?? null,
+    wrong,
+  };
+}
+
+const TABLES = `
+SELECT c.relname AS name,
+       EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id' AND a.attnotnull) AS has_tenant,
+       c.relrowsecurity AND c.relforcerowsecurity AS walled,
+       (SELECT count(*)::int FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'tenant_wall') AS policies
+  FROM pg_class c WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace ORDER BY c.relname`;
+
+function wallFindings({ name, has_tenant, walled, policies }: Table): string[] {
+  if (WITHOUT_TENANT.has(name)) return [];
+  if (!has_tenant) return [`table ${name} has no tenant_id`];
+  return walled && policies === 1 ? [] : [`table ${name} has no row-level security forced on it`];
+}
+
+async function roleFindings(database: Database): Promise<string[]> {
+  const [role] = await database.asOwner<{ passes: boolean; member: boolean }>(
+    `SELECT rolsuper OR rolbypassrls AS passes, pg_has_role(current_user, oid, 'MEMBER') AS member FROM pg_roles WHERE rolname = 'branchline_app'`,
+  );
+  if (!role) return ['the role branchline_app is missing'];
+  const wrong: string[] = [];
+  if (role.passes) wrong.push('the role branchline_app passes row-level security by');
+  if (!role.member) wrong.push('this user may not act as branchline_app');
+  return wrong;
 }

@@ -29,18 +29,20 @@ type Numbered = OutboxRow & { number: number; version: number; bodyHash: string;
  */
 export async function numberOutbox(tx: Tx, recordsMax = BATCH_RECORDS_MAX): Promise<number> {
   await tx.query(`SELECT pg_advisory_xact_lock(hashtext('branchline sequencer'), hashtext($1))`, [tx.tenantId]);
-  const rows = await tx.query<OutboxRow>(
-    'SELECT id, scope, kind, key, contract, release_id, deleted, body FROM outbox ORDER BY id LIMIT $1',
-    [recordsMax],
-  );
+  const rows = await tx.query<OutboxRow>(READ_OUTBOX, [recordsMax]);
   if (rows.length === 0) return 0;
   const heads = await readHeads(tx, rows);
   const numbered = numberRows(rows, heads, await readVersions(tx, rows), await readReleases(tx, rows));
   await storeRecords(tx, numbered);
+  await storeLatest(tx, numbered);
   await storeHeads(tx, heads);
-  await tx.execute('DELETE FROM outbox WHERE id = ANY ($1)', [rows.map((row) => row.id)]);
+  await tx.execute(DROP_NUMBERED, [rows.map((row) => row.id), rows[0]?.id, rows.at(-1)?.id]);
   return rows.length;
 }
+
+/** In the order of the key, so that a long outbox is read from its beginning and never sorted. */
+const READ_OUTBOX = `
+SELECT id, scope, kind, key, contract, release_id, deleted, body FROM outbox ORDER BY tenant_id, id LIMIT $1`;
 
 /** Changes `heads` to where they stand afterwards. */
 function numberRows(
@@ -96,15 +98,9 @@ async function readVersions(tx: Tx, rows: readonly OutboxRow[]): Promise<Map<str
   return new Map(known.map((row) => [identityOf(row), row.version]));
 }
 
-/** The tenant is named so that the unique key answers each look-up; the wall's own condition is not always pushed into a lateral. */
 const READ_VERSIONS = `
-SELECT sought.scope, sought.kind, sought.key, latest.version
-  FROM unnest($1::text[], $2::text[], $3::text[]) AS sought (scope, kind, key)
- CROSS JOIN LATERAL (
-   SELECT r.version FROM feed_record r
-    WHERE r.tenant_id = current_setting('branchline.tenant_id')::uuid
-      AND r.scope = sought.scope AND r.kind = sought.kind AND r.key = sought.key
-    ORDER BY r.version DESC LIMIT 1) AS latest`;
+SELECT scope, kind, key, version
+  FROM unnest($1::text[], $2::text[], $3::text[]) AS sought (scope, kind, key) JOIN feed_latest USING (scope, kind, key)`;
 
 /** Per release that is completed here: the last number that each scope was given in earlier batches. */
 async function readReleases(tx: Tx, rows: readonly OutboxRow[]): Promise<Map<string, Map<string, number>>> {
@@ -127,6 +123,8 @@ async function storeRecords(tx: Tx, records: readonly Numbered[]): Promise<void>
     records.map((record) => record.bodyHash),
     records.map((record) => record.hash),
     records.map((record) => (isReleaseRecord(record) ? JSON.stringify(record.body) : null)),
+    records[0]?.id,
+    records.at(-1)?.id,
   ]);
 }
 
@@ -137,7 +135,28 @@ SELECT o.tenant_id, o.scope, n.number, o.kind, o.key, n.version, o.contract, o.r
        decode(n.body_hash, 'hex'), decode(n.hash, 'hex'), coalesce(n.body, o.body)
   FROM unnest($1::bigint[], $2::bigint[], $3::int[], $4::text[], $5::text[], $6::jsonb[])
        AS n (id, number, version, body_hash, hash, body)
-  JOIN outbox o ON o.id = n.id`;
+  JOIN outbox o ON o.id = n.id
+ WHERE o.id BETWEEN $7 AND $8`;
+
+/** Between first and last there may be rows that were committed meanwhile: they are not numbered and stay. */
+const DROP_NUMBERED = 'DELETE FROM outbox WHERE id = ANY ($1) AND id BETWEEN $2 AND $3';
+
+async function storeLatest(tx: Tx, records: readonly Numbered[]): Promise<void> {
+  const latest = [...new Map(records.map((record) => [identityOf(record), record])).values()];
+  await tx.execute(STORE_LATEST, [
+    tx.tenantId,
+    latest.map((record) => record.scope),
+    latest.map((record) => record.kind),
+    latest.map((record) => record.key),
+    latest.map((record) => record.version),
+    latest.map((record) => record.number),
+  ]);
+}
+
+const STORE_LATEST = `
+INSERT INTO feed_latest (tenant_id, scope, kind, key, version, number)
+SELECT $1::uuid, * FROM unnest($2::text[], $3::text[], $4::text[], $5::int[], $6::bigint[])
+ON CONFLICT (tenant_id, scope, kind, key) DO UPDATE SET version = excluded.version, number = excluded.number`;
 
 async function storeHeads(tx: Tx, heads: ReadonlyMap<string, Head>): Promise<void> {
   await tx.execute(

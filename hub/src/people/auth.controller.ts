@@ -11,7 +11,7 @@ import { signIn, type SignInParts, type SignedIn } from './sign-in.js';
 export const SIGN_IN_PARTS = Symbol('sign-in parts');
 
 const loginBody = z.strictObject({ email: emailSchema, password: z.string().min(1).max(200) });
-const refreshBody = z.strictObject({ refreshToken: z.string().min(1).max(200) });
+const refreshBody = z.strictObject({ refreshToken: z.string().min(1).max(4_096) });
 
 /** People of head office only: boxes and tills have doors of their own. */
 @ApiTags('auth')
