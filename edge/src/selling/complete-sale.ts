@@ -27,8 +27,8 @@ export type SaleOutcome = { answer: SaleAnswer; replayed: boolean };
  * `POST /v1/sales`. A proposal: it can be refused. With `sale.import`, and every line at its own price, it is an import:
  * the business date comes from `occurredAt`, and what the catalogue does not know is flagged.
  *
- * Statements of a live 5-line sale: 7 to decide (id, place, a line each), 16 to apply (sale, two tenders, two for each
- * line of stock, counter, till), and the journal's own.
+ * A live 5-line sale paid by card and cash takes 36 statements, counted: 8 to decide (id, place, reference, one a line),
+ * 16 to apply (sale, three ledger entries, ten of stock, counter, till), the others are the journal's and the group's.
  *
  * @throws Problem same-id-other-content, forbidden, shift-not-found, and as `composeSale`
  */
