@@ -253,35 +253,42 @@ describe('a copied file', () => {
     return copied;
   }
 
-  it('that sold on beside the original opens an incarnation of its own and journals there again what the hub lacks', async () => {
-    const common = await journalFacts(store, 90);
-    const copied = await copy();
-    const theirs = await journalFacts(store, 150);
-    const ours = await journalFacts(copied, 130);
-    const { incarnation } = headOf(store);
-    const original = started(store);
-    await drained(store);
-    await original.replicator.stop();
+  it.each([
+    ['more', 150, 130],
+    ['less', 20, 130],
+    ['as much', 130, 130],
+  ])(
+    'opens an incarnation of its own and journals there again what the hub lacks, when the original sold %s',
+    async (_what, sold, soldByCopy) => {
+      const common = await journalFacts(store, 90);
+      const copied = await copy();
+      const theirs = await journalFacts(store, sold);
+      const ours = await journalFacts(copied, soldByCopy);
+      const { incarnation } = headOf(store);
+      const original = started(store);
+      await drained(store);
+      await original.replicator.stop();
 
-    const before = linesByKey(copied);
-    const { alarms } = started(copied);
-    await eventually('a new incarnation', () => headOf(copied).incarnation !== incarnation);
-    await drained(copied);
+      const before = linesByKey(copied);
+      const { alarms } = started(copied);
+      await eventually('a new incarnation', () => headOf(copied).incarnation !== incarnation);
+      await drained(copied);
 
-    const { incarnation: opened, epoch, seq } = headOf(copied);
-    expect({ epoch, seq }).toEqual({ epoch: 2, seq: 131 });
-    expectSame(copied);
-    expect(keysOf(incarnation)).toEqual([...common, ...theirs].toSorted());
-    expect(keysOf(opened)).toEqual(ours.toSorted());
-    for (const { key, contentHash } of hub.linesOf(opened).slice(1)) expect(before.get(key)).toBe(contentHash);
-    expect(hub.linesOf(opened)[0]?.body).toMatchObject({
-      reason: 'fork',
-      previous: { incarnation, seq: 91, hash: hub.streams.get(incarnation)?.hashes[90] },
-    });
-    expect(readStreams(copied.reads).map((stream) => stream.incarnation)).toEqual([opened]);
-    expect(logged(copied)).toContain('fork');
-    expect(alarms.some((alarm) => alarm.includes('130 lines were journalled again'))).toBe(true);
-  });
+      const { incarnation: opened, epoch, seq } = headOf(copied);
+      expect({ epoch, seq }).toEqual({ epoch: 2, seq: 131 });
+      expectSame(copied);
+      expect(keysOf(incarnation)).toEqual([...common, ...theirs].toSorted());
+      expect(keysOf(opened)).toEqual(ours.toSorted());
+      for (const { key, contentHash } of hub.linesOf(opened).slice(1)) expect(before.get(key)).toBe(contentHash);
+      expect(hub.linesOf(opened)[0]?.body).toMatchObject({
+        reason: 'fork',
+        previous: { incarnation, seq: 91, hash: hub.streams.get(incarnation)?.hashes[90] },
+      });
+      expect(readStreams(copied.reads).map((stream) => stream.incarnation)).toEqual([opened]);
+      expect(logged(copied)).toContain('fork');
+      expect(alarms.some((alarm) => alarm.includes('130 lines were journalled again'))).toBe(true);
+    },
+  );
 
   it('that sold nothing since is only behind: the hub is ahead, nothing forks', async () => {
     await journalFacts(store, 5);
