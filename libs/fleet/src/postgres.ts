@@ -29,6 +29,8 @@ export interface RunningPostgres {
   dataDir: string;
   logFile: string;
   stop(): Promise<void>;
+  /** Leaves it running when we exit; the next start of the folder takes it over. */
+  release(): void;
 }
 
 export interface PostgresOptions {
@@ -229,7 +231,8 @@ async function launch(cluster: Cluster, port: number): Promise<RunningPostgres |
   }
   await assertPasswordOpens(url, dataDir, pid);
   child.unref();
-  return { url, port, pid, dataDir, logFile, stop: () => stopOwn(pid, dataDir) };
+  const release = () => void process.removeListener('exit', stopOnExit);
+  return { url, port, pid, dataDir, logFile, stop: () => stopOwn(pid, dataDir), release };
 }
 
 async function stopOwn(pid: number, dataDir: string): Promise<void> {

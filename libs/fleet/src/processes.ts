@@ -95,6 +95,12 @@ export class Supervisor {
     rmSync(this.pidFile, { force: true });
   }
 
+  /** Leaves all of them running when we exit; the next supervisor of the directory finds them in the list. */
+  release(): void {
+    process.removeListener('exit', this.killAll);
+    for (const child of this.running) child.release();
+  }
+
   private writePids(): void {
     const entries: PidEntry[] = [...this.running].map(({ program, pid, startMark }) => ({
       name: program.name,
@@ -184,6 +190,12 @@ export class SupervisedProcess {
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** We may exit before it does. */
+  release(): void {
+    this.child.stdout?.destroy();
+    this.child.unref();
   }
 
   private readReadyLine(): Promise<ReadyLine> {
