@@ -13,6 +13,10 @@ export interface ChainDatabase {
   empty(): Promise<void>;
   /** Resolves when the server that was started for it has ended by itself; of a server of the user's own nothing is known. */
   lost(signal: AbortSignal): Promise<void>;
+  /** Process of the server that was started for it, if one was. */
+  pid: number | null;
+  /** Leaves it running when we exit. */
+  release(): void;
   /** Ends what was started for it; the data stays. */
   stop(): Promise<void>;
   /** After `stop`: nothing of it is left. */
@@ -41,6 +45,8 @@ export async function openChainDatabase(options: ChainDatabaseOptions): Promise<
     url: databaseUrl(serverUrl, name),
     empty: () => emptyDatabase(serverUrl, name),
     lost: () => new Promise(() => undefined),
+    pid: null,
+    release: () => undefined,
     stop: async () => undefined,
     remove: () => withClient(serverUrl, 'DATABASE_URL', (client) => dropDatabase(client, name)),
   };
@@ -60,6 +66,8 @@ async function openEmbedded({ dataDir, name, durability }: ChainDatabaseOptions)
     url: databaseUrl(server.url, name),
     empty: () => emptyDatabase(server.url, name),
     lost: (signal) => untilGone(server.pid, signal),
+    pid: server.pid,
+    release: () => server.release(),
     stop: () => server.stop(),
     remove: async () => removePostgresData(folder),
   };

@@ -67,7 +67,7 @@ export class Chain {
   /** Resolves when the hub of the moment ends, with how. */
   async hubExited(): Promise<string> {
     const { code, signal, lastLine } = await this.hub.exited;
-    return `${signal ?? code}: ${lastLine}`;
+    return signal ?? `${code}: ${lastLine}`;
   }
 
   async launchHub(): Promise<void> {
@@ -111,6 +111,14 @@ export class Chain {
   async stopEdge(box: EdgeBox): Promise<void> {
     this.edges.delete(box.branch);
     await box.stop();
+  }
+
+  /** Hub and edges go on when this process ends. */
+  async leaveRunning(): Promise<EdgeBox[]> {
+    const boxes = [...this.edges.values()];
+    await Promise.all(boxes.map((box) => box.standAlone()));
+    this.supervisor.release();
+    return boxes;
   }
 
   /** Edges first: their last lines still reach the hub. */

@@ -28,6 +28,7 @@ const POLL_MS = 50;
 /** One store's box: a real edge process, and the lines to it and from it. */
 export class EdgeBox {
   private process: SupervisedProcess | null = null;
+  private hasLines = true;
 
   private constructor(
     private readonly options: EdgeBoxOptions,
@@ -60,7 +61,7 @@ export class EdgeBox {
 
   /** What a till is given. */
   get url(): string {
-    return this.tillLine?.url ?? this.running.url;
+    return this.hasLines && this.tillLine ? this.tillLine.url : this.running.url;
   }
 
   get pid(): number {
@@ -81,7 +82,7 @@ export class EdgeBox {
 
   /** Starts the program again on the same data and waits until it is ready to trade. */
   async launch(): Promise<void> {
-    const { supervisor, branch, dataDir, logFile, port, enrolmentCode, env, signal } = this.options;
+    const { supervisor, branch, dataDir, logFile, hubUrl, port, enrolmentCode, env, signal } = this.options;
     const program: Program = {
       name: `edge ${branch}`,
       args: [EDGE_MAIN],
@@ -90,7 +91,7 @@ export class EdgeBox {
         EDGE_DATA: dataDir,
         EDGE_HOST: '127.0.0.1',
         EDGE_PORT: String(port),
-        EDGE_HUB_URL: this.hubLine.url,
+        EDGE_HUB_URL: this.hasLines ? this.hubLine.url : hubUrl,
         EDGE_ENROLMENT_CODE: enrolmentCode ?? '',
       },
       logFile,
@@ -104,12 +105,19 @@ export class EdgeBox {
   /** Resolves when the process ends, however; with its last line. */
   async exited(): Promise<string> {
     const { code, signal, lastLine } = await this.running.exited;
-    return `${signal ?? code}: ${lastLine}`;
+    return signal ?? `${code}: ${lastLine}`;
+  }
+
+  /** Starts it again with no lines of ours between it and the hub: they end with this process. */
+  async standAlone(): Promise<void> {
+    await this.stop();
+    this.hasLines = false;
+    await this.launch();
   }
 
   async stop(): Promise<void> {
     await this.process?.stop();
-    await Promise.all([this.hubLine.close(), this.tillLine?.close()]);
+    if (this.hasLines) await Promise.all([this.hubLine.close(), this.tillLine?.close()]);
   }
 
   private get running(): SupervisedProcess {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { EXIT } from '@branchline/http/exit.js';
 import { type Command, CommanderError, InvalidArgumentError } from 'commander';
 
@@ -25,6 +26,8 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
 /** Aborted by the first SIGINT or SIGTERM; a second one ends the process at once (`runMain`). */
 export function abortedBySignals(): AbortSignal {
   const controller = new AbortController();
+  // Every store's loops wait on it; none of them stays when it is done.
+  setMaxListeners(0, controller.signal);
   const stop = () => controller.abort(new Interrupted('interrupted'));
   process.once('SIGINT', stop).once('SIGTERM', stop);
   return controller.signal;

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
+import { once, setMaxListeners } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Clock } from '@branchline/domain/clock.js';
 import { BadInput } from '@branchline/http/exit.js';
@@ -9,7 +9,7 @@ import { keepRunning } from '../chain/keep-running.js';
 import { writePrivateJson } from '../chain/private-file.js';
 import { assertBuilt } from '../chain/programs.js';
 import { TillClient } from '../chain/till-client.js';
-import { freePort } from '../ports.js';
+import { assertPortIsFree, freePort } from '../ports.js';
 import { DEMO_TENANT, demoCatalogueCsv, demoProducts } from './demo-chain.js';
 import { type DemoBranchState, DemoFolder, type DemoState } from './demo-state.js';
 import { DemoStore } from './demo-store.js';
@@ -85,6 +85,7 @@ class Demo {
     private readonly database: ChainDatabase,
   ) {
     this.signal = AbortSignal.any([request.signal, this.ended.signal]);
+    setMaxListeners(0, this.signal);
   }
 
   async run(state: DemoState | null, count: number): Promise<void> {
@@ -92,6 +93,7 @@ class Demo {
     const { clock, say } = this.request;
     const ports = await this.choosePorts(count);
     await Chain.stopOrphans(this.folder.path);
+    for (const port of [ports.hub, ...ports.edges]) await assertPortIsFree(port);
     if (!state) {
       await database.empty();
       this.folder.wipe();

@@ -6,7 +6,8 @@ import type { Clock } from '@branchline/domain/clock.js';
 import { BadInput, EnvironmentFailure } from '@branchline/http/exit.js';
 import { type ChainDatabase, openChainDatabase } from '../chain/chain-database.js';
 import { Chain } from '../chain/chain.js';
-import { makeFolder } from '../chain/private-file.js';
+import type { Credentials } from '../chain/hub-client.js';
+import { makeFolder, writePrivateJson } from '../chain/private-file.js';
 import { assertBuilt } from '../chain/programs.js';
 import type { ReplayInput } from './replay-input.js';
 import { type ReplayOutcome, runReplay, TENANT } from './run-replay.js';
@@ -45,7 +46,9 @@ export async function replayChain(request: ReplayRequest): Promise<ReplayOutcome
     isKept = keep;
     return outcome;
   } finally {
-    if (!isKept) {
+    if (isKept) {
+      database.release();
+    } else {
       await database.stop();
       if (wanted === undefined || databaseUrl !== undefined) await database.remove();
       removeFolder(dataDir, wanted === undefined);
@@ -56,13 +59,15 @@ export async function replayChain(request: ReplayRequest): Promise<ReplayOutcome
 async function inChain(request: ReplayRequest, dataDir: string, database: ChainDatabase): Promise<ReplayOutcome> {
   const { clock, signal, tell, keep } = request;
   const chain = await Chain.start({ dataDir, database, hubPort: 0, clock, signal });
-  const isKept = false;
+  let isKept = false;
   try {
     tell(`hub at ${chain.hub.url}`);
     const { email, password } = await chain.createTenant(TENANT);
     const headOffice = chain.signIn({ email, password });
     try {
-      const outcome = await runReplay({ ...request, chain, headOffice, keepBoxes: keep, newPin });
+      const outcome = await runReplay({ ...request, chain, headOffice, newPin });
+      if (keep) await leaveRunning(chain, { dataDir, database, credentials: { email, password } }, tell);
+      isKept = keep;
       return outcome;
     } finally {
       headOffice.close();
@@ -70,6 +75,33 @@ async function inChain(request: ReplayRequest, dataDir: string, database: ChainD
   } finally {
     if (!isKept) await chain.stop();
   }
+}
+
+interface Left {
+  dataDir: string;
+  database: ChainDatabase;
+  credentials: Credentials;
+}
+
+/** Says where everything is, and how to end it. */
+async function leaveRunning(chain: Chain, left: Left, tell: (line: string) => void): Promise<void> {
+  const { dataDir, database, credentials } = left;
+  const boxes = await chain.leaveRunning();
+  const hub = { url: chain.hub.url, pid: chain.hub.pid, databaseUrl: database.url };
+  const edges = boxes.map(({ branch, url, pid }) => ({
+    branch,
+    url,
+    pid,
+    database: join(dataDir, 'edges', branch, 'edge.db'),
+    line: null,
+  }));
+  writePrivateJson(join(dataDir, 'fleet.json'), { hub, edges });
+  writePrivateJson(join(dataDir, 'sign-ins.json'), { headOffice: { url: hub.url, ...credentials } });
+  tell(`left running: hub ${hub.url} (sign-in in ${join(dataDir, 'sign-ins.json')})`);
+  for (const { branch, url } of edges) tell(`left running: ${branch} ${url}`);
+  const pids = [...edges.map(({ pid }) => pid), hub.pid];
+  const thenDatabase = database.pid === null ? '' : `; then kill -INT ${database.pid}`;
+  tell(`end it with: kill ${pids.join(' ')}${thenDatabase}`);
 }
 
 function newPin(): string {

@@ -58,7 +58,7 @@ const ACKNOWLEDGED_POLL_MS = 50;
 const FORCE_EVERY_POLLS = 10;
 
 /** A store from its enrolment to its last acknowledged line. The box is stopped at the end, unless it is to be kept. */
-export async function replayStore(job: StoreJob, keep: (box: EdgeBox) => boolean): Promise<StoreResult> {
+export async function replayStore(job: StoreJob, isKept: () => boolean): Promise<StoreResult> {
   const { chain, headOffice, branch, withOutage, till: tillParts } = job;
   const pin = job.newPin();
   const staff = { operator: IMPORTER, name: 'Import of past sales', role: 'importer', pin };
@@ -74,7 +74,7 @@ export async function replayStore(job: StoreJob, keep: (box: EdgeBox) => boolean
     return { store: job.store.id, branch, days, head, outage };
   } finally {
     till.close();
-    if (!keep(box)) await chain.stopEdge(box);
+    if (!isKept()) await chain.stopEdge(box);
   }
 }
 

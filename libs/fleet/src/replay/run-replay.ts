@@ -1,7 +1,7 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Clock } from '@branchline/domain/clock.js';
 import type { Chain } from '../chain/chain.js';
-import type { EdgeBox } from '../chain/edge-box.js';
 import type { HubClient } from '../chain/hub-client.js';
 import { STORE_TIME_ZONE } from '../complete-journey/read-sales.js';
 import { type StoreTotals, sumTotals, totalsOf } from '../complete-journey/totals.js';
@@ -17,8 +17,8 @@ export interface ReplayParts {
   /** Edge processes at a time. */
   boxes: number;
   withOutage: boolean;
-  /** The last boxes are left running. */
-  keepBoxes: boolean;
+  /** The last boxes are not stopped. */
+  keep: boolean;
   clock: Clock;
   chance: () => number;
   newPin: () => string;
@@ -41,7 +41,6 @@ export interface ReplayOutcome {
   differences: Map<string, string[]>;
   /** Of posting and replicating alone, without setting up. */
   tradingMs: number;
-  kept: EdgeBox[];
 }
 
 export const TENANT = {
@@ -66,12 +65,11 @@ export async function runReplay(parts: ReplayParts): Promise<ReplayOutcome> {
   const startedAtMs = clock.now();
   const stopped = new AbortController();
   const ticking = progress.run(stopped.signal);
-  const kept: EdgeBox[] = [];
   try {
-    const results = await tradeAll(parts, kept, () => progress.count());
+    const results = await tradeAll(parts, () => progress.count());
     const tradingMs = clock.now() - startedAtMs;
     tell(`all ${input.stores.length} stores are acknowledged, asking the hub`);
-    return { ...(await compareAll(parts, results)), tradingMs, kept };
+    return { ...(await compareAll(parts, results)), tradingMs };
   } finally {
     stopped.abort();
     await ticking;
@@ -104,10 +102,11 @@ async function setUp({ headOffice, input, tell }: ReplayParts): Promise<void> {
 }
 
 /** So many boxes at a time; a store that has finished makes room for the next. The first failure ends all. */
-async function tradeAll(parts: ReplayParts, kept: EdgeBox[], onSale: () => void): Promise<StoreResult[]> {
-  const { chain, headOffice, input, boxes, withOutage, keepBoxes, clock, chance, newPin, signal } = parts;
+async function tradeAll(parts: ReplayParts, onSale: () => void): Promise<StoreResult[]> {
+  const { chain, headOffice, input, boxes, withOutage, keep, clock, chance, newPin, signal } = parts;
   const failed = new AbortController();
   const either = AbortSignal.any([signal, failed.signal]);
+  setMaxListeners(0, either);
   const waiting = [...input.stores.entries()];
   const results: StoreResult[] = [];
   const worker = async (): Promise<void> => {
@@ -116,13 +115,7 @@ async function tradeAll(parts: ReplayParts, kept: EdgeBox[], onSale: () => void)
       const branch = branchOf(store.id);
       const till = { clock, chance, signal: either };
       const job = { chain, headOffice, store, branch, position, withOutage, till, newPin, onSale };
-      results.push(
-        await replayStore(job, (box) => {
-          const isKept = keepBoxes && waiting.length === 0 && box.isRunning;
-          if (isKept) kept.push(box);
-          return isKept;
-        }),
-      );
+      results.push(await replayStore(job, () => keep && waiting.length === 0));
     }
   };
   const workers = Array.from({ length: Math.min(boxes, waiting.length) }, () =>
