@@ -4,9 +4,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { seconds } from '../mutants/run-program.js';
 import { type AcceptContext, fail, notRun, type Outcome, pass } from './row.js';
 import { inScratchFolder } from './scratch.js';
-import { StartedChain } from './started-chain.js';
+import { START_COMMAND, StartedChain } from './started-chain.js';
 
-const COMMAND = 'libs/fleet/dist/commands/start.js';
 const EDGES = 3;
 const READY_MS_MAX = 60_000;
 const GROWTH_MS_MAX = 60_000;
@@ -15,13 +14,13 @@ const POLL_MS = 500;
 
 /** `npm start`: trades within a minute, leaves nothing after Ctrl-C, and goes on with the same data. */
 export function startTradesAndGoesOn({ root, signal, note }: AcceptContext): Promise<Outcome> {
-  if (!existsSync(join(root, COMMAND))) return Promise.resolve(notRun(`${COMMAND} is not there`));
+  if (!existsSync(join(root, START_COMMAND))) return Promise.resolve(notRun(`${START_COMMAND} is not there`));
   return inScratchFolder(async (folder) => {
     const dataDir = join(folder, 'data');
-    note('npm start, the first time');
+    note('the first start');
     const first = await trade(root, dataDir, 0, signal);
     if ('wrong' in first) return fail(`first start: ${first.wrong}`);
-    note('npm start, the second time');
+    note('the second start');
     const second = await trade(root, dataDir, first.baskets, signal);
     if ('wrong' in second) return fail(`second start: ${second.wrong}`);
     const ready = `READY in ${seconds(first.readyMs)}, then ${seconds(second.readyMs)}`;

@@ -18,10 +18,14 @@ const fleetSchema = z.looseObject({
 
 export type Fleet = z.output<typeof fleetSchema>;
 
+export const START_COMMAND = 'libs/fleet/dist/commands/start.js';
 const POLL_MS = 250;
 const TAIL_CHARACTERS = 4_096;
 
-/** `npm start` as a person at a terminal has it: a process group of its own, to which Ctrl-C sends SIGINT as a whole. */
+/**
+ * What `npm start` runs, as a terminal has it: a process group, to which Ctrl-C sends SIGINT as a whole. Without npm around it, whose
+ * shell dies of that SIGINT whatever the program's own exit code is.
+ */
 export class StartedChain {
   private readonly child: ChildProcess;
   private readonly exited: Promise<number | null>;
@@ -36,9 +40,9 @@ export class StartedChain {
     private readonly dataDir: string,
     edges: number,
   ) {
-    const args = ['start', '--', '--data', dataDir, '--edges', String(edges), '--port-base', '0'];
+    const args = [join(root, START_COMMAND), '--data', dataDir, '--edges', String(edges), '--port-base', '0'];
     const env = plainEnvironment();
-    this.child = spawn('npm', args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    this.child = spawn(process.execPath, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     this.exited = new Promise((done) => {
       this.child.once('error', () => done(null)).once('exit', (code) => done(code));
     });
