@@ -18,7 +18,10 @@ afterAll(() => harness.close());
 
 let scope = '';
 let scopes = 0;
-beforeEach(() => (scope = `zone:S${(scopes += 1)}`));
+beforeEach(() => {
+  scopes += 1;
+  scope = `zone:S${scopes}`;
+});
 
 const taxClass = (code: string, ratePpm: number) => ({ code, components: [{ code: 'T', ratePpm }] });
 

@@ -21,6 +21,11 @@ export class SignInThrottle {
 
   constructor(private readonly clock: Clock) {}
 
+  /** How many e-mails and addresses are remembered. */
+  get size(): number {
+    return this.buckets.size;
+  }
+
   /** @throws Problem `too-many-requests` with Retry-After */
   take(email: string, address: string): void {
     const waitMs = Math.max(this.waitMs(`e ${email}`, PER_EMAIL), this.waitMs(`a ${address}`, PER_ADDRESS));
@@ -58,7 +63,9 @@ export class SignInThrottle {
   private triesOf(key: string, rule: Rule): number {
     const bucket = this.buckets.get(key);
     if (!bucket) return rule.burst;
-    const passedMs = Math.max(0, this.clock.now() - bucket.atMs);
-    return Math.min(rule.burst, bucket.tries + passedMs / rule.refillMs);
+    const nowMs = this.clock.now();
+    // A clock set back opens nothing, and shuts nobody out until it has caught up.
+    if (nowMs < bucket.atMs) bucket.atMs = nowMs;
+    return Math.min(rule.burst, bucket.tries + (nowMs - bucket.atMs) / rule.refillMs);
   }
 }

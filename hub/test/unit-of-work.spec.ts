@@ -1,0 +1,137 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createTestDatabase, type TestDatabase } from '@branchline/fleet/testing/database.js';
+import type { DataSource } from 'typeorm';
+import { v7 } from 'uuid';
+import { openDataSource } from '../src/database/database.js';
+import { renewHubEpoch } from '../src/database/hub-epoch.js';
+import { migrate } from '../src/database/migrate.js';
+import { Database, constraintOf, sqlStateOf, type Tx } from '../src/database/unit-of-work.js';
+
+const TENANT = '01940000-0000-7000-8000-00000000000a';
+let testDatabase: TestDatabase;
+let dataSource: DataSource;
+let database: Database;
+
+beforeAll(async () => {
+  testDatabase = await createTestDatabase();
+  dataSource = await openDataSource(testDatabase.url);
+  database = new Database(dataSource, Math.random);
+});
+afterAll(async () => {
+  await database.close();
+  await testDatabase.drop();
+});
+
+const inTenant = <T>(work: (tx: Tx) => Promise<T>, options = {}): Promise<T> =>
+  database.transaction(TENANT, work, options);
+
+describe('migration', () => {
+  it('is done once when several processes start together', async () => {
+    const others = await Promise.all([openDataSource(testDatabase.url, 3), openDataSource(testDatabase.url, 3)]);
+    const ran = await Promise.all([dataSource, ...others].map((each) => migrate(each)));
+    await Promise.all(others.map((each) => each.destroy()));
+    expect(ran.filter((names) => names.length > 0)).toHaveLength(1);
+    expect(await migrate(dataSource)).toEqual([]);
+    await inTenant((tx) =>
+      tx.execute(
+        `INSERT INTO tenant (tenant_id, code, name, currency, created_at) VALUES ($1, 'T', 'T', 'ZAR', now())`,
+        [TENANT],
+      ),
+    );
+  });
+
+  it('gives an epoch that stays, until the database is another one', async () => {
+    const first = await renewHubEpoch(database, v7);
+    expect(await renewHubEpoch(database, v7)).toBe(first);
+    await database.asOwner(`UPDATE hub_state SET lineage = 'where this was copied from'`);
+    const second = await renewHubEpoch(database, v7);
+    expect(second).not.toBe(first);
+    expect(await renewHubEpoch(database, v7)).toBe(second);
+  });
+});
+
+describe('a unit of work', () => {
+  it('runs as the role that owns nothing', async () => {
+    const row = await inTenant((tx) => tx.one<{ role: string }>('SELECT current_user AS role'));
+    expect(row.role).toBe('branchline_app');
+    await expect(inTenant((tx) => tx.query('CREATE TABLE mine (id int)'))).rejects.toMatchObject({
+      driverError: { code: '42501' },
+    });
+    await expect(inTenant((tx) => tx.query('ALTER TABLE person DISABLE ROW LEVEL SECURITY'))).rejects.toThrow(
+      'must be owner',
+    );
+  });
+
+  it('is run again as a whole after a deadlock', async () => {
+    const codes = ['D1', 'D2'];
+    for (const code of codes)
+      await inTenant((tx) =>
+        tx.execute(`INSERT INTO region (tenant_id, code, name) VALUES ($1, $2, '')`, [TENANT, code]),
+      );
+    let bothHold: () => void = () => undefined;
+    const holding = new Promise<void>((resolve) => (bothHold = resolve));
+    let holders = 0;
+    let attempts = 0;
+    const crosswise = (order: string[]): Promise<void> =>
+      inTenant(async (tx) => {
+        attempts += 1;
+        for (const [at, code] of order.entries()) {
+          await tx.execute(`UPDATE region SET name = name || $2 WHERE code = $1`, [code, order[0]]);
+          if (at === 0 && (holders += 1) === 2) bothHold();
+          if (at === 0) await holding;
+        }
+      });
+    await Promise.all([crosswise(codes), crosswise([...codes].reverse())]);
+    expect(attempts).toBe(3);
+    const rows = await inTenant((tx) => tx.query<{ name: string }>(`SELECT name FROM region WHERE code LIKE 'D_'`));
+    expect(rows.map(({ name }) => name.length)).toEqual([4, 4]);
+  });
+
+  it('gives up when what it is refused for does not pass', async () => {
+    let attempts = 0;
+    const twice = inTenant(async (tx) => {
+      attempts += 1;
+      for (let turn = 0; turn < 2; turn += 1)
+        await tx.execute(`INSERT INTO region (tenant_id, code, name) VALUES ($1, 'X', '')`, [TENANT]);
+    });
+    const error: unknown = await twice.catch((thrown: unknown) => thrown);
+    expect([attempts, sqlStateOf(error), constraintOf(error)]).toEqual([1, '23505', 'region_code_is_taken']);
+    expect(await inTenant((tx) => tx.query(`SELECT 1 FROM region WHERE code = 'X'`))).toEqual([]);
+  });
+
+  it('announces after the commit, and not after a failure', async () => {
+    const heard: string[] = [];
+    const stop = database.onAnnouncement(({ tenantId, topic }) => heard.push(`${tenantId} ${topic}`));
+    await inTenant(async (tx) => {
+      tx.announced.add('feed');
+      expect(heard).toEqual([]);
+    });
+    await inTenant((tx) => {
+      tx.announced.add('feed');
+      return Promise.reject(new Error('no'));
+    }).catch(() => undefined);
+    stop();
+    await inTenant(async (tx) => void tx.announced.add('feed'));
+    expect(heard).toEqual([`${TENANT} feed`]);
+  });
+
+  it('ends a statement that takes too long', async () => {
+    const slow = inTenant((tx) => tx.query('SELECT pg_sleep(10)'), { statementMsMax: 50 });
+    expect(sqlStateOf(await slow.catch((error: unknown) => error))).toBe('57014');
+  });
+
+  it('reads large numbers exactly or not at all, and a date as the date it is', async () => {
+    const row = await inTenant((tx) => tx.one(`SELECT 9007199254740991::bigint AS n, '2026-11-20'::date AS d`));
+    expect(row).toEqual({ n: 9_007_199_254_740_991, d: '2026-11-20' });
+    await expect(inTenant((tx) => tx.query('SELECT 9007199254740993::bigint'))).rejects.toThrow(
+      'cannot be kept exactly',
+    );
+    expect(await inTenant((tx) => tx.query('SELECT 1 AS one'))).toEqual([{ one: 1 }]);
+  });
+
+  it('takes no tenant that is no UUID', async () => {
+    await expect(database.transaction(`x' OR true --`, (tx) => tx.query('SELECT 1'))).rejects.toThrow(
+      'invalid input syntax for type uuid',
+    );
+  });
+});
