@@ -3,7 +3,7 @@ import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { v7 } from 'uuid';
 import { createBranch, createPlaces, startHubHarness, type HubHarness } from './hub-harness.js';
 import { newBoxKeys, type JournalBuilder } from './journal-builder.js';
-import { factCounts, sumsOfBranch } from './facts-of-branch.js';
+import { factCounts, sumsOfBranch, sumsOfFacts } from './facts-of-branch.js';
 import { TestBox } from './test-box.js';
 
 let harness: HubHarness;
@@ -31,6 +31,7 @@ function trading(box: TestBox, sales: number): JournalBuilder {
 
 const counts = (box: TestBox) => harness.database.transaction(box.tenant, (tx) => factCounts(tx, box.branch));
 const sums = (box: TestBox) => harness.database.transaction(box.tenant, (tx) => sumsOfBranch(tx, box.branch));
+const sumsFromFacts = (box: TestBox) => harness.database.transaction(box.tenant, (tx) => sumsOfFacts(tx, box.branch));
 const acknowledged = (journal: JournalBuilder, appliedSeq = journal.seq) => ({
   appliedSeq,
   headHash: journal.hashAt(appliedSeq),
@@ -79,6 +80,23 @@ describe('a push', () => {
     expect([second.status, second.data]).toEqual([200, first.data]);
     expect(await sums(box)).toEqual(before);
     expect(await counts(box)).toMatchObject({ lines: 4, sales: 3 });
+  });
+
+  it('is there, whole or not at all, when the line dies before its answer', async () => {
+    const box = await newBox();
+    const journal = trading(box, 40);
+    const body = journal.push();
+    for (const cutAfterMs of [0, 5, 20, 60]) {
+      await box.pushAndHangUp(body, cutAfterMs);
+      const { sales, lines } = await counts(box);
+      expect([
+        [0, 0],
+        [40, 41],
+      ]).toContainEqual([sales, lines]);
+    }
+    expect((await box.push(body)).data).toEqual(acknowledged(journal));
+    expect(await counts(box)).toMatchObject({ sales: 40, lines: 41 });
+    expect(await sums(box)).toEqual(await sumsFromFacts(box));
   });
 
   it('takes only what is new of one that overlaps', async () => {

@@ -1,3 +1,5 @@
+import { connect } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { brotliCompress } from 'node:zlib';
 import type { EnrolAnswer } from '@branchline/replication/box-protocol.js';
@@ -62,6 +64,19 @@ export class TestBox implements BoxOfJournal {
     };
     const bytes = encoding === undefined ? await compress(body) : body;
     return apiAtSync(this.url).post<PushReply>('/sync/v1/push', bytes, { headers });
+  }
+
+  /** Sends a whole push and closes the connection before the answer can come. */
+  async pushAndHangUp(body: Buffer, afterMs: number): Promise<void> {
+    const { hostname, port } = new URL(this.url);
+    const socket = connect(Number(port), hostname);
+    socket.on('error', () => undefined);
+    const head = `POST /sync/v1/push HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer ${this.token}\r\nContent-Type: application/x-ndjson\r\n`;
+    await new Promise<void>((resolve) =>
+      socket.write(`${head}Content-Length: ${body.length}\r\n\r\n`, () => socket.write(body, () => resolve())),
+    );
+    await pause(afterMs);
+    socket.destroy();
   }
 
   hello(request: Record<string, unknown> = {}): Promise<AxiosResponse> {

@@ -4,7 +4,7 @@ import { sendProblem } from '@branchline/http/problem-filter.js';
 import { problem } from '@branchline/http/problem.js';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { BoxTokens } from './box-tokens.js';
-import { PUSH_RETRY_AFTER_S, PushLane } from './push-lane.js';
+import { PushLane, busy } from './push-lane.js';
 
 export const PUSH_PATH = '/sync/v1/push';
 
@@ -38,8 +38,7 @@ export class PushAdmission implements OnModuleInit {
     }
     const leave = this.lane.admit(box);
     if (leave === null) {
-      const headers = { 'retry-after': String(PUSH_RETRY_AFTER_S), connection: 'close' };
-      sendProblem(reply, problem('busy', 'Too many pushes at once.', { headers }));
+      sendProblem(reply, busy({ connection: 'close' }));
       return false;
     }
     // Sent, cut off or failed: every answer and every broken connection ends so.

@@ -1,3 +1,5 @@
+import { problem, type Problem } from '@branchline/http/problem.js';
+
 /**
  * How many pushes the hub has in hand. Admission comes before a body is read, so that ten thousand boxes coming back at
  * once cost ten thousand short answers and no memory; those admitted wait in order for one of few places at the database.
@@ -27,7 +29,12 @@ export class PushLane {
     };
   }
 
+  /**
+   * In order, a few at a time. Whoever hangs up leaves the lane while its push still waits here: hence a limit of its own.
+   * @throws Problem `busy`
+   */
   async work<T>(push: () => Promise<T>): Promise<T> {
+    if (this.waiting.length >= this.limits.admittedMax) throw busy();
     if (this.working >= this.limits.workingMax) await new Promise<void>((resolve) => this.waiting.push(resolve));
     else this.working += 1;
     try {
@@ -48,4 +55,10 @@ export type PushLaneLimits = { admittedMax: number; perBoxMax: number; workingMa
  * the retry of one whose connection died without a word.
  */
 export const PUSH_LANE_LIMITS: PushLaneLimits = { admittedMax: 16, perBoxMax: 2, workingMax: 4 };
-export const PUSH_RETRY_AFTER_S = 2;
+const PUSH_RETRY_AFTER_S = 2;
+
+export function busy(headers: Record<string, string> = {}): Problem {
+  return problem('busy', 'Too many pushes at once.', {
+    headers: { ...headers, 'retry-after': String(PUSH_RETRY_AFTER_S) },
+  });
+}

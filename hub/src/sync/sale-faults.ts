@@ -14,8 +14,8 @@ export type SaleFault = { code: 'number-out-of-range' | 'invalid-body' | 'sums-d
  * pay them. Null when all is well.
  */
 export function faultOfSale(sale: SaleBody): SaleFault | null {
-  const tooLarge = amountsOf(sale).find(([, amount]) => Math.abs(amount) > AMOUNT_MINOR_MAX);
-  if (tooLarge) return { code: 'number-out-of-range', detail: `${tooLarge[0]} is ${tooLarge[1]}` };
+  const tooLarge = amountBeyond(sale);
+  if (tooLarge) return { code: 'number-out-of-range', detail: `${tooLarge} is beyond ${AMOUNT_MINOR_MAX}` };
   const tooMany = sale.lines.find((line) => Math.abs(line.quantityMilli) > QUANTITY_MILLI_MAX);
   if (tooMany)
     return {
@@ -32,34 +32,33 @@ export function faultOfSale(sale: SaleBody): SaleFault | null {
     : null;
 }
 
-function* eachAmount(sale: SaleBody): Generator<[string, number]> {
-  for (const column of [
-    'amountMinor',
-    'discountMinor',
-    'netMinor',
-    'taxMinor',
-    'totalMinor',
-    'cashRoundingMinor',
-    'changeMinor',
-  ] as const) {
-    yield [column, sale[column]];
-  }
+/** The first amount that is too large, and where. */
+function amountBeyond(sale: SaleBody): string | null {
+  const head = [
+    sale.amountMinor,
+    sale.discountMinor,
+    sale.netMinor,
+    sale.taxMinor,
+    sale.totalMinor,
+    sale.cashRoundingMinor,
+    sale.changeMinor,
+  ];
+  if (head.some(isBeyond)) return 'an amount of the sale';
   for (const line of sale.lines) {
-    const at = `line ${line.lineNo}`;
-    yield [`${at} price`, line.price.minor];
-    for (const column of ['amountMinor', 'netMinor', 'taxMinor', 'totalMinor'] as const)
-      yield [`${at} ${column}`, line[column]];
-    for (const part of [...line.modifiers, ...(line.information ?? []), ...line.taxes])
-      yield [`${at} part`, part.amountMinor];
+    if ([line.price.minor, line.amountMinor, line.netMinor, line.taxMinor, line.totalMinor].some(isBeyond))
+      return `an amount of line ${line.lineNo}`;
+    const isPartBeyond = (part: { amountMinor: number }): boolean => isBeyond(part.amountMinor);
+    const parts = [line.modifiers, line.information ?? [], line.taxes];
+    if (parts.some((list) => list.some(isPartBeyond))) return `a part of line ${line.lineNo}`;
   }
-  for (const tender of sale.tenders) {
-    yield [`tender ${tender.tenderNo}`, tender.amountMinor];
-    yield [`tender ${tender.tenderNo} cash back`, tender.cashBackMinor ?? 0];
-  }
+  const tender = sale.tenders.find(
+    ({ amountMinor, cashBackMinor = 0 }) => isBeyond(amountMinor) || isBeyond(cashBackMinor),
+  );
+  return tender ? `tender ${tender.tenderNo}` : null;
 }
 
-function amountsOf(sale: SaleBody): [string, number][] {
-  return [...eachAmount(sale)];
+function isBeyond(minor: number): boolean {
+  return Math.abs(minor) > AMOUNT_MINOR_MAX;
 }
 
 function checksOf(sale: SaleBody): [what: string, said: number, summed: number][] {

@@ -51,13 +51,16 @@ const KEPT_UP = [
   'sales_by_modifier',
 ];
 
+/** Room on each page for the next version of its rows, so that an update touches no index (HOT). */
+const OFTEN_UPDATED = 'WITH (fillfactor = 70)';
+
 const STREAMS = [
   `CREATE TABLE branch_stream (
     tenant_id uuid NOT NULL,
     branch_id uuid NOT NULL,
     last_push_at timestamptz NOT NULL,
     CONSTRAINT pk_branch_stream PRIMARY KEY (branch_id)
-  )`,
+  ) ${OFTEN_UPDATED}`,
   `CREATE TABLE incarnation (
     tenant_id uuid NOT NULL,
     branch_id uuid NOT NULL,
@@ -74,7 +77,7 @@ const STREAMS = [
     opened_at timestamptz NOT NULL,
     last_push_at timestamptz NOT NULL,
     CONSTRAINT pk_incarnation PRIMARY KEY (branch_id, incarnation)
-  )`,
+  ) ${OFTEN_UPDATED}`,
   // The bytes as they were hashed: bytea, since not every line that a box signs is text that PostgreSQL can hold.
   `CREATE TABLE journal_line (
     tenant_id uuid NOT NULL,
@@ -286,7 +289,7 @@ const CASH_AND_STOCK = [
     product text NOT NULL,
     quantity_milli bigint NOT NULL,
     CONSTRAINT pk_stock_balance PRIMARY KEY (branch_id, product)
-  )`,
+  ) ${OFTEN_UPDATED}`,
 ];
 
 const WORK_LISTS = [
@@ -339,7 +342,7 @@ const rollup = (name: string, member: string, memberKey: string, columns: string
     currency text NOT NULL,
     ${columns},
     CONSTRAINT pk_${name} PRIMARY KEY (branch_id, business_date, ${memberKey}, currency)
-  )`;
+  ) ${OFTEN_UPDATED}`;
 
 const LINES_AND_UNITS = 'lines bigint NOT NULL,\n    units_milli bigint NOT NULL';
 
