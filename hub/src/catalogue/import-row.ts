@@ -1,4 +1,5 @@
 import { localToInstantMs } from '@branchline/domain/business-date.js';
+import { createHash } from 'node:crypto';
 
 /** Names of the header, in any order. A column that is left out leaves what is known as it is; an empty cell empties it. */
 export const COLUMNS = [
@@ -87,17 +88,10 @@ export function readRow(line: number, cells: Cells, known: Known): ImportRow {
   };
 }
 
-/** What makes two rows of one product agree: all that is the product's own. */
+/** Equal for two rows that say the same of a product, whatever they say of its prices. A hash: one is kept for each product. */
 export function productPartOf(row: ImportRow): string {
-  return JSON.stringify({
-    ...row,
-    line: 0,
-    price_zone: null,
-    price_minor: null,
-    per_milli: null,
-    given_from: null,
-    valid_from: null,
-  });
+  const part = { ...row, line: 0, ...NO_PRICE };
+  return createHash('sha256').update(JSON.stringify(part)).digest('base64');
 }
 
 function textOf(cells: Cells, column: keyof typeof LENGTHS_MAX): string | null {

@@ -393,7 +393,9 @@ $$ SELECT t.tenant_id FROM public.tenant t ORDER BY t.tenant_id $$;
 
 CREATE FUNCTION branchline_tenants_with_outbox() RETURNS SETOF uuid
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS
-$$ SELECT t.tenant_id FROM public.tenant t WHERE EXISTS (SELECT FROM public.outbox o WHERE o.tenant_id = t.tenant_id) $$;
+$$ -- The first row of each, by the key: EXISTS became a join with all of a long outbox, 0.5 s each time it was asked.
+   SELECT t.tenant_id FROM public.tenant t
+    WHERE (SELECT o.id FROM public.outbox o WHERE o.tenant_id = t.tenant_id ORDER BY o.tenant_id, o.id LIMIT 1) IS NOT NULL $$;
 
 DO $$
 DECLARE look_up text;
