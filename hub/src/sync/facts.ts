@@ -1,18 +1,9 @@
 import type { Tx } from '../database/unit-of-work.js';
 import type { JournalKind } from '@branchline/replication/kinds/registry.js';
+import type { FactContext } from './fact-context.js';
 import type { LineOfKind, ReadyLine } from './read-line.js';
 import { insertAliases, insertSales } from './sale-facts.js';
 import { insertDaySeals, insertDevices, insertShiftCloses, insertShifts } from './store-facts.js';
-
-/** Whose lines are projected, and out of which history. */
-export type FactContext = {
-  tenantId: string;
-  branchId: string;
-  incarnation: string;
-  /** Of the branch; gives the hour of a sale. */
-  timeZone: string;
-  nowMs: number;
-};
 
 /** How the lines of one kind become facts. A fact has one id in its branch, whichever history brings it. */
 export type FactStore<K extends JournalKind> = {

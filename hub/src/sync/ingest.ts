@@ -4,7 +4,8 @@ import { MalformedPush, type PushAnswer, type ReceivedLine, type ReceivedPush } 
 import type { NewId } from '@branchline/domain/uuid.js';
 import type { Tx } from '../database/unit-of-work.js';
 import { archiveLines } from './archive.js';
-import type { FactContext, Mismatch } from './facts.js';
+import type { FactContext } from './fact-context.js';
+import type { Mismatch } from './facts.js';
 import { openIncarnation, type BoxOfStream } from './open-incarnation.js';
 import { projectBisecting } from './project-bisecting.js';
 import type { LineReading, SetAside } from './read-line.js';

@@ -1,5 +1,6 @@
 import { sqlStateOf, type Tx } from '../database/unit-of-work.js';
-import { projectLines, type FactContext, type Mismatch } from './facts.js';
+import type { FactContext } from './fact-context.js';
+import { projectLines, type Mismatch } from './facts.js';
 import type { ReadyLine, SetAside } from './read-line.js';
 import { storableText } from './storable.js';
 

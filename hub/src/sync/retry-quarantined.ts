@@ -1,7 +1,7 @@
 import type { NewId } from '@branchline/domain/uuid.js';
 import { problem } from '@branchline/http/problem.js';
 import type { Tx } from '../database/unit-of-work.js';
-import type { FactContext } from './facts.js';
+import type { FactContext } from './fact-context.js';
 import { projectBisecting } from './project-bisecting.js';
 import { readLine, type SetAside } from './read-line.js';
 import { recordMismatches } from './set-aside.js';

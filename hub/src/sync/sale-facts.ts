@@ -1,7 +1,7 @@
 import { localHour } from '@branchline/domain/business-date.js';
 import { movementsOfSale } from '@branchline/domain/stock.js';
 import type { Tx } from '../database/unit-of-work.js';
-import type { FactContext } from './facts.js';
+import type { FactContext } from './fact-context.js';
 import type { LineOfKind } from './read-line.js';
 import { discountOfLine } from './sale-faults.js';
 import { salesDeltas, unitsOfSale } from './sales-deltas.js';

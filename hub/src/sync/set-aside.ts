@@ -1,6 +1,7 @@
 import type { NewId } from '@branchline/domain/uuid.js';
 import type { Tx } from '../database/unit-of-work.js';
-import type { FactContext, Mismatch } from './facts.js';
+import type { FactContext } from './fact-context.js';
+import type { Mismatch } from './facts.js';
 import type { SetAside } from './read-line.js';
 import { storableText } from './storable.js';
 

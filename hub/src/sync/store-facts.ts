@@ -1,5 +1,5 @@
 import type { Tx } from '../database/unit-of-work.js';
-import type { FactContext } from './facts.js';
+import type { FactContext } from './fact-context.js';
 import type { LineOfKind } from './read-line.js';
 
 const INSERT_DEVICES = `INSERT INTO device (tenant_id, branch_id, incarnation, id, name, till, token_hash, seq, content_hash)

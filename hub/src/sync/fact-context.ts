@@ -1,0 +1,9 @@
+/** Whose lines are projected, and out of which history. */
+export type FactContext = {
+  tenantId: string;
+  branchId: string;
+  incarnation: string;
+  /** Of the branch; gives the hour of a sale. */
+  timeZone: string;
+  nowMs: number;
+};
