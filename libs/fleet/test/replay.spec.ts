@@ -1,0 +1,112 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { descendantsOf, startMarkOf } from '../src/process-table.js';
+import type { ReplayReport } from '../src/replay/run-replay.js';
+
+/** The real programs on the real PostgreSQL of the run, as somebody at a terminal starts them. */
+const COMMAND = fileURLToPath(new URL('../dist/commands/replay.js', import.meta.url));
+const FIXTURES = fileURLToPath(new URL('../fixtures/complete-journey/', import.meta.url));
+const INPUT = ['--products', join(FIXTURES, 'products.csv.gz'), '--sales', join(FIXTURES, 'sales.csv')];
+const REPLAY_MS_MAX = 240_000;
+
+interface Run {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'branchline-replay-spec-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Its temporary folders go into ours, so that what it leaves behind can be seen. */
+function start(args: string[], databaseUrl = process.env['BRANCHLINE_TEST_DATABASE_URL'] ?? '') {
+  const env = { ...process.env, DATABASE_URL: databaseUrl, TMPDIR: folder };
+  const child = spawn(process.execPath, [COMMAND, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const run: Run = { code: null, stdout: '', stderr: '' };
+  child.stdout.setEncoding('utf8').on('data', (piece: string) => (run.stdout += piece));
+  child.stderr.setEncoding('utf8').on('data', (piece: string) => (run.stderr += piece));
+  const ended = once(child, 'close').then(([code]): Run => ({ ...run, code: code as number | null }));
+  return { child, run, ended };
+}
+
+describe('a replay of real sales', () => {
+  it(
+    'through an outage and a kill in every store ends with file, edges and hub equal to the cent',
+    async () => {
+      const out = join(folder, 'out.json');
+      const stores = ['321', '46', '55'];
+      const { ended } = start([...INPUT, '--store-ids', stores.join(','), '--boxes', '2', '--outage', '--out', out]);
+      const { code, stdout, stderr } = await ended;
+      expect({ code, stderr }).toMatchObject({ code: 0 });
+      expect(stdout).toMatch(/^stores=3 baskets=\d+ net=\d+ seconds=[\d.]+ baskets_per_second=[\d.]+ differs=0\n$/);
+      const report = JSON.parse(readFileSync(out, 'utf8')) as ReplayReport;
+      const expected = JSON.parse(readFileSync(join(FIXTURES, 'expected.json'), 'utf8')) as ReplayReport;
+      expect(Object.keys(report.per_store).sort()).toEqual(stores);
+      for (const store of stores) expect(report.per_store[store]).toEqual(expected.per_store[store]);
+
+      for (const [position, store] of stores.entries()) {
+        const outage = report.outages[store];
+        expect(outage?.awayFrom && outage.awayFrom < outage.awayTo).toBe(true);
+        expect(outage?.peakQueue).toBeGreaterThanOrEqual(position === 0 ? 20 : 2);
+        expect(outage?.killedPid).not.toBe(outage?.restartedPid);
+        expect(outage?.retriedIds).toHaveLength(1);
+        // By turns before the edge had the request and after it had replied.
+        expect(outage?.replayedReplies).toBe(position % 2);
+      }
+      expect(readdirSync(folder)).toEqual(['out.json']);
+    },
+    REPLAY_MS_MAX,
+  );
+
+  it('names every bad row, starts nothing and leaves nothing', async () => {
+    const sales = readFileSync(join(FIXTURES, 'sales.csv'), 'utf8').split('\n');
+    const bad = [...sales.slice(0, 3), '1,2,3', sales[3]?.replace(/^\d+/, 'x'), ''].join('\n');
+    writeFileSync(join(folder, 'bad.csv'), bad);
+    const { ended } = start([...INPUT.slice(0, 3), join(folder, 'bad.csv'), '--out', join(folder, 'out.json')]);
+    const { code, stdout, stderr } = await ended;
+    expect(code).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr).toMatch(/^line 4: wrong columns/m);
+    expect(stderr).toMatch(/^line 5: household_id is not a whole number/m);
+    expect(readdirSync(folder)).toEqual(['bad.csv']);
+  });
+
+  it.each([
+    ['a flag nobody knows', ['--nope'], 2],
+    ['a store that is not in the file', [...INPUT, '--store-ids', '999999'], 2],
+    ['--stores beside --store-ids', [...INPUT, '--stores', '1', '--store-ids', '46'], 2],
+    ['a folder for --out that is not there', [...INPUT, '--out', '/nowhere/out.json'], 3],
+  ])('is refused for %s', async (_what, args, exitCode) => {
+    expect((await start(args).ended).code).toBe(exitCode);
+  });
+
+  it('without its database is refused in one line', async () => {
+    const { code, stderr } = await start([...INPUT, '--stores', '1'], 'postgres://nobody:x@127.0.0.1:1/none').ended;
+    expect(code).toBe(3);
+    expect(stderr).toMatch(/^replay: DATABASE_URL: .*ECONNREFUSED.*\n$/m);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it(
+    'that is interrupted stops all it has started and leaves nothing',
+    async () => {
+      const { child, run, ended } = start([...INPUT, '--stores', '2']);
+      while (!/at the hub/.test(run.stderr)) await Promise.race([once(child.stderr, 'data'), ended]);
+      const started = descendantsOf(child.pid ?? 0);
+      expect(started.length).toBeGreaterThan(0);
+      child.kill('SIGINT');
+      expect(await ended).toMatchObject({ code: 1, stdout: '' });
+      expect(started.filter((pid) => startMarkOf(pid) !== null)).toEqual([]);
+      expect(readdirSync(folder)).toEqual([]);
+    },
+    REPLAY_MS_MAX,
+  );
+});
