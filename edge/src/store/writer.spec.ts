@@ -158,6 +158,28 @@ describe('the writer', () => {
   });
 
   it('writes the witness before it answers', async () => {
+    const order: string[] = [];
+    const writer = new Writer({
+      connection: connectionOf(store),
+      appliers: DEVICE_APPLIERS,
+      box: fixture.box,
+      witness: { write: ({ seq }) => void order.push(`witnessed ${seq}`) },
+      clock: fixture.clock,
+      newId: v7,
+      onFatal: (error) => fixture.fatal.push(error),
+    });
+    const heard: typeof enrolDevice = {
+      name: enrolDevice.name,
+      decide: (tx, input, context) => {
+        const { lines, answer } = enrolDevice.decide(tx, input, context);
+        return { lines, answer: (journaled) => (order.push('answered'), answer(journaled)) };
+      },
+    };
+    await writer.execute(heard, { id: v7(), name: 'till' }, BY_NOBODY);
+    expect(order).toEqual(['witnessed 2', 'answered']);
+  });
+
+  it('leaves its last line in the witness', async () => {
     const ref = await enrol(store, 'till');
     await store.close();
     store = await fixture.open();
