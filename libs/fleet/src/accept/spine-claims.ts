@@ -22,8 +22,14 @@ export const SPINE_CLAIMS: readonly Claim[] = [
   { claim: 'truncated pushes', file: HUB_PUSH, title: /being cut short is refused whole/ },
   { claim: 'one poisoned line in 500', file: 'hub/test/projection.spec.ts', title: /set aside .* the other 499/ },
   { claim: 'refresh reuse in a race, edge', file: 'edge/test/staff.spec.ts', title: /hundred parallel uses/ },
-  { claim: 'refresh reuse in a race, hub', file: 'hub/test/people.spec.ts', title: /parallel/ },
+  { claim: 'refresh reuse in a race, hub', file: 'hub/test/sign-in.spec.ts', title: /a hundred times at once/ },
   { claim: "another branch's token", file: HUB_PUSH, title: /another branch’s token/ },
   { claim: 'an undeclared route', file: 'libs/access/test/guard.spec.ts', title: /says nothing of who may enter/ },
-  { claim: 'row-level security without guards', file: 'hub/test/row-level-security.spec.ts', title: /./ },
+  {
+    claim: 'row-level security without guards',
+    file: 'hub/test/row-level-security.spec.ts',
+    title: /shows one tenant nothing of another/,
+  },
+  { claim: 'and for writing', file: 'hub/test/row-level-security.spec.ts', title: /plant nothing of another/ },
+  { claim: 'and on every table', file: 'hub/test/row-level-security.spec.ts', title: /every table that has a tenant/ },
 ];

@@ -1,0 +1,58 @@
+import type { Mutant } from './mutant.js';
+
+const INCARNATION = 'edge/src/store/incarnation.ts';
+const INCARNATION_SPEC = 'edge/src/store/incarnation.spec.ts';
+
+/** The store's box: its one writer, its witness, its numbers. */
+export const EDGE_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'receipt-counter-not-moved',
+    breaks: 'two receipts bear one number',
+    edits: [
+      {
+        file: 'edge/src/selling/apply-sale.ts',
+        find: 'DO UPDATE SET last = max(last, excluded.last)`',
+        replace: 'DO UPDATE SET last = last`',
+      },
+    ],
+    specs: ['edge/test/selling.spec.ts'],
+  },
+  {
+    name: 'answer-before-witness',
+    breaks: 'a till knows of a sale that the witness does not: a file restored to before it goes unnoticed',
+    edits: [
+      {
+        file: 'edge/src/store/writer.ts',
+        find: `    const moved = this.writeWitness();
+    for (const answer of answers) answer();`,
+        replace: `    for (const answer of answers) answer();
+    const moved = this.writeWitness();`,
+      },
+    ],
+    specs: ['edge/src/store/writer.spec.ts'],
+  },
+  {
+    name: 'witness-not-judged',
+    breaks: 'a restored file goes on in the incarnation that has gone on without it',
+    edits: [{ file: INCARNATION, find: 'return known ? null : {', replace: 'return known !== null ? null : {' }],
+    specs: [INCARNATION_SPEC],
+  },
+  {
+    name: 'epoch-forgets-the-witness',
+    breaks: 'a file that was lost prints receipt numbers again',
+    edits: [
+      {
+        file: INCARNATION,
+        find: 'Math.max(last + 1, epochAbove + 1, box.epoch)',
+        replace: 'Math.max(last + 1, box.epoch)',
+      },
+    ],
+    specs: [INCARNATION_SPEC],
+  },
+  {
+    name: 'bugs-keep-their-rows',
+    breaks: 'what a command wrote before it failed stays in the file',
+    edits: [{ file: 'edge/src/store/writer.ts', find: "      connection.run('ROLLBACK TO task');\n", replace: '' }],
+    specs: ['edge/src/store/writer.spec.ts'],
+  },
+];

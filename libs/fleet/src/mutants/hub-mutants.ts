@@ -1,0 +1,112 @@
+import type { Mutant } from './mutant.js';
+
+const INGEST = 'hub/src/sync/ingest.ts';
+const PUSH_SPEC = 'hub/test/push.spec.ts';
+
+/** Head office: what it takes in, what it numbers, whom it shows what. */
+export const HUB_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'fork-not-noticed',
+    breaks: 'lines of another history are appended to the one that is held',
+    edits: [
+      {
+        file: INGEST,
+        find: 'if (ours !== header.previousHash) return fork;',
+        replace: 'if (ours === undefined) return fork;',
+      },
+    ],
+    specs: [PUSH_SPEC],
+  },
+  {
+    name: 'gap-not-noticed',
+    breaks: 'lines are taken in although some before them are missing',
+    edits: [
+      {
+        file: INGEST,
+        find: 'if (header.fromSeq > appliedSeq + 1) return',
+        replace: 'if (header.fromSeq > appliedSeq + 1e9) return',
+      },
+    ],
+    specs: [PUSH_SPEC],
+  },
+  {
+    name: 'signature-not-checked',
+    breaks: 'whoever holds a token can push lines that the box never signed',
+    edits: [
+      { file: 'hub/src/sync/take-push.ts', find: 'if (!isSigned(push, box)) throw', replace: 'if (!push) throw' },
+    ],
+    specs: [PUSH_SPEC],
+  },
+  {
+    name: 'bisect-drops-neighbours',
+    breaks: 'with a bad line a good one is lost',
+    edits: [
+      {
+        file: 'hub/src/sync/project-bisecting.ts',
+        find: 'attempt(tx, context, lines.slice(middle), budget)',
+        replace: 'attempt(tx, context, lines.slice(middle + 1), budget)',
+      },
+    ],
+    specs: ['hub/test/projection.spec.ts'],
+  },
+  {
+    name: 'other-content-passes',
+    breaks: 'a fact that comes again with other content goes unnoticed',
+    edits: [
+      {
+        file: 'hub/src/sync/facts.ts',
+        find: 'if (first.contentHash === line.contentHash) repeats',
+        replace: 'if (first.contentHash) repeats',
+      },
+    ],
+    specs: ['hub/test/projection.spec.ts'],
+  },
+  {
+    name: 'no-tenant-wall',
+    breaks: 'row-level security shows every tenant every row',
+    edits: [
+      {
+        file: 'hub/src/database/migrations/000001-tenants-people-catalogue-feed.ts',
+        find: "USING (tenant_id = nullif(current_setting(''branchline.tenant_id'', true), '''')::uuid)",
+        replace: 'USING (true)',
+      },
+    ],
+    specs: ['hub/test/row-level-security.spec.ts'],
+  },
+  {
+    name: 'owner-role-kept',
+    breaks: 'a unit of work runs as the role that row-level security does not bind',
+    edits: [
+      {
+        file: 'hub/src/database/unit-of-work.ts',
+        find: "set_config('role', 'branchline_app', true)",
+        replace: "set_config('role', current_user::text, true)",
+      },
+    ],
+    specs: ['hub/test/unit-of-work.spec.ts'],
+  },
+  {
+    name: 'sequencer-without-lock',
+    breaks: 'two hub processes number the feed at once',
+    edits: [
+      {
+        file: 'hub/src/feed/number-outbox.ts',
+        find: 'SELECT pg_advisory_xact_lock(hashtext(',
+        replace: 'SELECT abs(hashtext($1)), abs(hashtext(',
+      },
+    ],
+    specs: ['hub/test/sequencer.spec.ts'],
+  },
+  {
+    name: 'reuse-rolled-back',
+    breaks: 'that a refresh token was copied is noticed and forgotten with the transaction',
+    edits: [
+      {
+        file: 'hub/src/people/refresh.ts',
+        find: "await endFamily(tx, row.family_id, 'reuse', nowMs);",
+        replace: "await endFamily(tx, row.family_id, 'reuse', nowMs);\n    throw problem('refresh-reused');",
+      },
+    ],
+    specs: ['hub/test/sign-in.spec.ts'],
+  },
+];
