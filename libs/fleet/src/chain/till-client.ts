@@ -143,10 +143,6 @@ export class TillClient {
     return accepted('edge: status', answer, statusSchema);
   }
 
-  async forceSync(): Promise<void> {
-    accepted('edge: sync now', (await this.persist({ method: 'POST', path: '/v1/sync/force' })).answer, z.unknown());
-  }
-
   /** Asks until there is an answer that stays: the same request, with the same id, through lost replies and restarts. */
   private async persist(request: Ask): Promise<Tried> {
     const { clock, signal } = this.options;

@@ -54,8 +54,6 @@ const DRAWER = 'D1';
 const STATUS_EVERY_SALES = 20;
 const ACKNOWLEDGED_MS_MAX = 120_000;
 const ACKNOWLEDGED_POLL_MS = 50;
-/** The edge pushes by itself; this is for what its backoff after an outage would still keep waiting. */
-const FORCE_EVERY_POLLS = 10;
 
 /** A store from its enrolment to its last acknowledged line. The box is stopped at the end, unless it is to be kept. */
 export async function replayStore(job: StoreJob, isKept: () => boolean): Promise<StoreResult> {
@@ -172,7 +170,7 @@ class StoreTrading {
   }
 }
 
-/** Until the hub has everything the edge has. */
+/** Until the hub has everything the edge has. The edge pushes by itself, after an outage within its backoff. */
 async function untilAcknowledged(till: TillClient, branch: string, signal: AbortSignal): Promise<SyncStatus> {
   for (let polls = 1; ; polls += 1) {
     const status = await till.syncStatus();
@@ -182,7 +180,6 @@ async function untilAcknowledged(till: TillClient, branch: string, signal: Abort
         `${branch}: ${status.queue} lines are still not acknowledged after ${ACKNOWLEDGED_MS_MAX / 1000} s`,
       );
     }
-    if (polls % FORCE_EVERY_POLLS === 0) await till.forceSync();
     await pause(ACKNOWLEDGED_POLL_MS, undefined, { signal });
   }
 }
