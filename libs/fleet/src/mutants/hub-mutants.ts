@@ -15,7 +15,7 @@ export const HUB_MUTANTS: readonly Mutant[] = [
         replace: 'if (ours === undefined) return fork;',
       },
     ],
-    specs: [PUSH_SPEC],
+    specs: ['hub/test/forks.spec.ts'],
   },
   {
     name: 'gap-not-noticed',
