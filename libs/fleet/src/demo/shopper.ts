@@ -9,9 +9,9 @@ import type { DemoProduct } from './demo-chain.js';
 
 export interface ShopperParts {
   /** The cashier's; also opens the shift. */
-  cashier: TillClient;
+  cashier: Pick<TillClient, 'openShift' | 'sell'>;
   /** Counts, closes and seals. */
-  supervisor: TillClient;
+  supervisor: Pick<TillClient, 'interim' | 'closeShift' | 'sealDay'>;
   products: readonly DemoProduct[];
   shiftFile: string;
   newId: () => string;
