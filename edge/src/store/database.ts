@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { EnvironmentFailure } from '@branchline/http/exit.js';
 import BetterSqlite3 from 'better-sqlite3';
@@ -19,6 +19,8 @@ export type EdgeDatabase = {
   connection: Connection;
   reads: Connection;
   readSource: DataSource;
+  /** Whether the path still leads to the file that was opened. */
+  isInPlace(): boolean;
   close(): Promise<void>;
 };
 
@@ -51,10 +53,23 @@ export async function openLocked(file: string): Promise<EdgeDatabase> {
     connection: new Connection(rawConnection(writeSource)),
     reads: new Connection(rawConnection(readSource)),
     readSource,
+    isInPlace: placeCheck(file),
     close: async () => {
       await readSource.destroy();
       await writeSource.destroy();
     },
+  };
+}
+
+/**
+ * SQLite writes on without a word into a file that was replaced or deleted under it, and with the process all of that is
+ * gone. So the writer asks after each commit, before it answers; one stat takes some microseconds.
+ */
+function placeCheck(file: string): () => boolean {
+  const opened = statSync(file);
+  return () => {
+    const found = statSync(file, { throwIfNoEntry: false });
+    return found?.ino === opened.ino && found.dev === opened.dev;
   };
 }
 

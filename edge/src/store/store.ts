@@ -43,7 +43,8 @@ export class Store {
       }
       witness.startSyncing();
       const { box, appliers, clock, newId, onFatal } = parts;
-      const writer = new Writer({ connection, appliers, box, witness, clock, newId, onFatal });
+      const { isInPlace } = database;
+      const writer = new Writer({ connection, appliers, box, witness, clock, newId, isInPlace, onFatal });
       return new Store(parts, database, witness, writer);
     } catch (error) {
       await database.close();

@@ -1,3 +1,5 @@
+import { copyFileSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { chainHash, GENESIS_HASH } from '@branchline/replication/chain.js';
 import { v7 } from 'uuid';
@@ -6,6 +8,7 @@ import { hashAt, readHead, readLines } from './journal.js';
 import type { Store } from './store.js';
 import { BY_NOBODY, DEVICE_APPLIERS, enrolDevice, storeFixture, type StoreFixture } from './testing/store-fixture.js';
 import { Connection } from './tx.js';
+import { Witness } from './witness.js';
 import { Writer } from './writer.js';
 
 const enrol = (store: Store, name: string, extra: { refuse?: boolean; thenThrow?: string } = {}): Promise<JournalRef> =>
@@ -128,6 +131,7 @@ describe('the writer', () => {
       witness: { write: () => undefined },
       clock: fixture.clock,
       newId: v7,
+      isInPlace: () => true,
       onFatal: (error) => fixture.fatal.push(error),
     });
     const first = writer.execute(enrolDevice, { id: v7(), name: 'lost' }, BY_NOBODY);
@@ -137,6 +141,23 @@ describe('the writer', () => {
       code: 'storage-failed',
     });
     expect(deviceNames()).toEqual([]);
+  });
+
+  it.each([
+    ['replaced', (file: string) => renameSync(`${file}.other`, file)],
+    ['deleted', (file: string) => rmSync(file)],
+  ])('acknowledges nothing that went into a file %s under it, and stops', async (_how, disturb) => {
+    await enrol(store, 'before');
+    const file = join(fixture.folder, 'edge.db');
+    copyFileSync(file, `${file}.other`);
+    disturb(file);
+    await expect(enrol(store, 'into nowhere')).rejects.toMatchObject({ code: 'storage-failed' });
+    await expect(enrol(store, 'late')).rejects.toMatchObject({ code: 'storage-failed' });
+    expect(fixture.fatal.map(({ message }) => message)).toEqual([
+      'the database file was replaced or deleted while it was open',
+    ]);
+    // The witness still tells of what was answered, so that the next start judges by that.
+    expect(Witness.read(join(fixture.folder, 'witness'))).toMatchObject({ seq: 2 });
   });
 
   it('lets sales pass between the slices of background work', async () => {
@@ -166,6 +187,7 @@ describe('the writer', () => {
       witness: { write: ({ seq }) => void order.push(`witnessed ${seq}`) },
       clock: fixture.clock,
       newId: v7,
+      isInPlace: () => true,
       onFatal: (error) => fixture.fatal.push(error),
     });
     const heard: typeof enrolDevice = {

@@ -30,6 +30,8 @@ export type WriterParts = {
   witness: Pick<Witness, 'write'>;
   clock: Clock;
   newId: () => string;
+  /** Whether what is committed is where the next start will look for it. */
+  isInPlace(): boolean;
   /** Called once when the file can no longer be trusted to take writes: log, exit, start again. */
   onFatal(error: Error): void;
 };
@@ -140,6 +142,11 @@ export class Writer {
       connection.run('COMMIT');
     } catch (error) {
       this.failGroup(group, error);
+      return;
+    }
+    if (!this.parts.isInPlace()) {
+      const failure = this.fail(new Error('the database file was replaced or deleted while it was open'));
+      for (const task of group) task.reject(failure);
       return;
     }
     const moved = this.writeWitness();
