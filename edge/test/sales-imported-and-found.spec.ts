@@ -69,6 +69,13 @@ describe('an imported sale', () => {
     expect([late.status, late.data.flags]).toEqual([201, ['late', 'unknown-product']]);
   });
 
+  it('of the last second of 9999 has a business date, in whatever zone the branch is', async () => {
+    await edge.settings({ timeZone: 'Pacific/Auckland', cutOffMinutes: 0 });
+    const sale = importedSale({ occurredAt: '9999-12-31T23:59:59Z' });
+    expect((await importer.sell(sale)).data.businessDate).toBe('9999-12-31');
+    expect((await importer.get(`/sales/${sale.id}`)).status).toBe(200);
+  });
+
   it('of nothing to pay is a sale', async () => {
     const lines = [
       { lineNo: 1, product: 'MILK', quantity: 8.776, price: { minor: 0, per: 1 }, priceSource: 'external' },
@@ -108,9 +115,47 @@ describe('finding sales', () => {
     const from = new Date(NOON + 1000).toISOString();
     const to = new Date(NOON + 3000).toISOString();
     expect(await found({ from, to })).toEqual(ids.slice(1, 4));
+    expect(await found({ to: '9999-12-31T23:59:59Z' })).toEqual(ids);
     const first = await till.get('/sales', { limit: 2 });
     expect(await found({ limit: 2, after: first.data.next })).toEqual(ids.slice(2, 4));
     expect((await till.get('/sales', { after: 'nonsense' })).status).toBe(400);
+  });
+
+  it('bounds a page by what it takes to read, and goes on where it stopped', async () => {
+    await till.openShift();
+    const lines = Array.from({ length: 400 }, (_, at) => ({ lineNo: at + 1, product: 'MILK', quantity: 1 }));
+    const tenders = [{ tenderNo: 1, type: 'card', amountMinor: 400 * 1999 }];
+    for (let sale = 0; sale < 4; sale += 1) expect((await till.sell(milkSale({ lines, tenders }))).status).toBe(201);
+    const first = await till.get('/sales', { limit: 500 });
+    const rest = await till.get('/sales', { limit: 500, after: first.data.next });
+    const numbers = [first, rest].map(({ data }) =>
+      data.items.map((sale: { journal: { seq: number } }) => sale.journal.seq),
+    );
+    expect(numbers).toEqual([[7, 6, 5], [4]]);
+    expect(rest.data.next).toBeNull();
+  });
+
+  it('looks through a bounded number of sales at a time, to the oldest', async () => {
+    await till.openShift();
+    const oldest = await till.sell(milkSale());
+    await edge.store.writer.local('many sales later', (tx) =>
+      tx.run(
+        `INSERT INTO sale SELECT value + 1, 'copy ' || value, position, incarnation_no, seq, receipt_number, NULL, 'T2', device,
+           operator, shift_no, business_date, sold_at, lines, units_milli, amount_minor, discount_minor, net_minor, tax_minor,
+           total_minor, content_hash, flags
+         FROM sale, (WITH RECURSIVE n (value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 45000) SELECT value FROM n)`,
+      ),
+    );
+    const pages: number[] = [];
+    let found: string[] = [];
+    for (let after: string | null | undefined; after !== null;) {
+      const { data } = await till.get('/sales', { till: 'T1', ...(after && { after }) });
+      found = data.items.map(({ id }: { id: string }) => id);
+      pages.push(found.length);
+      after = data.next;
+    }
+    expect(pages).toEqual([0, 0, 1]);
+    expect(found).toEqual([oldest.data.id]);
   });
 
   it('tells how far a sale has come', async () => {

@@ -1,4 +1,4 @@
-import { businessDate } from '@branchline/domain/business-date.js';
+import { businessDate, instantMsOf } from '@branchline/domain/business-date.js';
 import { problem } from '@branchline/http/problem.js';
 import { shiftOpenSchema, type ShiftOpen } from '@branchline/replication/kinds/shift-open.js';
 import type { Command, CommandContext, DraftLine, JournalRef } from '../store/command.js';
@@ -48,7 +48,7 @@ function decideShift(
   const { nowMs, actor } = context;
   if (actor === null) throw new Error('a shift is opened by an operator');
   if (input.occurredAt !== undefined && !mayImport) throw problem('forbidden', 'occurredAt needs sale.import');
-  const openedAt = input.occurredAt === undefined ? nowMs : Math.max(0, Date.parse(input.occurredAt));
+  const openedAt = input.occurredAt === undefined ? nowMs : instantMsOf(input.occurredAt);
   const settings = branchSettings(tx);
   const openedOn = businessDate(openedAt, settings.timeZone, settings.cutOffMinutes);
   const [taken] = openShiftsAt(tx, till, input.drawer);

@@ -1,3 +1,4 @@
+import { instantMsOf } from '@branchline/domain/business-date.js';
 import { receiptNumber } from '@branchline/domain/receipt-number.js';
 import { problem } from '@branchline/http/problem.js';
 import type { Command, CommandContext, Decision, DraftLine, JournalRef } from '../store/command.js';
@@ -103,9 +104,4 @@ export function recorded(draft: DraftLine<'sale'>, context: CommandContext, bran
 function onlyRef(ref: JournalRef | undefined): JournalRef {
   if (ref === undefined) throw new Error('a sale was decided and not journalled');
   return ref;
-}
-
-/** Epoch ms of an instant of the API. A device may believe in a year before 1970, the journal does not. */
-export function instantMsOf(instant: string): number {
-  return Math.max(0, Date.parse(instant));
 }

@@ -1,6 +1,7 @@
+import { instantMsOf } from '@branchline/domain/business-date.js';
 import type { Command, CommandContext } from '../store/command.js';
 import type { ReadTx } from '../store/tx.js';
-import { CLOCK_SKEW_MS_MAX, instantMsOf, recorded, type SaleOutcome } from './complete-sale.js';
+import { CLOCK_SKEW_MS_MAX, recorded, type SaleOutcome } from './complete-sale.js';
 import { composeSale } from './compose-sale.js';
 import { saleAnswer } from './sale-answer.js';
 import type { FinishedSaleInput } from './sale-input.js';

@@ -5,7 +5,13 @@ import type { ReadTx } from '../store/tx.js';
 import type { JournaledSale } from './sale-answer.js';
 
 /** Where a sale stands in the journal now, and the line that it was made by. */
-export type StoredSale = JournaledSale & { contentHash: string; incarnationNo: number; seq: number };
+export type StoredSale = JournaledSale & {
+  contentHash: string;
+  incarnationNo: number;
+  seq: number;
+  /** Of the line. */
+  bytes: number;
+};
 
 type Row = {
   contentHash: Buffer;
@@ -18,7 +24,7 @@ type Row = {
 };
 
 /* `position` is the line that was applied; (incarnation_no, seq) the place it was journalled again at after a fork. */
-export const STORED_SALE_COLUMNS = `
+const STORED_SALE_COLUMNS = `
   s.content_hash AS contentHash, j.line AS line, s.incarnation_no AS incarnationNo, s.seq AS seq,
   i.id AS incarnation, i.epoch AS epoch,
   (SELECT hash FROM journal WHERE incarnation_no = s.incarnation_no AND seq = s.seq) AS hash`;
@@ -66,6 +72,7 @@ function fromRow(row: Row): StoredSale {
     contentHash: row.contentHash.toString('hex'),
     incarnationNo: row.incarnationNo,
     seq: row.seq,
+    bytes: row.line.length,
     journal: {
       incarnation: row.incarnation,
       epoch: row.epoch,

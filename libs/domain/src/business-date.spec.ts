@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { DateTime } from 'luxon';
-import { businessDate, isBusinessDate, localHour, localToInstantMs } from './business-date.js';
+import { businessDate, instantMsOf, isBusinessDate, localHour, localToInstantMs } from './business-date.js';
 
 const NEW_YORK = 'America/New_York';
 const ZONES = [
@@ -82,11 +82,28 @@ describe('businessDate', () => {
     ['no zone', () => localHour(0, ''), 'time-zone'],
     ['a fraction of a millisecond', () => businessDate(0.5, 'UTC', 0), 'instant'],
     ['a time before 1970', () => businessDate(-1, 'UTC', 0), 'instant'],
-    ['the year 10000', () => localHour(253_402_300_800_000, 'UTC'), 'instant'],
+    [
+      'the last day before the year 10000, which has begun elsewhere',
+      () => localHour(253_402_214_400_000, 'UTC'),
+      'instant',
+    ],
     ['a cut-off of a whole day', () => businessDate(0, 'UTC', 1440), 'cut-off'],
     ['a negative cut-off', () => businessDate(0, 'UTC', -1), 'cut-off'],
   ])('refuses %s', (_what, act, code) => {
     expect(act).toThrow(expect.objectContaining({ code }));
+  });
+});
+
+describe('an instant of the API', () => {
+  it.each([
+    ['2026-11-20T14:03:11.000Z', Date.parse('2026-11-20T14:03:11.000Z')],
+    ['0000-01-01T00:00:00Z', 0],
+    ['9999-12-31T23:59:59.999Z', Date.parse('9999-12-30T23:59:59.999Z')],
+  ])('%s has a business date in every zone', (iso, expected) => {
+    expect(instantMsOf(iso)).toBe(expected);
+    for (const timeZone of ['Pacific/Kiritimati', 'UTC', 'Pacific/Pago_Pago']) {
+      expect(isBusinessDate(businessDate(instantMsOf(iso), timeZone, 0))).toBe(true);
+    }
   });
 });
 

@@ -4,8 +4,8 @@ import { DomainError } from './errors.js';
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
-/** 9999-12-31T23:59:59.999Z: beyond it a date is not `YYYY-MM-DD` any more. */
-const INSTANT_MS_MAX = 253_402_300_799_999;
+/** 9999-12-30T23:59:59.999Z: after it the date of some zone is not `YYYY-MM-DD` any more. */
+export const INSTANT_MS_MAX = 253_402_214_399_999;
 /** No clock was ever set back by more in one step while trading; a day repeated at the date line is not a set-back clock. */
 const SET_BACK_MS_MAX = 3 * HOUR_MS;
 
@@ -63,6 +63,11 @@ export function localToInstantMs(local: string, timeZone: string): number | null
   const real = readings.filter((instantMs) => instantMs + offsetMs(zone, instantMs) === wallMs);
   const instantMs = real.length > 0 ? Math.min(...real) : Math.max(...readings);
   return instantMs >= 0 && instantMs <= INSTANT_MS_MAX ? instantMs : null;
+}
+
+/** Epoch ms of an ISO 8601 instant, drawn into the time that has business dates: a device may believe in any year. */
+export function instantMsOf(iso: string): number {
+  return Math.min(Math.max(0, Date.parse(iso)), INSTANT_MS_MAX);
 }
 
 /** Whether `text` is a date of the calendar, written `YYYY-MM-DD`. */
