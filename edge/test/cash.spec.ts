@@ -167,6 +167,15 @@ describe('X and Z', () => {
     ]);
   });
 
+  it('can be made whatever was sold: a sale of more units than a Z can add up is refused', async () => {
+    await edge.product('BAG', { minor: 0 });
+    const id = await opened(till);
+    const lines = [1, 2].map((lineNo) => ({ lineNo, product: 'BAG', quantity: 1e9 }));
+    expect(codeOf(await till.sell(milkSale({ lines, tenders: [] })))).toEqual([422, 'invalid-sale']);
+    expect((await till.sell(milkSale({ lines: lines.slice(1), tenders: [] }))).status).toBe(201);
+    expect((await close(till, id)).status).toBe(201);
+  });
+
   it('numbers Zs per till and keeps the grand total over them', async () => {
     const zs: [number, number][] = [];
     for (let n = 0; n < 3; n += 1) {

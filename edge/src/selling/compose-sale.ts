@@ -1,5 +1,7 @@
 import { DomainError } from '@branchline/domain/errors.js';
 import { businessDate } from '@branchline/domain/business-date.js';
+import { sumMinor } from '@branchline/domain/money.js';
+import { QUANTITY_MILLI_MAX } from '@branchline/domain/quantity.js';
 import { CASH, priceSale, type PricedSale, type SaleToPrice } from '@branchline/domain/sale.js';
 import { isProblemCode } from '@branchline/http/problem-codes.js';
 import { problem } from '@branchline/http/problem.js';
@@ -137,7 +139,10 @@ function asProblem<T>(work: () => T): T {
   }
 }
 
-/** Σ lines may pass what each amount of the input may not. */
+/**
+ * Σ lines may pass what each amount of the input may not. A Z must always add up: ten sales of a thousand lines of a
+ * thousand million units would be more than can be counted exactly, and no shift with them could be closed.
+ */
 function assertProjectable(priced: PricedSale): void {
   const largest = Math.max(
     priced.amountMinor,
@@ -145,6 +150,8 @@ function assertProjectable(priced: PricedSale): void {
     Math.abs(priced.cashRoundingMinor),
     priced.changeMinor,
   );
+  const unitsMilli = sumMinor(priced.lines.map(({ quantityMilli }) => quantityMilli));
+  if (unitsMilli > QUANTITY_MILLI_MAX) throw problem('invalid-sale', 'a sale of more units than can be counted');
   if (largest > AMOUNT_MINOR_MAX) throw problem('invalid-sale', `a sale of ${largest} is more than can be kept`);
 }
 
