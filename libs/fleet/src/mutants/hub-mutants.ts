@@ -91,8 +91,8 @@ export const HUB_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'hub/src/feed/number-outbox.ts',
-        find: 'SELECT pg_advisory_xact_lock(hashtext(',
-        replace: 'SELECT abs(hashtext($1)), abs(hashtext(',
+        find: "SELECT pg_advisory_xact_lock(hashtext('branchline sequencer'), hashtext($1))",
+        replace: 'SELECT hashtext($1)',
       },
     ],
     specs: ['hub/test/sequencer.spec.ts'],
