@@ -22,18 +22,11 @@ export const SPINE_MUTANTS: readonly Mutant[] = [
         file: 'edge/src/store/writer.ts',
         find: `      connection.run('COMMIT');
     } catch (error) {
-      this.failGroup(group, error);
-      return;
-    }
-    const moved = this.writeWitness();
-    for (const answer of answers) answer();`,
+      this.failGroup(group, error);`,
         replace: `      for (const answer of answers) answer();
       connection.run('COMMIT');
     } catch (error) {
-      this.failGroup(group, error);
-      return;
-    }
-    const moved = this.writeWitness();`,
+      this.failGroup(group, error);`,
       },
     ],
     specs: ['edge/src/store/writer.spec.ts'],
