@@ -5,6 +5,7 @@ export class IngestMetrics {
   readonly pushesRefused: Counter<'reason'>;
   readonly linesApplied: Counter;
   readonly linesSetAside: Counter<'code'>;
+  readonly linesMended: Counter;
   readonly conflicts: Counter<'type'>;
 
   constructor(registry: Registry) {
@@ -24,6 +25,11 @@ export class IngestMetrics {
       name: 'branchline_lines_set_aside_total',
       help: 'Journal lines that could not be projected.',
       labelNames: ['code'],
+      registers,
+    });
+    this.linesMended = new Counter({
+      name: 'branchline_lines_mended_total',
+      help: 'Journal lines set aside that the hub projected later by itself.',
       registers,
     });
     this.conflicts = new Counter({

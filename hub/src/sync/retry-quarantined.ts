@@ -2,10 +2,9 @@ import type { NewId } from '@branchline/domain/uuid.js';
 import { problem } from '@branchline/http/problem.js';
 import type { Tx } from '../database/unit-of-work.js';
 import type { FactContext } from './fact-context.js';
-import { projectBisecting } from './project-bisecting.js';
-import { readLine, type SetAside } from './read-line.js';
-import { recordMismatches } from './set-aside.js';
-import { lockBranch } from './streams.js';
+import { projectArchived } from './project-archived.js';
+import type { SetAside } from './read-line.js';
+import { holdBranch } from './streams.js';
 
 export type Retried = { id: string; state: 'mended' | 'open' | 'held'; code: string; detail: string; attempts: number };
 
@@ -40,7 +39,7 @@ export async function retryQuarantined(
   { nowMs, newId }: { nowMs: number; newId: NewId },
 ): Promise<Retried> {
   const branchId = await branchOfQuarantined(tx, id);
-  await lockBranch(tx, { tenantId: tx.tenantId, branchId }, nowMs);
+  await holdBranch(tx, branchId);
   const waiting = await tx.one<Waiting>(FIND, [id]);
   const { code, detail, attempts } = waiting;
   if (waiting.state === 'mended') return { id, state: 'mended', code, detail, attempts };
@@ -72,10 +71,7 @@ async function project(
     'SELECT bytes FROM journal_line WHERE branch_id = $1 AND incarnation = $2 AND seq = $3',
     [branchId, incarnation, seq],
   );
-  const reading = readLine(bytes, seq);
-  if ('setAside' in reading) return reading.setAside;
   const facts: FactContext = { tenantId: tx.tenantId, branchId, incarnation, timeZone, nowMs };
-  const projected = await projectBisecting(tx, facts, [reading.ready]);
-  const mismatched = await recordMismatches(tx, facts, projected.mismatches, newId);
-  return projected.setAside[0] ?? mismatched[0] ?? null;
+  const { setAside } = await projectArchived(tx, facts, [{ seq, bytes }], newId);
+  return setAside.get(seq) ?? null;
 }

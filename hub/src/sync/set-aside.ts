@@ -16,6 +16,9 @@ const INSERT_CONFLICTS = `INSERT INTO conflict (tenant_id, branch_id, second_inc
   FROM jsonb_to_recordset($4::jsonb) AS r (id uuid, kind text, key text, "firstIncarnation" uuid, "firstSeq" bigint, seq bigint, reason text)
   ON CONFLICT DO NOTHING`;
 
+/** Announced by a push that left lines untried: they have their turn right after it. */
+export const UNTRIED_TOPIC = 'untried';
+
 export async function recordSetAside(
   tx: Tx,
   context: FactContext,
@@ -31,6 +34,7 @@ export async function recordSetAside(
     JSON.stringify(rows),
     context.nowMs,
   ]);
+  if (lines.some(({ code }) => code === 'not-tried')) tx.announced.add(UNTRIED_TOPIC);
 }
 
 /** The first stands; that there are two is a conflict for people, and the second is set aside. */

@@ -24,6 +24,11 @@ export async function lockBranch(
   );
 }
 
+/** The same lock for what is no push: the branch was not heard from. */
+export async function holdBranch(tx: Tx, branchId: string): Promise<void> {
+  await tx.one('SELECT branch_id FROM branch_stream WHERE branch_id = $1 FOR NO KEY UPDATE', [branchId]);
+}
+
 type StreamRow = {
   branch_id: string;
   incarnation: string;

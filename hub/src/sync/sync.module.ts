@@ -12,6 +12,7 @@ import { IngestMetrics } from './ingest-metrics.js';
 import { Nonces } from './nonces.js';
 import { PushAdmission } from './push-admission.js';
 import { PushLane } from './push-lane.js';
+import { QuarantineRetrier } from './quarantine-retrier.js';
 import { SYNC_PARTS, type SyncParts } from './sync-parts.js';
 import { SyncController } from './sync.controller.js';
 import { WorkListController } from './work-list.controller.js';
@@ -20,6 +21,7 @@ import { WorkListController } from './work-list.controller.js';
   controllers: [SyncController, WorkListController],
   providers: [
     PushAdmission,
+    QuarantineRetrier,
     { provide: PushLane, useFactory: () => new PushLane() },
     {
       provide: BoxTokens,
