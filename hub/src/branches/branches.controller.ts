@@ -37,7 +37,7 @@ export class BranchesController {
     @CurrentPrincipal('person') who: Who,
     @query(listQuery) { limit, after }: z.infer<typeof listQuery>,
   ): Promise<Page<Branch>> {
-    const [afterCode] = after === undefined ? [''] : decodeCursor(z.tuple([z.string()]), after);
+    const [afterCode] = after === undefined ? [''] : decodeCursor(z.tuple([code]), after);
     return this.database.transaction(who.tenantId, async (tx) => {
       const rows = await branchesOf(tx, who, 'branch.read', afterCode);
       return pageOf(rows, limit, (row) => [row.code], shownBranch);

@@ -84,7 +84,7 @@ export async function listPlaces<Item extends { code: string }>(
   of: keyof typeof LISTS,
   { limit, after }: PageInput,
 ): Promise<Page<Item>> {
-  const [afterCode] = after === undefined ? [''] : decodeCursor(z.tuple([z.string()]), after);
+  const [afterCode] = after === undefined ? [''] : decodeCursor(z.tuple([code]), after);
   const rows = await tx.query<Item>(LISTS[of], [afterCode, limit + 1]);
   return pageOf(
     rows,

@@ -92,7 +92,7 @@ export async function listStaff(
   { branchId }: Where,
   { limit, after }: { limit: number; after?: string },
 ): Promise<Page<Staff>> {
-  const [afterOperator] = after === undefined ? [''] : decodeCursor(z.tuple([z.string()]), after);
+  const [afterOperator] = after === undefined ? [''] : decodeCursor(z.tuple([text(64)]), after);
   const rows = await tx.query<StaffRow>(
     `SELECT operator, name, grants, pin_verifier, active FROM staff WHERE branch_id = $1 AND operator > $2 ORDER BY operator LIMIT $3`,
     [branchId, afterOperator, limit + 1],

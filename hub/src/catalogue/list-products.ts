@@ -1,3 +1,4 @@
+import { text } from '@branchline/http/fields.js';
 import { decodeCursor, pageOf, type Page } from '@branchline/http/pagination.js';
 import { z } from 'zod';
 import type { Tx } from '../database/unit-of-work.js';
@@ -21,7 +22,7 @@ export async function listProducts(
   tx: Tx,
   { search, limit, after }: { search?: string; limit: number; after?: string },
 ): Promise<Page<CatalogueProduct>> {
-  const [afterCode] = after === undefined ? [''] : decodeCursor(z.tuple([z.string()]), after);
+  const [afterCode] = after === undefined ? [''] : decodeCursor(z.tuple([text(64)]), after);
   const pattern = search === undefined ? null : `%${search.replaceAll(/[\\%_]/g, '\\$&')}%`;
   const rows = await tx.query<CatalogueProduct>(LIST, [afterCode, pattern, search ?? null, limit + 1]);
   return pageOf(

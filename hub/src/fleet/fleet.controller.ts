@@ -2,6 +2,7 @@ import { Controller, Get } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import type { PrincipalOf } from '@branchline/access/principal.js';
 import { Allow, CurrentPrincipal } from '@branchline/access/route-access.js';
+import { code } from '@branchline/http/fields.js';
 import { decodeCursor, pageQuery, type Page } from '@branchline/http/pagination.js';
 import { query } from '@branchline/http/schema.js';
 import { z } from 'zod';
@@ -23,7 +24,7 @@ export class FleetController {
     @CurrentPrincipal('person') who: PrincipalOf<'person'>,
     @query(fleetQuery) page: z.infer<typeof fleetQuery>,
   ): Promise<Page<FleetItem>> {
-    const [afterCode] = page.after === undefined ? [''] : decodeCursor(z.tuple([z.string()]), page.after);
+    const [afterCode] = page.after === undefined ? [''] : decodeCursor(z.tuple([code]), page.after);
     return this.database.transaction(
       who.tenantId,
       async (tx) => listFleet(tx, await branchesOf(tx, who, 'fleet.read', afterCode), page.limit),

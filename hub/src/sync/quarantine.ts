@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { code } from '@branchline/http/fields.js';
+import { code, uuid } from '@branchline/http/fields.js';
 import { decodeCursor, pageOf, pageQuery, type Page } from '@branchline/http/pagination.js';
 import type { Tx } from '../database/unit-of-work.js';
 
@@ -39,7 +39,11 @@ export async function listQuarantine(
   }));
 }
 
-const cursor = z.tuple([z.int(), z.uuid()]);
+/** The end of the year 9999. */
+const AT_MS_MAX = 253_402_300_799_999;
+
+/** Within what a timestamp takes: a cursor comes from outside. */
+const cursor = z.tuple([z.int().min(0).max(AT_MS_MAX), uuid]);
 
 export function workListCursor({ after }: WorkListQuery): [atMs: number, id: string] {
   return after === undefined ? [-1, '00000000-0000-0000-0000-000000000000'] : decodeCursor(cursor, after);
