@@ -227,6 +227,7 @@ describe('the sales report', () => {
     [{ groupBy: 'colour' }, 'invalid-field'],
     [{ groupBy: 'branch', from: '2026-12-01' }, 'invalid-field'],
     [{ groupBy: 'branch', to: '2026-02-30' }, 'invalid-field'],
+    [{ groupBy: 'branch', from: '0000-01-01' }, 'invalid-field'],
     [{ groupBy: 'branch', tenant: 'x' }, 'unknown-field'],
   ])('refuses %j with %s', async (params, code) => {
     const { status, data } = await report(params);
@@ -247,6 +248,21 @@ describe('the sales report', () => {
       currency: 'USD',
       totals: { totalMinor: 0 },
     });
+  });
+
+  it('refuses sums that JSON cannot carry to the unit, and tells those that it can', async () => {
+    await createBranch(harness.admin.api, 'B006');
+    const rich = await TestBox.enrol(harness.url, harness.admin.api, 'B006');
+    const stream = rich.newJournal();
+    for (let at = 0; at < 901; at += 1)
+      stream.sale({ lines: [{ priceMinor: 9_999_999_999_999 }], businessDate: at < 900 ? '2026-11-20' : '2026-11-21' });
+    await rich.push(stream.push());
+    const rows = await report({ groupBy: 'branch', branch: 'B006' });
+    expect([rows.status, rows.data.code]).toEqual([400, 'bad-request']);
+    const totals = await report({ groupBy: 'businessDate', branch: 'B006' });
+    expect([totals.status, totals.data.code]).toEqual([400, 'bad-request']);
+    const { data } = await report({ groupBy: 'branch', branch: 'B006', to: '2026-11-20' });
+    expect(data.totals['totalMinor']).toBe(900 * 9_999_999_999_999);
   });
 
   it('is listed in OpenAPI with what combines', async () => {
@@ -273,7 +289,13 @@ describe('the fleet', () => {
       }),
     ]);
     const next = await harness.admin.api.get(`/v1/fleet?after=${data.next}`);
-    expect(next.data.items.map((item: { branch: string }) => item.branch)).toEqual(['B002', 'B003', 'B004', 'B005']);
+    expect(next.data.items.map((item: { branch: string }) => item.branch)).toEqual([
+      'B002',
+      'B003',
+      'B004',
+      'B005',
+      'B006',
+    ]);
     expect(next.data.items[2]).toMatchObject({
       box: null,
       incarnation: null,

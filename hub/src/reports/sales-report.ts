@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import type { PrincipalOf } from '@branchline/access/principal.js';
-import { sumMinor } from '@branchline/domain/money.js';
 import { quantityDecimal } from '@branchline/domain/quantity.js';
 import { code } from '@branchline/http/fields.js';
 import { problem } from '@branchline/http/problem.js';
@@ -20,11 +19,14 @@ const list = <S extends z.ZodType<unknown, string>>(item: S) =>
     .transform((value) => (Array.isArray(value) ? value : [value]).flatMap((part) => part.split(',')))
     .pipe(z.array(item).min(1).max(BRANCHES_MAX));
 
+/** Common to ISO 8601 and PostgreSQL: one has a year nought, the other none. */
+const day = z.iso.date().refine((date) => date >= '0001-01-01', 'expected a day from the year 1 on');
+
 export const salesReportQuery = z
   .strictObject({
     groupBy: list(z.enum(DIMENSIONS)),
-    from: z.iso.date(),
-    to: z.iso.date(),
+    from: day,
+    to: day,
     /** Codes, repeated or with commas between; absent: all that the caller may see. */
     branch: list(code).optional(),
   })
@@ -56,7 +58,8 @@ export async function salesReport(
   const cube = cubeOf(dimensions);
   const branches = chosenBranches(await branchesOf(tx, who, 'report.read'), query.branch);
   const ids = branches.map(({ id }) => id);
-  const found = await tx.query<FoundRow>(statement(cube, dimensions), [ids, query.from, query.to, REPORT_ROWS_MAX + 1]);
+  const read = await tx.query<FoundRow>(statement(cube, dimensions), [ids, query.from, query.to, REPORT_ROWS_MAX + 1]);
+  const found = read.map((row) => withExactSums(cube, row));
   if (found.length > REPORT_ROWS_MAX)
     throw problem('bad-request', `More than ${REPORT_ROWS_MAX} rows: ask for fewer days or branches.`);
   return {
@@ -99,13 +102,25 @@ function statement(cube: Cube, dimensions: readonly Dimension[]): string {
   const keys = dimensions.map((dimension) => DIMENSION_SQL[dimension]);
   if (cube.measures === 'modifiers') keys.push('r.informational');
   const names = [...dimensions, ...(cube.measures === 'modifiers' ? ['informational'] : [])];
-  const sums = columnsOf(cube).map((column) => `sum(r.${snakeCase(column)})::bigint AS "${column}"`);
+  const sums = columnsOf(cube).map((column) => `sum(r.${snakeCase(column)})::text AS "${column}"`);
   return `SELECT ${keys.map((key, at) => `${key} AS "${names[at]}"`).join(', ')}, ${sums.join(', ')},
     min(r.currency) AS "lowestCurrency", max(r.currency) AS "highestCurrency"
   FROM ${cube.table} r JOIN branch b ON b.id = r.branch_id
   ${dimensions.includes('category') ? 'LEFT JOIN product p ON p.tenant_id = r.tenant_id AND p.code = r.product' : ''}
   WHERE r.branch_id = ANY ($1::uuid[]) AND r.business_date BETWEEN $2 AND $3
   GROUP BY ${keys.join(', ')} ORDER BY ${keys.join(', ')} LIMIT $4`;
+}
+
+/** Sums come as text: what JSON could not carry to the unit is refused, not rounded. @throws Problem `bad-request` */
+function withExactSums(cube: Cube, row: FoundRow): FoundRow {
+  return { ...row, ...Object.fromEntries(columnsOf(cube).map((column) => [column, exact(Number(row[column]))])) };
+}
+
+/** @throws Problem `bad-request` */
+function exact(sum: number): number {
+  if (!Number.isSafeInteger(sum))
+    throw problem('bad-request', 'A sum is beyond 2^53 and cannot be told exactly: ask for fewer days or branches.');
+  return sum;
 }
 
 function snakeCase(name: string): string {
@@ -140,7 +155,9 @@ function totalsOf(cube: Cube, rows: readonly FoundRow[]): Record<string, unknown
 
 function sumsOf(cube: Cube, rows: readonly FoundRow[]): Record<string, number> {
   const addable = columnsOf(cube).filter((column) => column !== 'baskets' || cube.hasBaskets);
-  return Object.fromEntries(addable.map((column) => [column, sumMinor(rows.map((row) => Number(row[column])))]));
+  return Object.fromEntries(
+    addable.map((column) => [column, rows.reduce((sum, row) => exact(sum + Number(row[column])), 0)]),
+  );
 }
 
 /** @throws Problem `mixed-currencies` */
