@@ -30,6 +30,8 @@ export type HttpAppOptions = {
 const REQUEST_MS_MAX = 120_000;
 /** Longer than the minute after which load balancers drop an idle connection, so that they, not we, close first. */
 const KEEP_ALIVE_MS = 72_000;
+/** What has not arrived, or been fetched, this long after a stop began never will be: a stop is killed after 10 s. */
+const STRAGGLER_MS_MAX = 5_000;
 
 export async function createHttpApp(
   module: Type | DynamicModule,
@@ -87,9 +89,14 @@ function environmentFailureOf(error: unknown, at: { host: string; port: number }
   return reason === undefined ? undefined : new EnvironmentFailure(`${at.host}:${at.port} ${reason}`, { cause: error });
 }
 
-/** From the first moment of a stop, new requests are told so; those already inside are answered. */
+/**
+ * From the first moment of a stop, new requests are told so; those already inside are answered. Connections on which
+ * nothing was asked yet (browsers open some ahead) would hold the stop up for ever: Node counts only those idle that had
+ * a request before.
+ */
 class ClosingAdapter extends FastifyAdapter {
   private closing = false;
+  private readonly unused = new Set<Socket>();
 
   constructor({ https, bodyBytesMax }: HttpAppOptions) {
     super({
@@ -106,7 +113,12 @@ class ClosingAdapter extends FastifyAdapter {
         sendProblem(reply, problem('bad-request', 'The address of the request is malformed.'));
       },
     });
+    this.getInstance().server.on(https ? 'secureConnection' : 'connection', (socket: Socket) => {
+      this.unused.add(socket);
+      socket.once('close', () => this.unused.delete(socket));
+    });
     this.getInstance().addHook('onRequest', (request, reply, done) => {
+      this.unused.delete(request.raw.socket);
       secure(request, reply, https !== undefined);
       // Clients name a type for the body they do not send (axios: a form); there is nothing to refuse.
       if (request.headers['content-length'] === '0') delete request.headers['content-type'];
@@ -118,6 +130,8 @@ class ClosingAdapter extends FastifyAdapter {
   /** Nest calls this first of all, before the shutdown hooks of the modules. */
   override beforeClose(): void {
     this.closing = true;
+    for (const socket of this.unused) socket.destroy();
+    setTimeout(() => this.getInstance().server.closeAllConnections(), STRAGGLER_MS_MAX).unref();
     super.beforeClose();
   }
 }

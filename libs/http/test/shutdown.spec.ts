@@ -1,7 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { Controller, Get, Injectable, Module, type OnModuleDestroy } from '@nestjs/common';
 import axios from 'axios';
+import { once } from 'node:events';
 import { Agent } from 'node:http';
+import { connect } from 'node:net';
 import { createHttpApp, listen } from '../src/app.js';
 
 function deferred() {
@@ -49,6 +51,36 @@ class GateController {
 class GateModule {}
 
 describe('a stop', () => {
+  it('waits neither for a connection on which nothing was asked nor for a request that never arrives whole', async () => {
+    const app = await createHttpApp(GateModule, {
+      name: 'gate',
+      version: '1',
+      bodyBytesMax: 100,
+      logger: { log: () => undefined, warn: () => undefined, error: () => undefined },
+    });
+    const port = await listen(app, { host: '127.0.0.1', port: 0 });
+    const gone: string[] = [];
+    const ends: Promise<unknown>[] = [];
+    const client = async (name: string, text: string): Promise<void> => {
+      const socket = connect(port, '127.0.0.1', () => socket.write(text));
+      socket.on('error', () => undefined);
+      socket.on('close', () => gone.push(name));
+      ends.push(once(socket, 'close'));
+      await once(socket, 'connect');
+    };
+    await client(
+      'half',
+      'POST /slow HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{',
+    );
+    await client('silent', '');
+    // An answer shows that the server has seen the two before it.
+    await axios.get(`http://127.0.0.1:${port}/nope`, { validateStatus: () => true });
+    app.get(Gate).release();
+    await app.close();
+    await Promise.all(ends);
+    expect(gone).toEqual(['silent', 'half']);
+  }, 9_000);
+
   it('answers who is inside, refuses who comes, and leaves nothing listening', async () => {
     const app = await createHttpApp(GateModule, {
       name: 'gate',
