@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { v7 } from 'uuid';
@@ -53,6 +53,32 @@ describe('looking after a stopped file', () => {
     expect(await complaints()).toEqual([expect.stringContaining('witness: witness-ahead')]);
     const restored = await fixture.open();
     expect(await enrol(restored, 'after the restore')).toMatchObject({ epoch: 2, seq: 2 });
+    await restored.close();
+  });
+
+  it('keeps the file that a restore replaces, with what its log holds', async () => {
+    await backUp(file('edge.db'), file('backup.db'));
+    const store = await fixture.open();
+    await enrol(store, 'only here');
+    // As a kill leaves it: committed, and not yet moved from the log into the file.
+    for (const rest of ['', '-wal']) copyFileSync(file(`edge.db${rest}`), file(`killed.db${rest}`));
+    await store.close();
+    for (const rest of ['', '-wal']) renameSync(file(`killed.db${rest}`), file(`edge.db${rest}`));
+    await restore(file('edge.db'), file('backup.db'));
+    const kept = await openDatabase(file('edge.db.before-restore'));
+    expect(kept.reads.get(`SELECT count(*) AS devices FROM device WHERE name = 'only here'`)).toEqual({ devices: 1 });
+    await kept.close();
+  });
+
+  it('restores what the backup says, whatever an interrupted restore left behind', async () => {
+    await backUp(file('edge.db'), file('backup.db'));
+    const store = await fixture.open();
+    await enrol(store, 'later');
+    copyFileSync(file('edge.db-wal'), file('edge.db.restoring-wal'));
+    await store.close();
+    await restore(file('edge.db'), file('backup.db'));
+    const restored = await fixture.open();
+    expect(restored.reads.get(`SELECT count(*) AS devices FROM device`)).toEqual({ devices: 10 });
     await restored.close();
   });
 

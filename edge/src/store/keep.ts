@@ -19,17 +19,20 @@ export async function backUp(databaseFile: string, to: string): Promise<void> {
 }
 
 /**
- * Puts a backup in the place of the file. The witness stays as it is: on its next start the edge sees that the file is
- * behind it and opens a new incarnation, so nothing that was told meanwhile is contradicted.
+ * Puts a backup in the place of the file; the one it replaces stays beside it as `.before-restore`, for it may hold sales
+ * that nobody else has. The witness stays as it is: on its next start the edge sees that the file is behind it and opens
+ * a new incarnation, so nothing that was told meanwhile is contradicted.
  */
 export async function restore(databaseFile: string, from: string): Promise<void> {
   if (!existsSync(from)) throw new BadInput(`${from} does not exist`);
   await whileLocked(databaseFile, async () => {
     const beside = `${databaseFile}.restoring`;
+    removeFile(beside);
     copyFileSync(from, beside);
     // Opening proves that it is a file of ours and of a release this one can read.
     await (await openLocked(beside)).close();
     syncFile(beside);
+    setAside(databaseFile, `${databaseFile}.before-restore`);
     replaceFile(beside, databaseFile);
   });
 }
@@ -38,7 +41,7 @@ export async function restore(databaseFile: string, from: string): Promise<void>
 export async function rebuildInPlace(databaseFile: string, parts: RebuildParts): Promise<Rebuilt> {
   return whileLocked(databaseFile, async () => {
     const beside = `${databaseFile}.rebuilding`;
-    for (const rest of ['', '-wal', '-shm']) rmSync(`${beside}${rest}`, { force: true });
+    removeFile(beside);
     const rebuilt = await rebuildBeside(databaseFile, beside, parts);
     syncFile(beside);
     copyFileSync(databaseFile, `${databaseFile}.before-rebuild`);
@@ -73,6 +76,17 @@ async function whileLocked<T>(databaseFile: string, work: () => Promise<T>): Pro
 async function openExisting(databaseFile: string): Promise<EdgeDatabase> {
   if (!existsSync(databaseFile)) throw new EnvironmentFailure(`there is no ${databaseFile}`);
   return openLocked(databaseFile);
+}
+
+/** With its write-ahead log: what a kill left there is committed as well. */
+function setAside(file: string, to: string): void {
+  removeFile(to);
+  for (const rest of ['-wal', '']) if (existsSync(`${file}${rest}`)) copyFileSync(`${file}${rest}`, `${to}${rest}`);
+}
+
+/** With the log that an interrupted run left: SQLite would replay it into whatever bears the name next. */
+function removeFile(file: string): void {
+  for (const rest of ['', '-wal', '-shm']) rmSync(`${file}${rest}`, { force: true });
 }
 
 /** The write-ahead log belongs to the file that goes: left behind, SQLite would replay it into the one that comes. */
