@@ -1,4 +1,5 @@
 import type { Tx } from '../database/unit-of-work.js';
+import { judgeSeals, type BranchHistory } from './judge-seals.js';
 
 /** How far a branch is known, for a report up to a date. */
 export type Completeness = {
@@ -12,10 +13,8 @@ export type Completeness = {
   lastContactAt: string | null;
 };
 
-type Row = {
+type Row = BranchHistory & {
   branch: string;
-  sealed: boolean;
-  waiting: boolean;
   incarnation: string | null;
   epoch: number;
   seq: number;
@@ -26,25 +25,34 @@ type Row = {
 /** @param to the last business date of the report */
 export async function completenessOf(tx: Tx, branchIds: readonly string[], to: string): Promise<Completeness[]> {
   const rows = await tx.query<Row>(COMPLETENESS, [branchIds, to]);
-  return rows.map(({ branch, sealed, waiting, incarnation, epoch, seq, lastLineAt, lastContactAt }) => ({
+  return rows.map(({ branch, incarnation, epoch, seq, lastLineAt, lastContactAt, ...history }) => ({
     branch,
-    complete: sealed,
-    final: sealed && !waiting,
+    ...judgeSeals(history),
     knownTo: incarnation === null ? null : { incarnation, epoch, seq, at: lastLineAt.toISOString() },
     lastContactAt: lastContactAt?.toISOString() ?? null,
   }));
 }
 
-/** A stream is applied in order, so a seal that is here has all before it. Lines of other histories count as before it. */
+/**
+ * Of all seals that cover the date two are asked: the first one, before which the fewest lines can wait, and the last
+ * one, which stands in the history that went on. Of what waits only the first line of each history counts.
+ */
 const COMPLETENESS = `
-SELECT b.code AS branch, seal.seq IS NOT NULL AS sealed,
-  EXISTS (SELECT FROM quarantine q WHERE q.branch_id = b.id AND q.state <> 'mended'
-    AND (seal.incarnation IS DISTINCT FROM q.incarnation OR q.seq <= seal.seq)) AS waiting,
+SELECT b.code AS branch,
+  (SELECT coalesce(jsonb_agg(jsonb_build_object('incarnation', s.incarnation, 'seq', s.seq)), '[]') FROM (
+    (SELECT incarnation, seq FROM day_seal WHERE branch_id = b.id AND business_date >= $2::date ORDER BY business_date LIMIT 1)
+    UNION
+    (SELECT incarnation, seq FROM day_seal WHERE branch_id = b.id AND business_date >= $2::date ORDER BY business_date DESC LIMIT 1)) s
+  ) AS seals,
+  (SELECT coalesce(jsonb_agg(jsonb_build_object('incarnation', i.incarnation, 'appliedSeq', i.applied_seq,
+      'previous', i.previous_incarnation, 'previousSeq', i.previous_seq)), '[]')
+    FROM incarnation i WHERE i.branch_id = b.id) AS histories,
+  (SELECT coalesce(jsonb_agg(jsonb_build_object('incarnation', w.incarnation, 'seq', w.seq)), '[]') FROM (
+    SELECT q.incarnation, min(q.seq) AS seq FROM quarantine q WHERE q.branch_id = b.id AND q.state <> 'mended' GROUP BY 1) w
+  ) AS waiting,
   newest.incarnation, newest.epoch, newest.applied_seq AS seq, newest.last_line_at AS "lastLineAt",
   greatest(contact.at, stream.last_push_at) AS "lastContactAt"
 FROM branch b
-LEFT JOIN LATERAL (SELECT s.incarnation, s.seq FROM day_seal s WHERE s.branch_id = b.id AND s.business_date >= $2::date
-  ORDER BY s.business_date LIMIT 1) seal ON true
 LEFT JOIN LATERAL (SELECT i.incarnation, i.epoch, i.applied_seq, i.last_line_at FROM incarnation i WHERE i.branch_id = b.id
   ORDER BY i.epoch DESC, i.last_push_at DESC LIMIT 1) newest ON true
 LEFT JOIN LATERAL (SELECT max(x.last_contact_at) AS at FROM box x WHERE x.tenant_id = b.tenant_id AND x.branch_id = b.id) contact ON true

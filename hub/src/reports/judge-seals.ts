@@ -1,0 +1,44 @@
+/** A line of a branch, by its history. */
+type Place = { incarnation: string; seq: number };
+
+/** One history as the hub holds it, and from which line of which other it branched off. */
+type History = { incarnation: string; appliedSeq: number; previous: string | null; previousSeq: number | null };
+
+export type BranchHistory = {
+  /** Seals of the date that is asked for, or of later ones. */
+  seals: readonly Place[];
+  histories: readonly History[];
+  /** The first line that waits in quarantine of each history that has any. */
+  waiting: readonly Place[];
+};
+
+/**
+ * `complete`: everything before some seal is applied. A stream is applied in order, so before the seal in its own history
+ * nothing is missing; but what that history branched off from has to have come as well. `final`: moreover nothing up to
+ * the seal is set aside. Lines of a history that runs beside the seal's count as before it: they may be of any date.
+ */
+export function judgeSeals({ seals, histories, waiting }: BranchHistory): { complete: boolean; final: boolean } {
+  const byId = new Map(histories.map((history) => [history.incarnation, history]));
+  const applied = ({ incarnation, seq }: Place): boolean => (byId.get(incarnation)?.appliedSeq ?? 0) >= seq;
+  const complete = seals.filter((seal) => lineageOf(seal, byId).every(applied));
+  const isBefore = (line: Place, seal: Place): boolean =>
+    line.incarnation === seal.incarnation ? line.seq <= seal.seq : !follows(line, seal, byId);
+  const final = complete.some((seal) => !waiting.some((line) => isBefore(line, seal)));
+  return { complete: complete.length > 0, final };
+}
+
+/** Whether the history of the line branched off behind the seal. */
+function follows(line: Place, seal: Place, byId: ReadonlyMap<string, History>): boolean {
+  return lineageOf(line, byId).some(({ incarnation, seq }) => incarnation === seal.incarnation && seq >= seal.seq);
+}
+
+/** The place itself, and in each history that leads to it the last line that does; a box may claim a circle. */
+function lineageOf(place: Place, byId: ReadonlyMap<string, History>): Place[] {
+  const lineage = new Map<string, Place>();
+  for (let at: Place | null = place; at && !lineage.has(at.incarnation);) {
+    lineage.set(at.incarnation, at);
+    const { previous = null, previousSeq = null }: Partial<History> = byId.get(at.incarnation) ?? {};
+    at = previous === null ? null : { incarnation: previous, seq: previousSeq ?? 0 };
+  }
+  return [...lineage.values()];
+}

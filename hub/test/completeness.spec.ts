@@ -1,0 +1,122 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { createBranch, createPlaces, startHubHarness, type HubHarness } from './hub-harness.js';
+import type { JournalBuilder } from './journal-builder.js';
+import { TestBox } from './test-box.js';
+
+let harness: HubHarness;
+let branches = 0;
+
+beforeAll(async () => {
+  harness = await startHubHarness();
+  await createPlaces(harness.admin.api);
+});
+afterAll(() => harness.close());
+
+async function newBox(): Promise<TestBox> {
+  branches += 1;
+  const code = `C${String(branches).padStart(3, '0')}`;
+  await createBranch(harness.admin.api, code);
+  return TestBox.enrol(harness.url, harness.admin.api, code);
+}
+
+const poison = (journal: JournalBuilder): number => journal.append('sale', 'x', { not: 'a sale' });
+const behind = (journal: JournalBuilder, seq: number) => ({
+  incarnation: journal.incarnation,
+  seq,
+  hash: journal.hashAt(seq),
+});
+
+async function judged(box: TestBox, to = '2026-11-20'): Promise<[complete: boolean, final: boolean]> {
+  const params = { groupBy: 'branch', from: '2026-11-01', to, branch: box.branchCode };
+  const { data } = await harness.admin.api.get('/v1/reports/sales', { params });
+  return [data.completeness[0].complete, data.completeness[0].final];
+}
+
+it('stays final when a line of a later history is set aside', async () => {
+  const box = await newBox();
+  const first = box.newJournal();
+  first.sale();
+  first.daySeal();
+  await box.push(first.push());
+  const second = box.newJournal({ epoch: 2, previous: behind(first, first.seq) });
+  poison(second);
+  await box.push(second.push());
+  const third = box.newJournal({ epoch: 3, previous: behind(second, 2) });
+  poison(third);
+  await box.push(third.push());
+  expect(await judged(box)).toEqual([true, true]);
+  expect(await judged(box, '2026-11-21')).toEqual([false, false]);
+});
+
+it('is not final while a line is set aside in a history beside the seal’s', async () => {
+  const box = await newBox();
+  const first = box.newJournal();
+  const sold = first.sale();
+  first.daySeal();
+  await box.push(first.push());
+  // The file was restored to before the seal, and sold on.
+  const second = box.newJournal({ epoch: 2, previous: behind(first, 1) });
+  second.saleAgain(sold);
+  poison(second);
+  await box.push(second.push());
+  expect(await judged(box)).toEqual([true, false]);
+});
+
+it('is not complete by a seal whose history branched off from lines that have not come', async () => {
+  const box = await newBox();
+  const first = box.newJournal();
+  for (let sale = 0; sale < 8; sale += 1) first.sale();
+  await box.push(first.push(1, 5));
+  const second = box.newJournal({ epoch: 2, previous: behind(first, 9) });
+  second.daySeal();
+  await box.push(second.push());
+  expect(await judged(box)).toEqual([false, false]);
+  await box.push(first.push(6, 9));
+  expect(await judged(box)).toEqual([true, true]);
+});
+
+it('is complete by the seal of a new history when the old one was cut short, and counts what waited in the old', async () => {
+  const box = await newBox();
+  const first = box.newJournal();
+  first.sale();
+  poison(first);
+  await box.push(first.push());
+  // Line 3 is not before the seal, but beside it: of what date it is nobody knows.
+  const second = box.newJournal({ epoch: 2, previous: behind(first, 2) });
+  second.sale();
+  second.daySeal();
+  await box.push(second.push());
+  expect(await judged(box)).toEqual([true, false]);
+});
+
+it('does not go round for ever where histories claim to descend from each other', async () => {
+  const box = await newBox();
+  const first = box.newJournal({ epoch: 1 });
+  const second = box.newJournal({ epoch: 2, previous: behind(first, 1) });
+  const circle = box.newJournal({
+    incarnation: first.incarnation,
+    open: { previous: { incarnation: second.incarnation, seq: 2, hash: '0'.repeat(64) } },
+  });
+  circle.daySeal();
+  second.daySeal('2026-11-21');
+  await box.push(circle.push());
+  expect(await judged(box)).toEqual([false, false]);
+  await box.push(second.push());
+  expect((await judged(box))[0]).toBe(true);
+});
+
+it('is complete with a late sale behind the seal, and by any later seal', async () => {
+  const box = await newBox();
+  const journal = box.newJournal();
+  journal.sale();
+  poison(journal);
+  await box.push(journal.push());
+  expect(await judged(box)).toEqual([false, false]);
+  const seal = journal.seq + 1;
+  journal.daySeal('2026-11-22');
+  journal.sale({ businessDate: '2026-11-20' });
+  await box.push(journal.push(seal));
+  expect(await judged(box)).toEqual([true, false]);
+  expect(await judged(box, '2026-11-22')).toEqual([true, false]);
+  expect(await judged(box, '2026-11-23')).toEqual([false, false]);
+});
