@@ -93,7 +93,9 @@ export class QuarantineRetrier implements OnApplicationBootstrap, OnModuleDestro
         if (next === null) return;
         after = await this.retryFrom(tenantId, waitingFor, next);
       } catch (error) {
-        this.logger.error({ message: 'lines stay set aside', tenantId, ...next, error });
+        // The message alone: a failed statement bears what was to be stored.
+        const reason = error instanceof Error ? error.message : String(error);
+        this.logger.error({ message: 'lines stay set aside', tenantId, ...next, reason });
         if (next === null) return;
         after = { ...next, seq: Number.MAX_SAFE_INTEGER };
       }
