@@ -29,6 +29,8 @@ export type WitnessState = Omit<z.infer<typeof stateSchema>, 'generation'>;
 export class Witness {
   private generation: number;
   private dirty = false;
+  /** What was said last and still holds: told once, not with every group of sales. */
+  private told: string | null = null;
   private timer: NodeJS.Timeout | null = null;
 
   private constructor(
@@ -77,10 +79,12 @@ export class Witness {
       createHash('sha256').update(text).digest().copy(slot, 0);
       slot.writeUInt32BE(text.length, CHECKSUM_BYTES);
       text.copy(slot, HEADER_BYTES);
-      writeSync(this.file, slot, 0, slot.length, (this.generation % 2) * SLOT_BYTES);
+      const written = writeSync(this.file, slot, 0, slot.length, (this.generation % 2) * SLOT_BYTES);
+      if (written < slot.length) throw new Error(`${written} of ${slot.length} bytes were taken`);
       this.dirty = true;
+      this.told = null;
     } catch (error) {
-      this.alarm(`the witness file cannot be written: ${(error as Error).message}`);
+      this.tell(`the witness file cannot be written: ${(error as Error).message}`);
     }
   }
 
@@ -91,7 +95,7 @@ export class Witness {
       fdatasyncSync(this.file);
       this.dirty = false;
     } catch (error) {
-      this.alarm(`the witness file cannot be synced: ${(error as Error).message}`);
+      this.tell(`the witness file cannot be synced: ${(error as Error).message}`);
     }
   }
 
@@ -100,10 +104,18 @@ export class Witness {
       if (!this.dirty) return;
       this.dirty = false;
       fdatasync(this.file, (error) => {
-        if (error !== null) this.alarm(`the witness file cannot be synced: ${error.message}`);
+        if (error === null) return;
+        this.dirty = true;
+        this.tell(`the witness file cannot be synced: ${error.message}`);
       });
     }, SYNC_INTERVAL_MS);
     this.timer.unref();
+  }
+
+  private tell(message: string): void {
+    if (this.told === message) return;
+    this.told = message;
+    this.alarm(message);
   }
 
   close(): void {
