@@ -51,6 +51,7 @@ describe('a poisoned line', () => {
     ['with a number beyond 2^53', () => ({ ...good(), netMinor: 2 ** 60 }), 'invalid-body'],
     ['whose lines are not its sums', () => ({ ...good(), amountMinor: 1 }), 'sums-differ'],
     ['whose tenders do not pay it', () => ({ ...good(), tenders: [] }), 'sums-differ'],
+    ['in a currency that its branch does not sell in', () => ({ ...good(), currency: 'EUR' }), 'foreign-currency'],
     ['in the year nought', () => ({ ...good(), businessDate: '0000-01-01' }), 'projection-failed'],
     ['of an epoch that no integer holds', () => ({ ...good(), epoch: 2 ** 40 }), 'projection-failed'],
   ];

@@ -5,5 +5,7 @@ export type FactContext = {
   incarnation: string;
   /** Of the branch; gives the hour of a sale. */
   timeZone: string;
+  /** Of the branch, in which it sells. */
+  currency: string;
   nowMs: number;
 };

@@ -12,7 +12,7 @@ import type { LineReading, SetAside } from './read-line.js';
 import { advanceStream, findHash, findStream, lockBranch, type Stream } from './streams.js';
 import { quarantinedOf, recordMismatches, recordSetAside } from './set-aside.js';
 
-export type IngestContext = { box: BoxOfStream; timeZone: string; nowMs: number; newId: NewId };
+export type IngestContext = { box: BoxOfStream; timeZone: string; currency: string; nowMs: number; newId: NewId };
 
 export type IngestOutcome =
   | { outcome: 'applied'; answer: PushAnswer; appliedLines: number; setAside: SetAside[]; mismatches: Mismatch[] }
@@ -89,9 +89,9 @@ async function apply(
 ): Promise<{ setAside: SetAside[]; mismatches: Mismatch[] }> {
   const last = lines.at(-1);
   if (!last) return { setAside: [], mismatches: [] };
-  const { box, nowMs, timeZone } = context;
+  const { box, nowMs, timeZone, currency } = context;
   await archiveLines(tx, { ...box, incarnation, firstSeq, nowMs }, lines, readings);
-  const facts: FactContext = { tenantId: box.tenantId, branchId: box.branchId, incarnation, timeZone, nowMs };
+  const facts: FactContext = { tenantId: box.tenantId, branchId: box.branchId, incarnation, timeZone, currency, nowMs };
   const ready = readings.flatMap((reading) => ('ready' in reading ? [reading.ready] : []));
   const unread = readings.flatMap((reading) => ('setAside' in reading ? [reading.setAside] : []));
   const projected = await projectBisecting(tx, facts, ready);

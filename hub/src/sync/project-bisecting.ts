@@ -1,7 +1,7 @@
 import { sqlStateOf, type Tx } from '../database/unit-of-work.js';
 import type { FactContext } from './fact-context.js';
 import { projectLines, type Mismatch } from './facts.js';
-import type { ReadyLine, SetAside } from './read-line.js';
+import type { ReadyLine, SetAside, SetAsideCode } from './read-line.js';
 import { storableText } from './storable.js';
 
 /** One bad line in 5,000 is found with about 25; past these the rest of a bad range is set aside untried. */
@@ -18,7 +18,19 @@ export type Projected = { mismatches: Mismatch[]; setAside: SetAside[] };
  */
 export async function projectBisecting(tx: Tx, context: FactContext, lines: readonly ReadyLine[]): Promise<Projected> {
   const budget = { savepoints: SAVEPOINTS_MAX };
-  return lines.length === 0 ? { mismatches: [], setAside: [] } : attempt(tx, context, lines, budget);
+  const own = lines.filter((line) => !isForeign(line, context));
+  const foreign = lines.filter((line) => isForeign(line, context));
+  const projected = own.length === 0 ? { mismatches: [], setAside: [] } : await attempt(tx, context, own, budget);
+  const detail = `the branch sells in ${context.currency}`;
+  return {
+    mismatches: projected.mismatches,
+    setAside: [...projected.setAside, ...foreign.map((line) => setAside(line, 'foreign-currency', detail))],
+  };
+}
+
+/** Amounts of two currencies are never added: one such sale would end every report that its branch is in. */
+function isForeign(line: ReadyLine, { currency }: FactContext): boolean {
+  return line.kind === 'sale' && line.body.currency !== currency;
 }
 
 async function attempt(
@@ -59,6 +71,6 @@ function isFaultOfData(error: unknown): error is Error {
   return error.name === 'DomainError' || FAULTS_OF_DATA.has((sqlStateOf(error) ?? '').slice(0, 2));
 }
 
-function setAside({ seq, kind, key }: ReadyLine, code: 'projection-failed' | 'not-tried', detail: string): SetAside {
+function setAside({ seq, kind, key }: ReadyLine, code: SetAsideCode, detail: string): SetAside {
   return { seq, kind, key: storableText(key, 100), code, detail: storableText(detail, 300), held: false };
 }

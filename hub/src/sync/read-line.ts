@@ -37,6 +37,7 @@ export type SetAsideCode =
   | 'unstorable-text'
   | 'number-out-of-range'
   | 'sums-differ'
+  | 'foreign-currency'
   | 'data-mismatch'
   | 'projection-failed'
   | 'not-tried';

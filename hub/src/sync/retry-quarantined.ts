@@ -18,6 +18,7 @@ type Waiting = {
   detail: string;
   attempts: number;
   timeZone: string;
+  currency: string;
 };
 
 /** The branch of what is set aside, for whoever has to decide who may touch it. @throws Problem `not-found` */
@@ -57,13 +58,13 @@ export async function retryQuarantined(
 }
 
 const FIND = `
-SELECT q.id, q.branch_id AS "branchId", q.incarnation, q.seq, q.state, q.code, q.detail, q.attempts, b.time_zone AS "timeZone"
+SELECT q.id, q.branch_id AS "branchId", q.incarnation, q.seq, q.state, q.code, q.detail, q.attempts, b.time_zone AS "timeZone", b.currency
 FROM quarantine q JOIN branch b ON b.id = q.branch_id WHERE q.id = $1 FOR NO KEY UPDATE OF q`;
 
 /** @returns why it is still set aside, or null */
 async function project(
   tx: Tx,
-  { branchId, incarnation, seq, timeZone }: Waiting,
+  { branchId, incarnation, seq, timeZone, currency }: Waiting,
   nowMs: number,
   newId: NewId,
 ): Promise<SetAside | null> {
@@ -71,7 +72,7 @@ async function project(
     'SELECT bytes FROM journal_line WHERE branch_id = $1 AND incarnation = $2 AND seq = $3',
     [branchId, incarnation, seq],
   );
-  const facts: FactContext = { tenantId: tx.tenantId, branchId, incarnation, timeZone, nowMs };
+  const facts: FactContext = { tenantId: tx.tenantId, branchId, incarnation, timeZone, currency, nowMs };
   const { setAside } = await projectArchived(tx, facts, [{ seq, bytes }], newId);
   return setAside.get(seq) ?? null;
 }

@@ -50,7 +50,7 @@ export type Retrial = {
   mismatches: Mismatch[];
 };
 
-type Waiting = { seq: number; code: string; bytes: Buffer; timeZone: string };
+type Waiting = { seq: number; code: string; bytes: Buffer; timeZone: string; currency: string };
 
 /** Tries lines of one stream again, from this one on, with savepoints of their own. */
 export async function retryWaiting(
@@ -65,7 +65,8 @@ export async function retryWaiting(
   // Whoever held the branch before may have tried them.
   const [first] = lines;
   if (!first) return { last: from, mended: 0, mismatches: [] };
-  const facts: FactContext = { tenantId: tx.tenantId, branchId, incarnation, timeZone: first.timeZone, nowMs };
+  const { timeZone, currency } = first;
+  const facts: FactContext = { tenantId: tx.tenantId, branchId, incarnation, timeZone, currency, nowMs };
   const { setAside, mismatches } = await projectArchived(tx, facts, lines, newId);
   const outcomes = lines.flatMap(({ seq, code }) => {
     const again = setAside.get(seq);
@@ -84,7 +85,7 @@ function stateOf(again: { held: boolean } | undefined): 'mended' | 'open' | 'hel
 }
 
 const find = (waitingFor: WaitingFor): string => `
-SELECT q.seq, q.code, line.bytes, b.time_zone AS "timeZone"
+SELECT q.seq, q.code, line.bytes, b.time_zone AS "timeZone", b.currency
 FROM quarantine q
 JOIN branch b ON b.id = q.branch_id
 JOIN journal_line line ON line.branch_id = q.branch_id AND line.incarnation = q.incarnation AND line.seq = q.seq

@@ -47,9 +47,9 @@ export async function takePush(
       throw problem('protocol', `This hub speaks protocol ${PROTOCOL}, the push ${push.header.protocol}.`);
     const readings = await readPush(push);
     const outcome = await parts.database.transaction(who.tenantId, async (tx) => {
-      const { box, timeZone } = await findBox(tx, who);
+      const { box, timeZone, currency } = await findBox(tx, who);
       if (!isSigned(push, box)) throw new MalformedPush('the head is not signed by this box');
-      return ingest(tx, push, readings, { box, timeZone, nowMs: parts.clock.now(), newId: parts.newId });
+      return ingest(tx, push, readings, { box, timeZone, currency, nowMs: parts.clock.now(), newId: parts.newId });
     });
     return concluded(parts, who, push, outcome);
   } catch (error) {
@@ -59,17 +59,20 @@ export async function takePush(
   }
 }
 
-type BoxRow = { signingKey: string; timeZone: string; revoked: boolean };
+type BoxRow = { signingKey: string; timeZone: string; currency: string; revoked: boolean };
 
 /** The key that counts is the hub's own copy, never one that a body names. */
-async function findBox(tx: Tx, who: PrincipalOf<'box'>): Promise<{ box: BoxOfStream; timeZone: string }> {
-  const { signingKey, timeZone, revoked } = await tx.one<BoxRow>(
-    `SELECT box.signing_key AS "signingKey", branch.time_zone AS "timeZone", box.revoked_at IS NOT NULL AS revoked
+async function findBox(
+  tx: Tx,
+  who: PrincipalOf<'box'>,
+): Promise<{ box: BoxOfStream; timeZone: string; currency: string }> {
+  const { signingKey, timeZone, currency, revoked } = await tx.one<BoxRow>(
+    `SELECT box.signing_key AS "signingKey", branch.time_zone AS "timeZone", branch.currency, box.revoked_at IS NOT NULL AS revoked
      FROM box JOIN branch ON branch.id = box.branch_id WHERE box.id = $1 AND box.branch_id = $2`,
     [who.boxId, who.branchId],
   );
   if (revoked) throw problem('box-revoked');
-  return { box: { tenantId: who.tenantId, branchId: who.branchId, boxId: who.boxId, signingKey }, timeZone };
+  return { box: { tenantId: who.tenantId, branchId: who.branchId, boxId: who.boxId, signingKey }, timeZone, currency };
 }
 
 function isSigned({ header }: ReceivedPush, box: BoxOfStream): boolean {
