@@ -281,8 +281,8 @@ describe('the door of boxes', () => {
     const { api } = await harness.signIn(harness.admin.email, harness.admin.password);
     const boxes = [];
     for (let at = 0; at < 8; at += 1) boxes.push(await TestBox.enrol(harness.url, api, 'B001'));
-    // Two of each box that begin to send and never go on: sixteen places are taken.
-    const sockets = boxes.flatMap(({ token }) => [openPush(token), openPush(token)]);
+    // Two of each box that begin to send the largest body and never go on: all room is taken.
+    const sockets = boxes.flatMap(({ token }) => [openPush(token, BODY_MAX), openPush(token, BODY_MAX)]);
     const late = await TestBox.enrol(harness.url, api, 'B002');
     try {
       const full = await untilStatus(503, () => late.push(late.newJournal().push()));
@@ -293,14 +293,33 @@ describe('the door of boxes', () => {
     }
     expect((await untilStatus(200, () => late.push(late.newJournal().push()))).status).toBe(200);
   });
+
+  it('lets others push while many stores on dead lines are sending their small ones', async () => {
+    const { api } = await harness.signIn(harness.admin.email, harness.admin.password);
+    const boxes = [];
+    for (let at = 0; at < 8; at += 1) boxes.push(await TestBox.enrol(harness.url, api, 'B001'));
+    const sockets = boxes.flatMap(({ token }) => [openPush(token, 1000), openPush(token, 1000)]);
+    const late = await TestBox.enrol(harness.url, api, 'B002');
+    try {
+      await pause(300);
+      expect((await late.push(late.newJournal().push())).status).toBe(200);
+      // A third of one box is one too many, however small.
+      const [first] = boxes;
+      expect((await first?.push(first.newJournal().push()))?.status).toBe(503);
+    } finally {
+      for (const socket of sockets) socket.destroy();
+    }
+  });
 });
 
-function openPush(token: string): ReturnType<typeof connect> {
+const BODY_MAX = 16 * 1024 * 1024;
+
+function openPush(token: string, bytes: number): ReturnType<typeof connect> {
   const { hostname, port } = new URL(harness.url);
   const socket = connect(Number(port), hostname);
   socket.on('error', () => undefined);
   socket.write(
-    `POST /sync/v1/push HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/x-ndjson\r\nContent-Length: 1000\r\n\r\n{`,
+    `POST /sync/v1/push HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/x-ndjson\r\nContent-Length: ${bytes}\r\n\r\n{`,
   );
   return socket;
 }

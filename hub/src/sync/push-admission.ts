@@ -2,6 +2,7 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { sendProblem } from '@branchline/http/problem-filter.js';
 import { problem } from '@branchline/http/problem.js';
+import { PUSH_BODY_BYTES_MAX } from '@branchline/replication/push.js';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { BoxTokens } from './box-tokens.js';
 import { PushLane, busy } from './push-lane.js';
@@ -36,7 +37,7 @@ export class PushAdmission implements OnModuleInit {
       );
       return false;
     }
-    const leave = this.lane.admit(box);
+    const leave = this.lane.admit(box, announcedBytes(request));
     if (leave === null) {
       sendProblem(reply, busy({ connection: 'close' }));
       return false;
@@ -45,4 +46,10 @@ export class PushAdmission implements OnModuleInit {
     reply.raw.once('close', leave);
     return true;
   }
+}
+
+/** One that does not say how long it is may become as long as any; one that says more is refused before it is read. */
+function announcedBytes({ headers }: FastifyRequest): number {
+  const bytes = Number(headers['content-length'] ?? PUSH_BODY_BYTES_MAX);
+  return Math.min(bytes, PUSH_BODY_BYTES_MAX);
 }

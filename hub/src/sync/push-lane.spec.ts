@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { PushLane } from './push-lane.js';
 
-const lane = (): PushLane => new PushLane({ admittedMax: 3, perBoxMax: 2, workingMax: 1 });
+const lane = (): PushLane => new PushLane({ bytesMax: 30, bytesMin: 10, perBoxMax: 2, workingMax: 1 });
 
 /** A push that ends when it is told to. */
 function push(): { run: () => Promise<string>; end: () => void; began: () => boolean } {
@@ -14,24 +14,34 @@ function push(): { run: () => Promise<string>; end: () => void; began: () => boo
 describe('the lane of pushes', () => {
   it('has so many places, and so many for one box', () => {
     const places = lane();
-    const leave = places.admit('a');
+    const leave = places.admit('a', 1);
     expect(leave).not.toBeNull();
-    expect(places.admit('a')).not.toBeNull();
-    expect(places.admit('a')).toBeNull();
-    expect(places.admit('b')).not.toBeNull();
-    expect(places.admit('c')).toBeNull();
+    expect(places.admit('a', 1)).not.toBeNull();
+    expect(places.admit('a', 1)).toBeNull();
+    expect(places.admit('b', 1)).not.toBeNull();
+    expect(places.admit('c', 1)).toBeNull();
     leave?.();
     // Leaving twice frees one place, not two.
     leave?.();
-    expect(places.admit('c')).not.toBeNull();
-    expect(places.admit('d')).toBeNull();
+    expect(places.admit('c', 1)).not.toBeNull();
+    expect(places.admit('d', 1)).toBeNull();
+  });
+
+  it('counts a large push as many', () => {
+    const places = lane();
+    const leave = places.admit('a', 21);
+    expect(places.admit('b', 1)).toBeNull();
+    leave?.();
+    expect(places.admit('b', 20)).not.toBeNull();
+    expect(places.admit('c', 11)).toBeNull();
+    expect(places.admit('c', 10)).not.toBeNull();
   });
 
   it('works in the order of arrival, and goes on after one that failed', async () => {
     const places = lane();
     const [first, second] = [push(), push()];
-    const failing = places.work(() => first.run().then(() => Promise.reject(new Error('no'))));
-    const waiting = places.work(second.run);
+    const failing = places.work(10, () => first.run().then(() => Promise.reject(new Error('no'))));
+    const waiting = places.work(10, second.run);
     expect([first.began(), second.began()]).toEqual([true, false]);
     first.end();
     await expect(failing).rejects.toThrow('no');
@@ -42,9 +52,12 @@ describe('the lane of pushes', () => {
   it('keeps no more waiting than it admits, whoever has hung up', async () => {
     const places = lane();
     const first = push();
-    const working = places.work(first.run);
-    const waiting = [places.work(async () => 1), places.work(async () => 2), places.work(async () => 3)];
-    await expect(places.work(async () => 4)).rejects.toMatchObject({ code: 'busy', headers: { 'retry-after': '2' } });
+    const working = places.work(10, first.run);
+    const waiting = [places.work(10, async () => 1), places.work(10, async () => 2), places.work(10, async () => 3)];
+    await expect(places.work(10, async () => 4)).rejects.toMatchObject({
+      code: 'busy',
+      headers: { 'retry-after': '2' },
+    });
     first.end();
     expect(await Promise.all([working, ...waiting])).toEqual(['done', 1, 2, 3]);
   });

@@ -1,28 +1,34 @@
 import { problem, type Problem } from '@branchline/http/problem.js';
 
 /**
- * How many pushes the hub has in hand. Admission comes before a body is read, so that ten thousand boxes coming back at
+ * How much of pushes the hub has in hand. Admission comes before a body is read, so that ten thousand boxes coming back at
  * once cost ten thousand short answers and no memory; those admitted wait in order for one of few places at the database.
+ * Room is counted in bytes: counted in heads, sixteen stores on slow lines would shut out the chain.
  */
 export class PushLane {
   private readonly boxes = new Map<string, number>();
-  private admitted = 0;
+  private admittedBytes = 0;
+  private waitingBytes = 0;
   private working = 0;
   private readonly waiting: (() => void)[] = [];
 
   constructor(private readonly limits: PushLaneLimits = PUSH_LANE_LIMITS) {}
 
-  /** @returns how to leave (once; more often does nothing), or null: full */
-  admit(box: string): (() => void) | null {
+  /**
+   * @param bytes that the body is going to have
+   * @returns how to leave (once; more often does nothing), or null: full
+   */
+  admit(box: string, bytes: number): (() => void) | null {
     const ofBox = this.boxes.get(box) ?? 0;
-    if (this.admitted >= this.limits.admittedMax || ofBox >= this.limits.perBoxMax) return null;
-    this.admitted += 1;
+    const room = this.roomFor(bytes);
+    if (this.admittedBytes + room > this.limits.bytesMax || ofBox >= this.limits.perBoxMax) return null;
+    this.admittedBytes += room;
     this.boxes.set(box, ofBox + 1);
     let inside = true;
     return () => {
       if (!inside) return;
       inside = false;
-      this.admitted -= 1;
+      this.admittedBytes -= room;
       const left = (this.boxes.get(box) ?? 1) - 1;
       if (left === 0) this.boxes.delete(box);
       else this.boxes.set(box, left);
@@ -33,10 +39,9 @@ export class PushLane {
    * In order, a few at a time. Whoever hangs up leaves the lane while its push still waits here: hence a limit of its own.
    * @throws Problem `busy`
    */
-  async work<T>(push: () => Promise<T>): Promise<T> {
-    if (this.waiting.length >= this.limits.admittedMax) throw busy();
-    if (this.working >= this.limits.workingMax) await new Promise<void>((resolve) => this.waiting.push(resolve));
-    else this.working += 1;
+  async work<T>(bytes: number, push: () => Promise<T>): Promise<T> {
+    if (this.working < this.limits.workingMax) this.working += 1;
+    else await this.turn(this.roomFor(bytes));
     try {
       return await push();
     } finally {
@@ -46,15 +51,34 @@ export class PushLane {
       else this.working -= 1;
     }
   }
+
+  private async turn(room: number): Promise<void> {
+    if (this.waitingBytes + room > this.limits.bytesMax) throw busy();
+    this.waitingBytes += room;
+    await new Promise<void>((resolve) => this.waiting.push(resolve));
+    this.waitingBytes -= room;
+  }
+
+  private roomFor(bytes: number): number {
+    return Math.max(bytes, this.limits.bytesMin);
+  }
 }
 
-export type PushLaneLimits = { admittedMax: number; perBoxMax: number; workingMax: number };
+/** `bytesMin`: what the smallest push is counted as. */
+export type PushLaneLimits = { bytesMax: number; bytesMin: number; perBoxMax: number; workingMax: number };
+
+const MEBIBYTE = 1024 * 1024;
 
 /**
- * 16 bodies of at most 16 MiB; four transactions keep two cores and one PostgreSQL busy. Two of one box: the second is
- * the retry of one whose connection died without a word.
+ * 16 bodies of the largest size, or 256 of the usual one; four transactions keep two cores and one PostgreSQL busy. Two
+ * of one box: the second is the retry of one whose connection died without a word.
  */
-export const PUSH_LANE_LIMITS: PushLaneLimits = { admittedMax: 16, perBoxMax: 2, workingMax: 4 };
+export const PUSH_LANE_LIMITS: PushLaneLimits = {
+  bytesMax: 256 * MEBIBYTE,
+  bytesMin: MEBIBYTE,
+  perBoxMax: 2,
+  workingMax: 4,
+};
 const PUSH_RETRY_AFTER_S = 2;
 
 export function busy(headers: Record<string, string> = {}): Problem {

@@ -79,7 +79,7 @@ export class SyncController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<PushAnswer | string> {
     if (!Buffer.isBuffer(bytes)) throw problem('unsupported-media-type', 'A push is application/x-ndjson.');
-    const outcome = await this.parts.lane.work(() => takePush(this.parts, box, bytes, encoding));
+    const outcome = await this.parts.lane.work(bytes.length, () => takePush(this.parts, box, bytes, encoding));
     if ('answer' in outcome) return outcome.answer;
     void reply.code(outcome.refusal.status).type(PROBLEM_MEDIA_TYPE);
     return JSON.stringify(outcome.refusal);
