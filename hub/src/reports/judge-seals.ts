@@ -21,15 +21,41 @@ export function judgeSeals({ seals, histories, waiting }: BranchHistory): { comp
   const byId = new Map(histories.map((history) => [history.incarnation, history]));
   const applied = ({ incarnation, seq }: Place): boolean => (byId.get(incarnation)?.appliedSeq ?? 0) >= seq;
   const complete = seals.filter((seal) => lineageOf(seal, byId).every(applied));
-  const isBefore = (line: Place, seal: Place): boolean =>
-    line.incarnation === seal.incarnation ? line.seq <= seal.seq : !follows(line, seal, byId);
-  const final = complete.some((seal) => !waiting.some((line) => isBefore(line, seal)));
-  return { complete: complete.length > 0, final };
+  const isFinal = (seal: Place): boolean => {
+    const later = followersOf(seal, histories);
+    return !waiting.some(({ incarnation, seq }) =>
+      incarnation === seal.incarnation ? seq <= seal.seq : !later.has(incarnation),
+    );
+  };
+  return { complete: complete.length > 0, final: complete.some(isFinal) };
 }
 
-/** Whether the history of the line branched off behind the seal. */
-function follows(line: Place, seal: Place, byId: ReadonlyMap<string, History>): boolean {
-  return lineageOf(line, byId).some(({ incarnation, seq }) => incarnation === seal.incarnation && seq >= seal.seq);
+/** Histories that branched off behind the seal, and those that branched off from them. Each is looked at once: a box may open any number. */
+function followersOf(seal: Place, histories: readonly History[]): Set<string> {
+  const branches = new Map<string, History[]>();
+  for (const history of histories) {
+    const { previous } = history;
+    if (previous !== null) listIn(branches, previous).push(history);
+  }
+  const found = new Set<string>();
+  const isBehind = ({ previous, previousSeq }: History): boolean =>
+    previous !== seal.incarnation || (previousSeq ?? 0) >= seal.seq;
+  // A set is walked in the order of what is added to it on the way.
+  const walked = new Set([seal.incarnation]);
+  for (const incarnation of walked) {
+    for (const next of branches.get(incarnation) ?? []) {
+      if (!isBehind(next) || next.incarnation === seal.incarnation) continue;
+      walked.add(next.incarnation);
+      found.add(next.incarnation);
+    }
+  }
+  return found;
+}
+
+function listIn(lists: Map<string, History[]>, key: string): History[] {
+  let list = lists.get(key);
+  if (list === undefined) lists.set(key, (list = []));
+  return list;
 }
 
 /** The place itself, and in each history that leads to it the last line that does; a box may claim a circle. */
