@@ -10,7 +10,12 @@ const room = (name, path, allowed) => ({
 module.exports = {
   forbidden: [
     { name: 'no-circles', severity: 'error', from: {}, to: { circular: true } },
-    { name: 'domain-knows-no-framework', severity: 'error', from: { path: '^libs/(domain|replication)/' }, to: { path: 'node_modules/(@nestjs|typeorm|pg|better-sqlite3|fastify|axios)/' } },
+    {
+      name: 'domain-knows-no-framework',
+      severity: 'error',
+      from: { path: '^libs/(domain|replication)/' },
+      to: { path: 'node_modules/(@nestjs|typeorm|pg|better-sqlite3|fastify|axios)/' },
+    },
     room('domain-stands-alone', 'libs/domain', []),
     room('replication-knows-domain', 'libs/replication', ['libs/domain']),
     room('http-stands-alone', 'libs/http', ['libs/domain']),

@@ -7,7 +7,7 @@ import { Witness, type WitnessState } from './witness.js';
 
 describe('the witness file', () => {
   let folder: string;
-  beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'branchline-witness-'))));
+  beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'branchline-witness-'))));
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
   const state = (seq: number, counters: WitnessState['counters'] = {}): WitnessState => ({
