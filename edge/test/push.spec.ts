@@ -133,8 +133,11 @@ describe('a push', () => {
   });
 
   it('waits as long as the hub asks for', async () => {
+    // Both ways: the next poll of the feed, whenever the branch's phase puts it, would be the next attempt otherwise.
     hub.intercept = ({ route }) =>
-      route.endsWith('/push') ? { status: 503, body: { code: 'busy' }, headers: { 'retry-after': '30' } } : null;
+      route.endsWith('/push') || route.includes('/feed/')
+        ? { status: 503, body: { code: 'busy' }, headers: { 'retry-after': '30' } }
+        : null;
     await journalFacts(store, 1);
     const { replicator } = started(store, proxy.url, { config: { ...configOf(), pollMs: 120_000 } });
     await eventually('a refusal', () => replicator.figures().attempts > 0);
