@@ -27,6 +27,8 @@ export type Signed = CreatedTenant & {
 export type HubHarness = {
   url: string;
   databaseUrl: string;
+  /** The hub's keys: another hub process with them is the same hub. */
+  secretsDir: string;
   database: Database;
   hub: RunningHub;
   /** Tenant `ACME`. */
@@ -68,6 +70,7 @@ export async function startHubHarness(clock: Clock = systemClock): Promise<HubHa
   return {
     url: hub.url,
     databaseUrl: testDatabase.url,
+    secretsDir: config.secretsDir,
     database: hub.database,
     hub,
     admin: await newTenant('ACME'),

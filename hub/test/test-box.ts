@@ -55,7 +55,7 @@ export class TestBox implements BoxOfJournal {
   /** Compressed as a box does it, unless `encoding` says that the bytes are ready. */
   async push(
     body: Buffer,
-    { encoding, token = this.token }: { encoding?: string; token?: string } = {},
+    { encoding, token = this.token, url = this.url }: { encoding?: string; token?: string; url?: string } = {},
   ): Promise<AxiosResponse<PushReply>> {
     const headers = {
       'content-type': 'application/x-ndjson',
@@ -63,7 +63,7 @@ export class TestBox implements BoxOfJournal {
       authorization: `Bearer ${token}`,
     };
     const bytes = encoding === undefined ? await compress(body) : body;
-    return apiAtSync(this.url).post<PushReply>('/sync/v1/push', bytes, { headers });
+    return apiAtSync(url).post<PushReply>('/sync/v1/push', bytes, { headers });
   }
 
   /** Sends a whole push and closes the connection before the answer can come. */
