@@ -14,7 +14,11 @@ export const SPINE_CLAIMS: readonly Claim[] = [
   { claim: 'disk full inside a group', file: WRITER, title: /disk is full inside it/ },
   { claim: 'kill between commit and reply', file: KILLS, title: /^an edge killed .* committed, not witnessed/ },
   { claim: 'kill between witness and reply', file: KILLS, title: /^an edge killed .* witnessed, not answered/ },
-  { claim: 'hub gone between commit and acknowledgement', file: HUB_PUSH, title: /when its answer was lost/ },
+  {
+    claim: 'kill between hub commit and acknowledgement',
+    file: 'hub/test/crash/kill-points.spec.ts',
+    title: /committed, not acknowledged/,
+  },
   { claim: 'the edge after a lost acknowledgement', file: EDGE_PUSH, title: /acknowledgement was lost/ },
   { claim: 'doubled pushes', file: HUB_PUSH, title: /twenty of the same arrive at once/ },
   { claim: 'reordered pushes', file: HUB_PUSH, title: /is told what is next when lines are missing/ },
