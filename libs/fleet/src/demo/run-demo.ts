@@ -169,11 +169,12 @@ class Demo {
     const { say } = this.request;
     this.writeFleet(chain, stores);
     const { email, password } = state.headOffice;
-    const branches = stores.map(({ branch: { code, name, till, operators }, box }) => ({
+    const branches = stores.map(({ branch: { code, name, till, deviceToken, operators }, box }) => ({
       branch: code,
       name,
       url: box.url,
       till,
+      deviceToken,
       operators,
     }));
     writePrivateJson(this.folder.file('sign-ins.json'), {

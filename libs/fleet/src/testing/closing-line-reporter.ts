@@ -1,3 +1,5 @@
+import { writeSync } from 'node:fs';
+
 /** The part of Jest's aggregated result that the closing line is made of. */
 export interface RunCounts {
   numPassedTests: number;
@@ -15,14 +17,17 @@ export function closingLine(run: RunCounts): string {
   return skipped > 0 ? `${line}, ${skipped} skipped` : line;
 }
 
-/** A Jest reporter, the last of the list, so that its line is the last thing on standard output. */
+/**
+ * A Jest reporter whose line is the very last thing said: Jest puts its own summary behind all reporters, on standard
+ * error, and who reads both streams as one would find that at the end. So the line is written as the process exits.
+ */
 export default class ClosingLineReporter {
   private ranNothing = false;
 
   onRunComplete(_contexts: unknown, run: RunCounts): void {
     this.ranNothing = run.numPassedTests + run.numFailedTests + run.numRuntimeErrorTestSuites === 0;
-    if (this.ranNothing) process.stdout.write('no test was run: that is a failure\n');
-    process.stdout.write(`${closingLine(run)}\n`);
+    const text = `${this.ranNothing ? 'no test was run: that is a failure\n' : ''}${closingLine(run)}\n`;
+    process.once('exit', () => writeSync(process.stdout.fd, text));
   }
 
   /** An error here makes Jest exit with 1. */
