@@ -1,4 +1,5 @@
 import { assertSafe } from '@branchline/domain/money.js';
+import { expectedTenders, tenderEntriesOfSale } from '@branchline/domain/z-report.js';
 import type { SaleBody } from '@branchline/replication/kinds/sale.js';
 import { discountOfLine } from './sale-faults.js';
 
@@ -48,7 +49,9 @@ export function salesDeltas(sales: readonly SaleToCount[]): SalesDeltas {
     addBasket(hourOf(day, hour), sums);
     addBasket(operatorOf(day, body.operator), sums);
     for (const line of body.lines) addLine(day, stock, line);
-    for (const [tender, amountMinor] of netTenders(body)) {
+    // What stayed with the store, by the ledger's own rule: change and cash back go out in cash.
+    const entries = tenderEntriesOfSale(body.currency, body.tenders, body.changeMinor);
+    for (const { tenderType: tender, expectedMinor: amountMinor } of expectedTenders(entries)) {
       const delta = tenderOf(day, tender);
       delta.baskets += 1;
       delta.amountMinor = assertSafe(delta.amountMinor + amountMinor);
@@ -214,16 +217,4 @@ function sumsOfSale(sale: SaleBody): Sums {
 
 export function unitsOfSale(sale: SaleBody): number {
   return sale.lines.reduce((sum, line) => sum + line.quantityMilli, 0);
-}
-
-/** Per type of tender what stayed with the store: change goes out in cash, and so does cash back. */
-export function netTenders(sale: SaleBody): Map<string, number> {
-  const net = new Map<string, number>();
-  const add = (type: string, minor: number): void => void net.set(type, (net.get(type) ?? 0) + minor);
-  for (const { type, amountMinor, cashBackMinor = 0 } of sale.tenders) {
-    add(type, amountMinor);
-    if (cashBackMinor !== 0) add('cash', 0 - cashBackMinor);
-  }
-  if (sale.changeMinor !== 0) add('cash', 0 - sale.changeMinor);
-  return net;
 }
