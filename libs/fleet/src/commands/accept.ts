@@ -2,13 +2,17 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BadInput, EXIT, runMain } from '@branchline/http/exit.js';
 import { Command } from 'commander';
+import { CHAIN } from '../accept/chain.js';
 import { type AcceptContext, fail, type Outcome, type Row } from '../accept/row.js';
 import { SPINE } from '../accept/spine.js';
 import { abortedBySignals, Interrupted, parseOrExit, wholeNumber } from './command-line.js';
 
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
 const ROWS_MAX = 99;
-const ISSUES: ReadonlyMap<string, readonly Row[]> = new Map([['spine', SPINE]]);
+const ISSUES: ReadonlyMap<string, readonly Row[]> = new Map([
+  ['spine', SPINE],
+  ['chain', CHAIN],
+]);
 
 /** `npm run accept -- NAME`: does what the issue says it is shown by, and tells what came of it. */
 runMain('accept', async () => {
