@@ -2,12 +2,18 @@ import { Controller, HttpCode, Inject, Post, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { PasswordHasher } from '@branchline/access/password.js';
 import type { PrincipalOf } from '@branchline/access/principal.js';
-import { clearedRefreshCookie, refreshCookie, refreshTokenOfCookie } from '@branchline/access/refresh-cookie.js';
+import {
+  RefreshHandOver,
+  refreshInput,
+  refreshModeQuery,
+  type HandedOver,
+  type RefreshInput,
+  type RefreshModeQuery,
+} from '@branchline/access/refresh-hand-over.js';
 import { Allow, AllowAny, CurrentPrincipal } from '@branchline/access/route-access.js';
 import type { Clock } from '@branchline/domain/clock.js';
 import { text } from '@branchline/http/fields.js';
 import { problem } from '@branchline/http/problem.js';
-import { assertSameOrigin } from '@branchline/http/same-origin.js';
 import { body, query } from '@branchline/http/schema.js';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { randomBytes } from 'node:crypto';
@@ -20,15 +26,9 @@ import { refreshSignIn, signInByPin, type SignedIn, type SignInParts } from './s
 const pinInput = z.strictObject({ operator: text(64), pin: z.string().regex(/^\d{4,12}$/, 'expected 4 to 12 digits') });
 type PinInput = z.output<typeof pinInput>;
 
-const tokenInput = z.strictObject({ refreshToken: z.string().min(1).max(200).optional() }).optional();
-type TokenInput = z.output<typeof tokenInput>;
+const handOver = new RefreshHandOver('edge', REFRESH_LIFETIME_MS / 1000);
 
-const modeQuery = z.strictObject({ mode: z.enum(['body', 'cookie']).default('body') });
-type ModeQuery = z.output<typeof modeQuery>;
-
-type SignInAnswer = Omit<SignedIn, 'refreshToken'> & { refreshToken?: string };
-
-/** Sign-in of operators. Programs keep the refresh token themselves; for a browser it stays in a cookie no script reads. */
+/** Sign-in of operators. */
 @ApiTags('staff')
 @Controller('v1/auth')
 export class StaffController {
@@ -44,57 +44,44 @@ export class StaffController {
   @Allow({ by: 'device' })
   async pin(
     @body(pinInput) input: PinInput,
-    @query(modeQuery) { mode }: ModeQuery,
+    @query(refreshModeQuery) mode: RefreshModeQuery,
     @CurrentPrincipal('device') device: PrincipalOf<'device'>,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<SignInAnswer> {
-    return handedOver(await signInByPin(this.parts(), input, device), mode, reply);
+  ): Promise<HandedOver<SignedIn>> {
+    return handOver.give(reply, await signInByPin(this.parts(), input, device), mode);
   }
 
   @Post('refresh')
   @HttpCode(200)
   @AllowAny('the refresh token is the proof')
   async refresh(
-    @body(tokenInput) input: TokenInput,
-    @query(modeQuery) { mode }: ModeQuery,
+    @body(refreshInput) input: RefreshInput,
+    @query(refreshModeQuery) mode: RefreshModeQuery,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<SignInAnswer> {
-    const token = presentedToken(request, input, mode);
+  ): Promise<HandedOver<SignedIn>> {
+    const token = handOver.presented(request, input, mode);
     if (token === undefined) throw problem('unauthenticated');
-    return handedOver(await refreshSignIn(this.parts(), token), mode, reply);
+    return handOver.give(reply, await refreshSignIn(this.parts(), token), mode);
   }
 
   @Post('logout')
   @HttpCode(204)
   @AllowAny('whoever holds the refresh token may end it')
   async logout(
-    @body(tokenInput) input: TokenInput,
-    @query(modeQuery) { mode }: ModeQuery,
+    @body(refreshInput) input: RefreshInput,
+    @query(refreshModeQuery) mode: RefreshModeQuery,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<void> {
-    const token = presentedToken(request, input, mode);
+    const token = handOver.presented(request, input, mode);
     const nowMs = this.clock.now();
     if (token !== undefined) await this.store.writer.local('logout', (tx) => endSession(tx, token, nowMs));
-    if (mode === 'cookie') reply.header('set-cookie', clearedRefreshCookie());
+    handOver.takeBack(reply, mode);
   }
 
   private parts(): SignInParts {
     const { store, hasher, newId } = this;
     return { store, hasher, newId, random: randomBytes, nowMs: this.clock.now() };
   }
-}
-
-/** @throws Problem foreign-origin when a page of another host asks a browser to use its cookie */
-function presentedToken(request: FastifyRequest, input: TokenInput, mode: ModeQuery['mode']): string | undefined {
-  if (mode === 'body') return input?.refreshToken;
-  assertSameOrigin(request);
-  return refreshTokenOfCookie(request);
-}
-
-function handedOver({ refreshToken, ...rest }: SignedIn, mode: ModeQuery['mode'], reply: FastifyReply): SignInAnswer {
-  if (mode === 'body') return { ...rest, refreshToken };
-  reply.header('set-cookie', refreshCookie(refreshToken, REFRESH_LIFETIME_MS / 1000));
-  return rest;
 }

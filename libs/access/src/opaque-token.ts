@@ -3,8 +3,8 @@ import { hashToken } from './refresh-token.js';
 
 const TOKEN_BYTES = 32;
 
-/** Tokens that are looked up, not read: `bld_` devices, `bls_` service tokens. The prefix lets secret scanners find leaks. */
-export type OpaqueTokenPrefix = 'bld' | 'bls';
+/** Tokens that are looked up, not read: `bld_` devices, `bls_` service tokens, `bll_` sign-in links. The prefix lets secret scanners find leaks. */
+export type OpaqueTokenPrefix = 'bld' | 'bls' | 'bll';
 
 export function newOpaqueToken(
   prefix: OpaqueTokenPrefix,
