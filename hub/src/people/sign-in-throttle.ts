@@ -28,18 +28,24 @@ export class SignInThrottle {
 
   /** @throws Problem `too-many-requests` with Retry-After */
   take(email: string, address: string): void {
-    const waitMs = Math.max(this.waitMs(`e ${email}`, PER_EMAIL), this.waitMs(`a ${address}`, PER_ADDRESS));
-    if (waitMs > 0) {
-      const headers = { 'retry-after': String(Math.ceil(waitMs / 1000)) };
-      throw problem('too-many-requests', 'Too many sign-ins. Wait a little.', { headers });
-    }
+    refuseWhile(Math.max(this.waitMs(`e ${email}`, PER_EMAIL), this.waitMs(`a ${address}`, PER_ADDRESS)));
     this.spend(`e ${email}`, PER_EMAIL);
+    this.spend(`a ${address}`, PER_ADDRESS);
+  }
+
+  /** For what names no person: a sign-in link. @throws Problem `too-many-requests` */
+  takeOfAddress(address: string): void {
+    refuseWhile(this.waitMs(`a ${address}`, PER_ADDRESS));
     this.spend(`a ${address}`, PER_ADDRESS);
   }
 
   /** Who knows the password was not guessing: nothing of this try is held against the e-mail or the address. */
   giveBack(email: string, address: string): void {
     this.buckets.delete(`e ${email}`);
+    this.giveBackToAddress(address);
+  }
+
+  giveBackToAddress(address: string): void {
     const bucket = this.buckets.get(`a ${address}`);
     if (bucket) bucket.tries = Math.min(PER_ADDRESS.burst, bucket.tries + 1);
   }
@@ -68,4 +74,10 @@ export class SignInThrottle {
     if (nowMs < bucket.atMs) bucket.atMs = nowMs;
     return Math.min(rule.burst, bucket.tries + (nowMs - bucket.atMs) / rule.refillMs);
   }
+}
+
+function refuseWhile(waitMs: number): void {
+  if (waitMs <= 0) return;
+  const headers = { 'retry-after': String(Math.ceil(waitMs / 1000)) };
+  throw problem('too-many-requests', 'Too many sign-ins. Wait a little.', { headers });
 }

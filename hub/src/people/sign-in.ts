@@ -47,7 +47,16 @@ export async function signIn(
   return parts.database.transaction(found.tenant_id, (tx) => startFamily(tx, parts, found.id));
 }
 
-async function startFamily(tx: Tx, parts: SignInParts, personId: string): Promise<SignedIn> {
+/**
+ * @param startedAtMs since when the password is trusted: earlier than now for a sign-in that comes from another one
+ * @throws Problem `unauthenticated` for a person who was let go
+ */
+export async function startFamily(
+  tx: Tx,
+  parts: Pick<SignInParts, 'clock' | 'newId' | 'randomBytes' | 'tokens'>,
+  personId: string,
+  startedAtMs = parts.clock.now(),
+): Promise<SignedIn> {
   const nowMs = parts.clock.now();
   const familyId = parts.newId();
   await tx.execute(`DELETE FROM refresh_family WHERE person_id = $1 AND started_at < $2`, [
@@ -58,10 +67,11 @@ async function startFamily(tx: Tx, parts: SignInParts, personId: string): Promis
     tx.tenantId,
     familyId,
     personId,
-    new Date(nowMs),
+    new Date(startedAtMs),
   ]);
   const refresh = newRefreshToken(parts.randomBytes);
-  await insertRefreshToken(tx, { hash: refresh.hash, familyId, nowMs, expiresAtMs: nowMs + REFRESH_MS_MAX });
+  const expiresAtMs = Math.min(nowMs + REFRESH_MS_MAX, startedAtMs + FAMILY_MS_MAX);
+  await insertRefreshToken(tx, { hash: refresh.hash, familyId, nowMs, expiresAtMs });
   return answerFor(tx, parts.tokens, { personId, familyId, refreshToken: refresh.token });
 }
 

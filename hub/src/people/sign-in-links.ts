@@ -1,0 +1,73 @@
+import { isOpaqueToken, newOpaqueToken } from '@branchline/access/opaque-token.js';
+import type { PrincipalOf } from '@branchline/access/principal.js';
+import { hashToken } from '@branchline/access/refresh-token.js';
+import { problem } from '@branchline/http/problem.js';
+import { z } from 'zod';
+import type { Tx } from '../database/unit-of-work.js';
+import { startFamily, type SignInParts, type SignedIn } from './sign-in.js';
+
+const DAY_S = 24 * 3_600;
+export const linkInput = z.strictObject({ expiresInS: z.int().min(60).max(DAY_S).default(DAY_S) }).optional();
+export type LinkInput = z.output<typeof linkInput>;
+
+export const linkCode = z.strictObject({ code: z.string().min(1).max(200) });
+
+/** Unused ones of one sign-in; the oldest gives way. */
+const LINKS_MAX = 10;
+
+export type CreatedLink = { code: string; expiresAt: string };
+
+/**
+ * A link with which the same person signs in elsewhere, once: from a program into a browser. The code is answered here and
+ * stored as its hash; it goes into the fragment of the page's address, which no server and no log sees.
+ */
+export async function createSignInLink(
+  tx: Tx,
+  parts: Pick<SignInParts, 'clock' | 'randomBytes'>,
+  who: PrincipalOf<'person'>,
+  input: LinkInput,
+): Promise<CreatedLink> {
+  const nowMs = parts.clock.now();
+  const expiresAt = new Date(nowMs + (input?.expiresInS ?? DAY_S) * 1000);
+  const { token: code, hash } = newOpaqueToken('bll', parts.randomBytes);
+  await tx.execute(MAKE_ROOM, [who.sessionId, new Date(nowMs), LINKS_MAX - 1]);
+  await tx.execute(
+    'INSERT INTO sign_in_link (tenant_id, code_hash, family_id, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)',
+    [tx.tenantId, hash, who.sessionId, new Date(nowMs), expiresAt],
+  );
+  return { code, expiresAt: expiresAt.toISOString() };
+}
+
+const MAKE_ROOM = `
+DELETE FROM sign_in_link l WHERE l.family_id = $1 AND (l.expires_at <= $2 OR l.used_at IS NOT NULL OR l.code_hash NOT IN (
+  SELECT kept.code_hash FROM sign_in_link kept WHERE kept.family_id = $1 AND kept.used_at IS NULL AND kept.expires_at > $2
+   ORDER BY kept.created_at DESC, kept.code_hash LIMIT $3))`;
+
+/** @throws Problem `link-invalid`, the same for an unknown, a used and an expired one; `too-many-requests` */
+export async function signInByLink(parts: SignInParts, code: string, address: string): Promise<SignedIn> {
+  parts.throttle.takeOfAddress(address);
+  if (!isOpaqueToken('bll', code)) throw problem('link-invalid');
+  const codeHash = hashToken(code);
+  const [found] = await parts.database.asOwner<{ tenant_id: string | null }>(
+    'SELECT branchline_tenant_of_sign_in_link($1) AS tenant_id',
+    [codeHash],
+  );
+  if (!found?.tenant_id) throw problem('link-invalid');
+  const signedIn = await parts.database.transaction(found.tenant_id, async (tx) => {
+    const nowMs = parts.clock.now();
+    const [link] = await tx.query<{ personId: string; startedAt: Date }>(USE, [codeHash, new Date(nowMs)]);
+    if (!link) throw problem('link-invalid');
+    // As old as the sign-in it comes from: links of links never outlast the password's thirty days.
+    return startFamily(tx, parts, link.personId, link.startedAt.getTime());
+  });
+  parts.throttle.giveBackToAddress(address);
+  return signedIn;
+}
+
+/** Of many at once one sets `used_at`; the others wait for its row and then find it used. */
+const USE = `
+UPDATE sign_in_link l SET used_at = $2
+  FROM refresh_family f JOIN person p ON p.tenant_id = f.tenant_id AND p.id = f.person_id
+ WHERE l.code_hash = $1 AND l.used_at IS NULL AND l.expires_at > $2
+   AND f.tenant_id = l.tenant_id AND f.id = l.family_id AND f.ended_at IS NULL AND p.active
+RETURNING f.person_id AS "personId", f.started_at AS "startedAt"`;
