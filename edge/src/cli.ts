@@ -12,10 +12,10 @@ import { Witness } from './store/witness.js';
 
 type Place = { data: string; witness: string | undefined };
 
-/** `npm run edge -- doctor | backup | restore | rebuild`: what an operator does to a stopped edge's file. */
+/** `npm run edge -- doctor | backup | restore | rebuild`: what an operator does to an edge's file; all but `backup` want it stopped. */
 runMain('edge', async () => {
   let exitCode: number = EXIT.well;
-  const program = new Command('edge').description("Looks after a stopped edge's file.").exitOverride();
+  const program = new Command('edge').description("Looks after an edge's file.").exitOverride();
   const command = (usage: string, description: string): Command =>
     program
       .command(usage)
@@ -28,10 +28,12 @@ runMain('edge', async () => {
       exitCode = (await doctor(place)) ? EXIT.well : EXIT.failed;
     },
   );
-  command('backup <file>', 'writes a whole copy of the file').action(async (file: string, place: Place) => {
-    await backUp(databaseOf(place), resolve(file));
-    process.stdout.write(`backup=${resolve(file)}\n`);
-  });
+  command('backup <file>', 'writes a whole, proved copy of the file; the edge may be selling').action(
+    (file: string, place: Place) => {
+      const { seq, bytes } = backUp(databaseOf(place), resolve(file));
+      process.stdout.write(`backup=${resolve(file)} seq=${seq} bytes=${bytes}\n`);
+    },
+  );
   command('restore <file>', 'puts a backup in its place; the next line opens a new incarnation').action(
     async (file: string, place: Place) => {
       await restore(databaseOf(place), resolve(file));

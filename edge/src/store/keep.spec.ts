@@ -1,10 +1,10 @@
-import { copyFileSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { v7 } from 'uuid';
 import type { JournalRef } from './command.js';
 import { openDatabase } from './database.js';
-import { examine } from './doctor.js';
+import { examine, examineFile } from './doctor.js';
 import { backUp, rebuildInPlace, restore } from './keep.js';
 import type { Store } from './store.js';
 import { BY_NOBODY, DEVICE_APPLIERS, enrolDevice, storeFixture, type StoreFixture } from './testing/store-fixture.js';
@@ -13,7 +13,7 @@ import { Witness } from './witness.js';
 const enrol = (store: Store, name: string): Promise<JournalRef> =>
   store.writer.execute(enrolDevice, { id: v7(), name }, BY_NOBODY);
 
-describe('looking after a stopped file', () => {
+describe('looking after a file', () => {
   let fixture: StoreFixture;
   const file = (name: string): string => join(fixture.folder, name);
 
@@ -32,20 +32,24 @@ describe('looking after a stopped file', () => {
     return findings.filter(({ well }) => !well).map(({ what, detail }) => `${what}: ${detail}`);
   }
 
+  /** Everywhere in the file: pages that were split leave stale copies behind. */
+  function damageFifthDevice(): void {
+    const bytes = readFileSync(file('edge.db'));
+    for (let at = -1; (at = bytes.indexOf('"name":"device 4"', at + 1)) >= 0;) bytes.write('X', at + 9);
+    writeFileSync(file('edge.db'), bytes);
+  }
+
   it('finds nothing wrong with a whole file', async () => {
     expect(await complaints()).toEqual([]);
   });
 
   it('names the line whose bytes were changed, which SQLite does not notice', async () => {
-    // Everywhere in the file: pages that were split leave stale copies behind.
-    const bytes = readFileSync(file('edge.db'));
-    for (let at = -1; (at = bytes.indexOf('"name":"device 4"', at + 1)) >= 0;) bytes.write('X', at + 9);
-    writeFileSync(file('edge.db'), bytes);
+    damageFifthDevice();
     expect(await complaints()).toEqual([expect.stringMatching(/^chain of epoch 1 .*breaks at line 6$/)]);
   });
 
   it('says when the file is behind its witness', async () => {
-    await backUp(file('edge.db'), file('backup.db'));
+    backUp(file('edge.db'), file('backup.db'));
     const store = await fixture.open();
     await enrol(store, 'later');
     await store.close();
@@ -57,7 +61,7 @@ describe('looking after a stopped file', () => {
   });
 
   it('keeps the file that a restore replaces, with what its log holds', async () => {
-    await backUp(file('edge.db'), file('backup.db'));
+    backUp(file('edge.db'), file('backup.db'));
     const store = await fixture.open();
     await enrol(store, 'only here');
     // As a kill leaves it: committed, and not yet moved from the log into the file.
@@ -71,7 +75,7 @@ describe('looking after a stopped file', () => {
   });
 
   it('restores what the backup says, whatever an interrupted restore left behind', async () => {
-    await backUp(file('edge.db'), file('backup.db'));
+    backUp(file('edge.db'), file('backup.db'));
     const store = await fixture.open();
     await enrol(store, 'later');
     copyFileSync(file('edge.db-wal'), file('edge.db.restoring-wal'));
@@ -82,15 +86,41 @@ describe('looking after a stopped file', () => {
     await restored.close();
   });
 
-  it('refuses to touch the file of a running edge', async () => {
+  it('backs up a running edge, with all that it has committed', async () => {
     const store = await fixture.open();
-    await expect(backUp(file('edge.db'), file('backup.db'))).rejects.toThrow('another edge is running');
+    await enrol(store, 'committed a moment ago');
+    expect(backUp(file('edge.db'), file('backup.db'))).toMatchObject({ seq: 12 });
+    expect(await enrol(store, 'and on')).toMatchObject({ epoch: 1, seq: 13 });
+    await store.close();
+    const copy = await openDatabase(file('backup.db'));
+    expect(copy.reads.get(`SELECT max(name) AS name FROM device WHERE name LIKE '%moment%'`)).toEqual({
+      name: 'committed a moment ago',
+    });
+    expect(examineFile(copy.reads).filter(({ well }) => !well)).toEqual([]);
+    await copy.close();
+  });
+
+  it('gives a backup to nobody but its owner', () => {
+    backUp(file('edge.db'), file('backup.db'));
+    expect(statSync(file('backup.db')).mode & 0o777).toBe(0o600);
+  });
+
+  it('refuses to call a copy of a damaged file a backup, and leaves none', () => {
+    damageFifthDevice();
+    expect(() => backUp(file('edge.db'), file('backup.db'))).toThrow(/damaged: chain of epoch 1 .*breaks at line 6/);
+    expect(readdirSync(fixture.folder).filter((name) => name.startsWith('backup'))).toEqual([]);
+  });
+
+  it('refuses to restore under a running edge', async () => {
+    backUp(file('edge.db'), file('backup.db'));
+    const store = await fixture.open();
+    await expect(restore(file('edge.db'), file('backup.db'))).rejects.toThrow('another edge is running');
     await store.close();
   });
 
-  it('never writes a backup over another file', async () => {
-    await backUp(file('edge.db'), file('backup.db'));
-    await expect(backUp(file('edge.db'), file('backup.db'))).rejects.toThrow('exists already');
+  it('never writes a backup over another file', () => {
+    backUp(file('edge.db'), file('backup.db'));
+    expect(() => backUp(file('edge.db'), file('backup.db'))).toThrow('exists already');
   });
 
   it('rebuilds a file whose rows were lost, and goes on in the same incarnation', async () => {

@@ -1,21 +1,78 @@
-import { closeSync, copyFileSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { BadInput, EnvironmentFailure } from '@branchline/http/exit.js';
+import BetterSqlite3 from 'better-sqlite3';
 import { lockFolder, openLocked, type EdgeDatabase } from './database.js';
+import { examineFile } from './doctor.js';
+import { readHead } from './journal.js';
 import { rebuild, type RebuildParts, type Rebuilt } from './rebuild.js';
+import { Connection } from './tx.js';
 
-/** Writes a whole copy of the file. The edge must be stopped: the lock says so. */
-export async function backUp(databaseFile: string, to: string): Promise<void> {
+const BUSY_MS_MAX = 10_000;
+
+export type BackedUp = { seq: number; bytes: number };
+
+/**
+ * Writes a whole copy of the file as of one moment, and proves the copy before it bears its name. A running edge sells on:
+ * this reads through a connection of its own, and only checkpoints wait for it. (SQLite's page-by-page backup, from
+ * outside the writer's connection, begins again with each commit and never ended on a busy file.)
+ *
+ * @throws BadInput when `to` exists; EnvironmentFailure with what the disk said, or with what is wrong with the copy
+ */
+export function backUp(databaseFile: string, to: string): BackedUp {
   if (existsSync(to)) throw new BadInput(`${to} exists already`);
-  await whileLocked(databaseFile, async () => {
-    const database = await openExisting(databaseFile);
-    try {
-      await database.connection.database.backup(to);
-      syncFile(to);
-    } finally {
-      await database.close();
+  if (!existsSync(databaseFile)) throw new EnvironmentFailure(`there is no ${databaseFile}`);
+  const part = `${to}.part`;
+  try {
+    removeFile(part);
+    // Made here, for its mode: what a store sold is not for everybody.
+    writeFileSync(part, '', { mode: 0o600, flag: 'wx' });
+    copyInto(databaseFile, part);
+    const seq = proveCopy(part);
+    syncFile(part);
+    renameSync(part, to);
+    syncFile(dirname(to));
+    return { seq, bytes: statSync(to).size };
+  } catch (error) {
+    removeFile(part);
+    if (error instanceof EnvironmentFailure) throw error;
+    throw new EnvironmentFailure(`no backup of ${databaseFile}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function copyInto(databaseFile: string, to: string): void {
+  const source = new BetterSqlite3(databaseFile, { readonly: true, fileMustExist: true, timeout: BUSY_MS_MAX });
+  try {
+    source.prepare('VACUUM INTO ?').run(to);
+  } finally {
+    source.close();
+  }
+}
+
+/** @returns the last line's number */
+function proveCopy(file: string): number {
+  const copy = new BetterSqlite3(file, { readonly: true, fileMustExist: true });
+  try {
+    const reads = new Connection(copy);
+    const wrong = examineFile(reads).filter(({ well }) => !well);
+    if (wrong.length > 0) {
+      const reasons = wrong.map(({ what, detail }) => `${what}: ${detail}`).join('; ');
+      throw new EnvironmentFailure(`no backup, the file itself is damaged: ${reasons}`);
     }
-  });
+    return readHead(reads)?.seq ?? 0;
+  } finally {
+    copy.close();
+  }
 }
 
 /**
