@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { removePostgresData, type RunningPostgres, startPostgres } from './postgres.js';
-import { signalProcess, startMarkOf, waitForEnd } from './process-table.js';
+import { commandOf, descendantsOf, signalProcess, startMarkOf, waitForEnd } from './process-table.js';
 
 let folder: string;
 let dataDir: string;
@@ -126,9 +126,10 @@ describe('the parent of an embedded PostgreSQL', () => {
 
   afterEach(() => void parent?.kill('SIGKILL'));
 
-  async function startInAnotherProcess(): Promise<number> {
+  async function startInAnotherProcess(then = ''): Promise<number> {
     const source = `const { startPostgres } = await import(${JSON.stringify(script)});
-      const { pid } = await startPostgres({ dataDir: ${JSON.stringify(dataDir)}, durability: 'throwaway' });
+      const { pid, release } = await startPostgres({ dataDir: ${JSON.stringify(dataDir)}, durability: 'throwaway' });
+      ${then};
       process.on('SIGTERM', () => process.exit(0));
       setInterval(() => undefined, 1000);
       console.log(pid);`;
@@ -143,14 +144,38 @@ describe('the parent of an embedded PostgreSQL', () => {
     expect(await waitForEnd(pid, 10_000)).toBe(true);
   });
 
-  it('that was killed leaves an orphan, which the next start replaces', async () => {
+  it('takes it along when it is killed', async () => {
+    const pid = await startInAnotherProcess();
+    parent?.kill('SIGKILL');
+    expect(await waitForEnd(pid, 10_000)).toBe(true);
+    expect(existsSync(join(dataDir, 'postmaster.pid'))).toBe(false);
+  });
+
+  it('that was killed with all that could watch leaves an orphan, which the next start replaces', async () => {
     const orphan = await startInAnotherProcess();
+    const watchers = descendantsOf(parent?.pid ?? 0).filter((pid) => commandOf(pid)?.startsWith('/bin/sh'));
+    expect(watchers).toHaveLength(1);
+    for (const pid of watchers) signalProcess(pid, 'SIGKILL');
     parent?.kill('SIGKILL');
     await once(parent ?? process, 'exit');
     expect(startMarkOf(orphan)).not.toBeNull();
     const next = await start();
     expect(startMarkOf(orphan)).toBeNull();
     expect(await ask(next.url, 'SELECT 1 AS n')).toEqual([{ n: 1 }]);
+  });
+
+  it('that releases it leaves it running', async () => {
+    const pid = await startInAnotherProcess('release()');
+    const watchers = descendantsOf(parent?.pid ?? 0).filter((each) => each !== pid && startMarkOf(each) !== null);
+    for (const watcher of watchers.filter((each) => commandOf(each)?.startsWith('/bin/sh'))) {
+      expect(await waitForEnd(watcher, 5_000)).toBe(true);
+    }
+    parent?.kill('SIGKILL');
+    await once(parent ?? process, 'exit');
+    expect(startMarkOf(pid)).not.toBeNull();
+    const next = await start();
+    expect(startMarkOf(pid)).toBeNull();
+    expect(startMarkOf(next.pid)).not.toBeNull();
   });
 
   it('that lives keeps its folder to itself', async () => {

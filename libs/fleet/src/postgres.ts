@@ -17,9 +17,10 @@ import { EnvironmentFailure } from '@branchline/http/exit.js';
 import pg from 'pg';
 import { findPostgres, openDataFolder, POSTGRES_ENVIRONMENT, type PostgresBinaries } from './postgres-binaries.js';
 import { assertPortIsFree, freePort } from './ports.js';
+import { PostgresWatcher } from './postgres-watcher.js';
 import { commandOf, signalProcess, startMarkOf, waitForEnd } from './process-table.js';
 
-/** An embedded PostgreSQL for trying and testing: our own child, on 127.0.0.1 only, gone when we are. */
+/** An embedded PostgreSQL for trying and testing: our own child, on 127.0.0.1 only, gone when we are, also when we were killed. */
 export interface RunningPostgres {
   /** The superuser's. */
   url: string;
@@ -220,9 +221,13 @@ async function launch(cluster: Cluster, port: number): Promise<RunningPostgres |
   const spawned = await new Promise<Error | null>((done) => child.once('error', done).once('spawn', () => done(null)));
   if (spawned) return spawned.message;
   const pid = child.pid ?? 0;
+  const watcher = new PostgresWatcher(pid, join(dataDir, 'postmaster.pid'));
   const stopOnExit = () => signalProcess(pid, 'SIGINT');
   process.once('exit', stopOnExit);
-  child.once('exit', () => process.removeListener('exit', stopOnExit));
+  child.once('exit', () => {
+    process.removeListener('exit', stopOnExit);
+    watcher.release();
+  });
   const url = `postgres://${SUPERUSER}:${cluster.password}@127.0.0.1:${port}/postgres`;
   const ready = await waitUntilReady(child, dataDir);
   if (!ready) {
@@ -231,8 +236,15 @@ async function launch(cluster: Cluster, port: number): Promise<RunningPostgres |
   }
   await assertPasswordOpens(url, dataDir, pid);
   child.unref();
-  const release = () => void process.removeListener('exit', stopOnExit);
-  return { url, port, pid, dataDir, logFile, stop: () => stopOwn(pid, dataDir), release };
+  const release = () => {
+    process.removeListener('exit', stopOnExit);
+    watcher.release();
+  };
+  const stop = async () => {
+    await stopOwn(pid, dataDir);
+    await watcher.ended;
+  };
+  return { url, port, pid, dataDir, logFile, stop, release };
 }
 
 async function stopOwn(pid: number, dataDir: string): Promise<void> {

@@ -80,6 +80,42 @@ describe('a supervised program', () => {
   });
 });
 
+describe('when its supervisor is killed', () => {
+  const script = new URL('../dist/processes.js', import.meta.url).href;
+  const exit = new URL('../../http/dist/exit.js', import.meta.url).href;
+
+  /** A supervisor in a process of its own. @returns the pid of the program that it has started */
+  async function superviseElsewhere(more: Partial<Program>): Promise<{ parent: ChildProcess; pid: number }> {
+    const heeding = program(
+      `import { stopWithParent } from ${JSON.stringify(exit)}; ${READY} stopWithParent(); ${STAYS}`,
+    );
+    const source = `const { Supervisor } = await import(${JSON.stringify(script)});
+      const child = await new Supervisor(${JSON.stringify(folder)}).start(${JSON.stringify({ ...heeding, ...more })});
+      console.log(child.pid); ${STAYS}`;
+    const parent = spawn(process.execPath, ['--input-type=module', '-e', source], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const [said] = (await once(parent.stdout, 'data')) as [Buffer];
+    return { parent, pid: Number(said.toString()) };
+  }
+
+  it('a program ends by itself', async () => {
+    const { parent, pid } = await superviseElsewhere({});
+    expect(startMarkOf(pid)).not.toBeNull();
+    parent.kill('SIGKILL');
+    expect(await waitForEnd(pid, 5_000)).toBe(true);
+  });
+
+  it('a program that is to outlive it goes on, until the next supervisor of the folder ends it', async () => {
+    const { parent, pid } = await superviseElsewhere({ outlivesUs: true });
+    parent.kill('SIGKILL');
+    await once(parent, 'exit');
+    expect(await waitForEnd(pid, 300)).toBe(false);
+    expect(await new Supervisor(folder).stopOrphans()).toEqual(['edge 319']);
+    expect(startMarkOf(pid)).toBeNull();
+  });
+});
+
 describe('the table of processes', () => {
   it('knows who is there, who came from whom, and when one has ended', async () => {
     const source = `require('node:child_process').spawn(process.execPath, ['-e', ${JSON.stringify(STAYS)}]); console.log('up'); ${STAYS}`;

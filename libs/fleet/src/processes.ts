@@ -14,6 +14,8 @@ export interface Program {
   env: Record<string, string>;
   /** Standard error is appended to it. */
   logFile: string;
+  /** Goes on when we are gone. Any other ends with us, also when we were killed: it sees its standard input close. */
+  outlivesUs?: boolean;
 }
 
 export interface ReadyLine {
@@ -35,6 +37,8 @@ const KILL_BOUND_MS = 5_000;
 const LOG_TAIL_BYTES = 8_192;
 /** Exit code of our programs for what the machine does not offer; their last line is then meant for the operator. */
 const EXIT_ENVIRONMENT = 3;
+/** `stopWithParent` of our programs heeds it. */
+const STOP_WITH_PARENT = 'BRANCHLINE_STOP_WITH_PARENT';
 
 interface PidEntry {
   name: string;
@@ -44,8 +48,8 @@ interface PidEntry {
 }
 
 /**
- * The programs that one supervisor has started. They are listed in `DIR/pids.json`, so that after a SIGKILL of the supervisor the
- * next one finds and stops them; when the supervisor exits in any other way it takes them along.
+ * The programs that one supervisor has started. When it exits it takes them along; when it is killed they see their standard input
+ * close and stop by themselves. They are listed in `DIR/pids.json`, so that the next supervisor finds and stops whatever is left.
  */
 export class Supervisor {
   private readonly running = new Set<SupervisedProcess>();
@@ -132,9 +136,10 @@ export class SupervisedProcess {
   ) {
     const log = openLog(program.logFile);
     this.logStart = statSync(program.logFile).size;
-    this.child = spawn(process.execPath, program.args, {
-      env: { ...process.env, ...program.env },
-      stdio: ['ignore', 'pipe', log],
+    const { args, env, outlivesUs = false } = program;
+    this.child = spawn(process.execPath, args, {
+      env: { ...process.env, ...env, [STOP_WITH_PARENT]: outlivesUs ? '' : '1' },
+      stdio: [outlivesUs ? 'ignore' : 'pipe', 'pipe', log],
       // A group of its own: Ctrl-C at the terminal reaches the supervisor, which stops the programs in their order.
       detached: true,
     });

@@ -70,11 +70,11 @@ export class Chain {
     return signal ?? `${code}: ${lastLine}`;
   }
 
-  async launchHub(): Promise<void> {
+  async launchHub(outlivesUs = false): Promise<void> {
     const { dataDir, hubPort } = this.options;
     const env = { ...this.hubEnv(), HUB_HOST: '127.0.0.1', HUB_PORT: String(hubPort), LOG_LEVEL: HUB_LOG_LEVEL };
     const logFile = join(dataDir, 'logs', 'hub.log');
-    this.hubProcess = await this.supervisor.start({ name: 'hub', args: [HUB_MAIN], env, logFile });
+    this.hubProcess = await this.supervisor.start({ name: 'hub', args: [HUB_MAIN], env, logFile, outlivesUs });
   }
 
   /** After the hub is up, so that its migrations have run. */
@@ -113,10 +113,13 @@ export class Chain {
     await box.stop();
   }
 
-  /** Hub and edges go on when this process ends. */
+  /** Hub and edges go on when this process ends. They are started again: until here they would have ended with it. */
   async leaveRunning(): Promise<EdgeBox[]> {
     const boxes = [...this.edges.values()];
-    await Promise.all(boxes.map((box) => box.standAlone()));
+    await Promise.all(boxes.map((box) => box.stop()));
+    await this.hub.stop();
+    await this.launchHub(true);
+    await Promise.all(boxes.map((box) => box.standAlone(this.hub.url)));
     this.supervisor.release();
     return boxes;
   }

@@ -28,7 +28,8 @@ const POLL_MS = 50;
 /** One store's box: a real edge process, and the lines to it and from it. */
 export class EdgeBox {
   private process: SupervisedProcess | null = null;
-  private hasLines = true;
+  /** The hub itself, when there are no lines of ours any more. */
+  private aloneWith: string | null = null;
 
   private constructor(
     private readonly options: EdgeBoxOptions,
@@ -61,7 +62,7 @@ export class EdgeBox {
 
   /** What a till is given. */
   get url(): string {
-    return this.hasLines && this.tillLine ? this.tillLine.url : this.running.url;
+    return this.aloneWith === null && this.tillLine ? this.tillLine.url : this.running.url;
   }
 
   get pid(): number {
@@ -82,7 +83,7 @@ export class EdgeBox {
 
   /** Starts the program again on the same data and waits until it is ready to trade. */
   async launch(): Promise<void> {
-    const { supervisor, branch, dataDir, logFile, hubUrl, port, enrolmentCode, env, signal } = this.options;
+    const { supervisor, branch, dataDir, logFile, port, enrolmentCode, env, signal } = this.options;
     const program: Program = {
       name: `edge ${branch}`,
       args: [EDGE_MAIN],
@@ -91,10 +92,11 @@ export class EdgeBox {
         EDGE_DATA: dataDir,
         EDGE_HOST: '127.0.0.1',
         EDGE_PORT: String(port),
-        EDGE_HUB_URL: this.hasLines ? this.hubLine.url : hubUrl,
+        EDGE_HUB_URL: this.aloneWith ?? this.hubLine.url,
         EDGE_ENROLMENT_CODE: enrolmentCode ?? '',
       },
       logFile,
+      outlivesUs: this.aloneWith !== null,
     };
     this.process = await supervisor.start(program);
     await untilReady(this.process, signal);
@@ -108,16 +110,15 @@ export class EdgeBox {
     return signal ?? `${code}: ${lastLine}`;
   }
 
-  /** Starts it again with no lines of ours between it and the hub: they end with this process. */
-  async standAlone(): Promise<void> {
-    await this.stop();
-    this.hasLines = false;
+  /** After `stop`: starts it again to go on when we end, with no lines of ours between it and the hub. */
+  async standAlone(hubUrl: string): Promise<void> {
+    this.aloneWith = hubUrl;
     await this.launch();
   }
 
   async stop(): Promise<void> {
     await this.process?.stop();
-    if (this.hasLines) await Promise.all([this.hubLine.close(), this.tillLine?.close()]);
+    if (this.aloneWith === null) await Promise.all([this.hubLine.close(), this.tillLine?.close()]);
   }
 
   private get running(): SupervisedProcess {
