@@ -1,15 +1,27 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { EnvironmentFailure } from '@branchline/http/exit.js';
 
-/** Gives the work a folder of its own and removes it afterwards. Open to others: as root, PostgreSQL runs as another user. */
-export async function inScratchFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
-  const folder = mkdtempSync(join(tmpdir(), 'branchline-accept-'));
+/**
+ * Gives the work a folder of its own in `parent` and removes it afterwards. Open to others: as root, PostgreSQL runs as
+ * another user. @throws EnvironmentFailure when it cannot be made
+ */
+export async function inScratchFolder<T>(work: (folder: string) => Promise<T>, parent = tmpdir()): Promise<T> {
+  const folder = makeScratchFolder(parent);
   try {
     chmodSync(folder, 0o755);
     return await work(folder);
   } finally {
     rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function makeScratchFolder(parent: string): string {
+  try {
+    return mkdtempSync(join(parent, 'branchline-scratch-'));
+  } catch (error) {
+    throw new EnvironmentFailure(`no folder can be made in ${parent}: ${(error as Error).message}`);
   }
 }
 

@@ -1,0 +1,5 @@
+import type { Bench } from './bench.js';
+import { edgeBench } from './edge/edge-bench.js';
+
+/** Every bench there is, by the name that `npm run bench` takes. */
+export const BENCHES: ReadonlyMap<string, Bench> = new Map([['edge', edgeBench]]);
