@@ -2,6 +2,7 @@ import { EnvironmentFailure } from '@branchline/http/exit.js';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import type { TrialControlPlace } from './console/trial-control.js';
 
 const databaseUrl = z.string({ error: 'expected postgres://…' }).regex(/^postgres(ql)?:\/\//, 'expected postgres://…');
 
@@ -19,6 +20,8 @@ const environment = z.object({
     .min(1, 'expected a folder outside the database'),
   HUB_TLS_CERT: z.string().min(1).optional(),
   HUB_TLS_KEY: z.string().min(1).optional(),
+  HUB_TRIAL_CONTROL_URL: z.string().refine(isLoopbackHttp, 'expected http:// on a loopback address').optional(),
+  HUB_TRIAL_CONTROL_TOKEN: z.string().min(16, 'expected 16 characters or more').optional(),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'log', 'debug', 'verbose']).default('log'),
 });
 
@@ -30,6 +33,8 @@ export type HubConfig = {
   secretsDir: string;
   https?: { cert: Buffer; key: Buffer };
   logLevel: string;
+  /** Set by the program that runs a trial chain, by nobody else. */
+  trial?: TrialControlPlace;
 };
 
 /**
@@ -52,6 +57,7 @@ export function readConfig(env: NodeJS.ProcessEnv): HubConfig {
     secretsDir: found.HUB_SECRETS_DIR,
     https,
     logLevel: found.LOG_LEVEL,
+    trial: trialOf(found.HUB_TRIAL_CONTROL_URL, found.HUB_TRIAL_CONTROL_TOKEN),
   };
 }
 
@@ -74,6 +80,13 @@ function readTls(cert: string | undefined, key: string | undefined): HubConfig['
   return { cert: readFileOf('HUB_TLS_CERT', cert), key: readFileOf('HUB_TLS_KEY', key) };
 }
 
+function trialOf(url: string | undefined, token: string | undefined): HubConfig['trial'] {
+  if (url === undefined && token === undefined) return undefined;
+  if (url === undefined || token === undefined)
+    throw new EnvironmentFailure('HUB_TRIAL_CONTROL_URL and HUB_TRIAL_CONTROL_TOKEN belong together');
+  return { url, token };
+}
+
 function readFileOf(variable: string, path: string): Buffer {
   try {
     return readFileSync(path);
@@ -84,4 +97,11 @@ function readFileOf(variable: string, path: string): Buffer {
 
 function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}
+
+/** Its token opens the stores of the trial: it goes to this machine and nowhere else. */
+function isLoopbackHttp(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname } = new URL(text);
+  return protocol === 'http:' && isLoopback(hostname.replace(/^\[(.*)\]$/, '$1'));
 }

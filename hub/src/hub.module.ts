@@ -6,6 +6,7 @@ import { HealthModule } from '@branchline/http/health.js';
 import { MetricsModule } from '@branchline/http/metrics.js';
 import { BranchesModule } from './branches/branches.module.js';
 import { CatalogueModule } from './catalogue/catalogue.module.js';
+import { ConsoleModule } from './console/console.module.js';
 import { readiness } from './database/readiness.js';
 import { Database } from './database/unit-of-work.js';
 import { FeedModule } from './feed/feed.module.js';
@@ -32,6 +33,7 @@ export class HubModule {
         SyncModule,
         ReportsModule,
         FleetModule,
+        ConsoleModule,
         HealthModule.forRoot({ inject: [Database], useFactory: readiness }),
       ],
       providers: [

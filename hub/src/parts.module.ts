@@ -1,7 +1,8 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { PasswordHasher } from '@branchline/access/password.js';
+import { TrialControl } from './console/trial-control.js';
 import { Database } from './database/unit-of-work.js';
-import { CLOCK, NEW_ID, RANDOM_BYTES, type HubParts } from './providers.js';
+import { CLOCK, NEW_ID, RANDOM_BYTES, TRIAL_CONTROL, type HubParts } from './providers.js';
 import { HubSecrets } from './secrets.js';
 
 /** The parts, visible to every module. */
@@ -15,6 +16,7 @@ export class PartsModule {
       { provide: CLOCK, useValue: parts.clock },
       { provide: NEW_ID, useValue: parts.newId },
       { provide: RANDOM_BYTES, useValue: parts.randomBytes },
+      { provide: TRIAL_CONTROL, useValue: parts.trial ? new TrialControl(parts.trial) : null },
     ];
     return { module: PartsModule, global: true, providers, exports: providers };
   }

@@ -2,6 +2,7 @@ import type { Clock } from '@branchline/domain/clock.js';
 import type { NewId } from '@branchline/domain/uuid.js';
 import type { Authenticator } from '@branchline/access/principal.js';
 import type { PasswordHasher } from '@branchline/access/password.js';
+import type { TrialControlPlace } from './console/trial-control.js';
 import type { Database } from './database/unit-of-work.js';
 import type { HubSecrets } from './secrets.js';
 
@@ -14,12 +15,16 @@ export type HubParts = {
   /** Cryptographic chance. */
   randomBytes: (bytes: number) => Buffer;
   passwords: PasswordHasher;
+  /** Where a trial chain is controlled; absent: this is no trial. */
+  trial?: TrialControlPlace;
 };
 
 /** For what is no class: `@Inject(CLOCK) clock: Clock`. `Database`, `HubSecrets` and `PasswordHasher` are injected by their class. */
 export const CLOCK = Symbol('clock');
 export const NEW_ID = Symbol('new id');
 export const RANDOM_BYTES = Symbol('random bytes');
+/** `TrialControl | null`. */
+export const TRIAL_CONTROL = Symbol('trial control');
 
 /** How a box proves itself: provided by the module of sync, handed to the guard. */
 export const BOX_AUTHENTICATOR = Symbol('box authenticator');

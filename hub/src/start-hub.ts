@@ -40,6 +40,7 @@ export async function startHub(config: HubConfig, clock: Clock, logger?: LoggerS
       newId: v7,
       randomBytes,
       passwords: new PasswordHasher(),
+      trial: config.trial,
     });
     const app = await createHttpApp(module, {
       name: 'Branchline hub',

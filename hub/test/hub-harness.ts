@@ -9,6 +9,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { v7 } from 'uuid';
+import type { HubConfig } from '../src/config.js';
 import { openDataSource } from '../src/database/database.js';
 import { migrate } from '../src/database/migrate.js';
 import type { Database } from '../src/database/unit-of-work.js';
@@ -43,7 +44,10 @@ export type HubHarness = {
 };
 
 /** The whole hub in this process, on a port of its own and a fresh database. */
-export async function startHubHarness(clock: Clock = systemClock): Promise<HubHarness> {
+export async function startHubHarness(
+  clock: Clock = systemClock,
+  other: Pick<HubConfig, 'trial'> = {},
+): Promise<HubHarness> {
   const template = await prepareTemplate('branchline_hub_migrated', migrateTemplate);
   const testDatabase = await createTestDatabase(template);
   const folder = mkdtempSync(join(tmpdir(), 'branchline-hub-'));
@@ -53,6 +57,7 @@ export async function startHubHarness(clock: Clock = systemClock): Promise<HubHa
     port: 0,
     secretsDir: join(folder, 'secrets'),
     logLevel: 'fatal',
+    ...other,
   };
   const hub = await startHub(config, clock, createLogger('hub', process.env['LOG_LEVEL'] ?? 'fatal'));
   const signIn = (email: string, password: string) => signInAt(hub.url, email, password);

@@ -91,6 +91,10 @@ export class TestBox implements BoxOfJournal {
     };
     return apiAtSync(this.url).post('/sync/v1/hello', body, { headers: { authorization: `Bearer ${this.token}` } });
   }
+
+  feed(scope: string): Promise<AxiosResponse> {
+    return apiAtSync(this.url).get(`/sync/v1/feed/${scope}`, { headers: { authorization: `Bearer ${this.token}` } });
+  }
 }
 
 export async function tokenOf(url: string, box: string, keys: BoxKeys): Promise<string> {

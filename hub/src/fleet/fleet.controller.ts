@@ -8,6 +8,7 @@ import { query } from '@branchline/http/schema.js';
 import { z } from 'zod';
 import { branchesOf } from '../branches/find-branch.js';
 import { Database } from '../database/unit-of-work.js';
+import { Contacts } from '../sync/contacts.js';
 import { listFleet, type FleetItem } from './list-fleet.js';
 
 const fleetQuery = z.strictObject(pageQuery);
@@ -16,7 +17,10 @@ const fleetQuery = z.strictObject(pageQuery);
 @ApiBearerAuth()
 @Controller('v1/fleet')
 export class FleetController {
-  constructor(private readonly database: Database) {}
+  constructor(
+    private readonly database: Database,
+    private readonly contacts: Contacts,
+  ) {}
 
   @Get()
   @Allow({ by: 'person', ability: 'fleet.read' })
@@ -27,7 +31,7 @@ export class FleetController {
     const [afterCode] = page.after === undefined ? [''] : decodeCursor(z.tuple([code]), page.after);
     return this.database.transaction(
       who.tenantId,
-      async (tx) => listFleet(tx, await branchesOf(tx, who, 'fleet.read', afterCode), page.limit),
+      async (tx) => listFleet(tx, await branchesOf(tx, who, 'fleet.read', afterCode), page.limit, this.contacts),
       {
         isolation: 'REPEATABLE READ',
       },

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
+import { SyncModule } from '../sync/sync.module.js';
 import { FleetController } from './fleet.controller.js';
 
-@Module({ controllers: [FleetController] })
+@Module({ imports: [SyncModule], controllers: [FleetController] })
 export class FleetModule {}

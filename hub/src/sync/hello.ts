@@ -50,10 +50,13 @@ export async function hello(
 }
 
 /** Not in the way of a push, and a push not in its way: the box's row is locked by nobody for longer than this. */
-async function noteContact(tx: Tx, boxId: string, { version, contract }: HelloRequest, nowMs: number): Promise<void> {
+async function noteContact(tx: Tx, boxId: string, request: HelloRequest, nowMs: number): Promise<void> {
+  const version = request.version.toWellFormed().replaceAll('\0', '');
+  const newest = request.incarnations.at(-1);
+  const told = newest ? { incarnation: newest.incarnation, seq: newest.seq } : {};
   await tx.execute(
-    'UPDATE box SET last_contact_at = to_timestamp($2::bigint / 1000.0), version = $3, contract = $4 WHERE id = $1',
-    [boxId, nowMs, version.toWellFormed().replaceAll('\0', ''), Math.min(contract, 2_147_483_647)],
+    'UPDATE box SET last_contact_at = to_timestamp($2::bigint / 1000.0), version = $3, contract = $4, told = $5 WHERE id = $1',
+    [boxId, nowMs, version, Math.min(request.contract, 2_147_483_647), JSON.stringify(told)],
   );
 }
 

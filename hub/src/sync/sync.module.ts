@@ -7,6 +7,7 @@ import { Database } from '../database/unit-of-work.js';
 import { BOX_AUTHENTICATOR, CLOCK, NEW_ID, RANDOM_BYTES } from '../providers.js';
 import { HubSecrets } from '../secrets.js';
 import { BoxTokens } from './box-tokens.js';
+import { Contacts } from './contacts.js';
 import { FailureThrottle } from './failure-throttle.js';
 import { IngestMetrics } from './ingest-metrics.js';
 import { Nonces } from './nonces.js';
@@ -40,11 +41,13 @@ import { WorkListController } from './work-list.controller.js';
     },
     {
       provide: BOX_AUTHENTICATOR,
-      inject: [BoxTokens, Database],
-      useFactory: (tokens: BoxTokens, database: Database) => tokens.authenticator(database),
+      inject: [BoxTokens, Database, Contacts],
+      useFactory: (tokens: BoxTokens, database: Database, contacts: Contacts) =>
+        contacts.hearing(tokens.authenticator(database)),
     },
+    { provide: Contacts, inject: [CLOCK], useFactory: (clock: Clock) => new Contacts(clock) },
   ],
-  exports: [BOX_AUTHENTICATOR],
+  exports: [BOX_AUTHENTICATOR, Contacts],
 })
 export class SyncModule {}
 

@@ -37,6 +37,10 @@ export const PROBLEMS = {
   'storage-failed': { status: 503, title: 'The disk failed; nothing was recorded.' },
   internal: { status: 500, title: 'Something went wrong here.' },
 
+  // A chain on trial
+  'no-trial': { status: 404, title: 'This head office runs no trial.' },
+  'trial-away': { status: 503, title: 'The program that runs the trial does not answer.' },
+
   // Selling and cash
   'shift-open': { status: 409, title: 'A shift is open.' },
   'shift-closed': { status: 409, title: 'The shift is closed.' },

@@ -1,0 +1,162 @@
+import { abilityFor } from '@branchline/access/ability.js';
+import type { PrincipalOf } from '@branchline/access/principal.js';
+import { businessDate } from '@branchline/domain/business-date.js';
+import type { BranchRow } from '../branches/branch.row.js';
+import { branchesOf, placeOf } from '../branches/find-branch.js';
+import type { Tx } from '../database/unit-of-work.js';
+import { listFleet, type FleetItem } from '../fleet/list-fleet.js';
+import { completenessOf, type Completeness } from '../reports/completeness.js';
+import type { Contacts } from '../sync/contacts.js';
+
+/** More than one page of a screen; the totals are of all. */
+export const BRANCHES_SHOWN_MAX = 200;
+/** Two and a half polls of an edge as it comes: less would call a line down that only waits for its next poll. */
+export const SILENT_MS_MAX = 75_000;
+
+type HourOfDay = { hour: number; baskets: number; totalMinor: number };
+type FromFleet = Pick<FleetItem, 'branch' | 'name' | 'headHash' | 'lastContactAt' | 'missing' | 'quarantined'>;
+
+/** One branch on its own business date: what it sold as far as head office knows, and how far that is. */
+export type BranchToday = FromFleet &
+  Pick<Completeness, 'complete' | 'final' | 'knownTo'> & {
+    region: string;
+    timeZone: string;
+    currency: string;
+    businessDate: string;
+    /** `silent`: not heard for longer than a box is between two polls; `never`: no box has called yet. */
+    line: 'heard' | 'silent' | 'never';
+    baskets: number;
+    totalMinor: number;
+    /** By the clock of the branch; hours in which nothing was sold are left out. */
+    hours: HourOfDay[];
+    mayVerify: boolean;
+  };
+
+export type ChainToday = {
+  asOf: string;
+  tenant: string;
+  branches: BranchToday[];
+  /** Branches beyond those shown. */
+  more: number;
+  /** Of all branches, each on its own date; amounts of two currencies are never added. */
+  totals: { currency: string; baskets: number; totalMinor: number }[];
+};
+
+type Parts = { contacts: Contacts; nowMs: number };
+
+/** The chain at a glance, light enough to be asked every second or two: rollups of one day and the newest line of each branch. */
+export async function chainToday(tx: Tx, who: PrincipalOf<'person'>, { contacts, nowMs }: Parts): Promise<ChainToday> {
+  const all = await branchesOf(tx, who, 'report.read');
+  const dated = all.map((branch) => ({
+    branch,
+    date: businessDate(nowMs, branch.timeZone, branch.cutOffMinutes),
+  }));
+  const shown = dated.slice(0, BRANCHES_SHOWN_MAX);
+  const fleet = await listFleet(
+    tx,
+    shown.map(({ branch }) => branch),
+    BRANCHES_SHOWN_MAX,
+    contacts,
+  );
+  const fleetOf = new Map(fleet.items.map((item) => [item.branch, item]));
+  const completenessOfBranch = await completenessByDate(tx, shown);
+  const hours = await hoursOf(tx, shown);
+  const { can } = abilityFor(who.grants);
+  return {
+    asOf: new Date(nowMs).toISOString(),
+    tenant: (await tx.one<{ name: string }>('SELECT name FROM tenant')).name,
+    branches: shown.map(({ branch, date }) =>
+      branchToday(branch, date, {
+        fleet: present(fleetOf, branch.code),
+        completeness: present(completenessOfBranch, branch.code),
+        hours: hours.get(branch.id) ?? [],
+        mayVerify: can('fleet.verify', placeOf(branch)),
+        nowMs,
+      }),
+    ),
+    more: dated.length - shown.length,
+    totals: await totalsOf(tx, dated),
+  };
+}
+
+type Dated = { branch: BranchRow; date: string };
+type Found = { fleet: FleetItem; completeness: Completeness; hours: HourOfDay[]; mayVerify: boolean; nowMs: number };
+
+function branchToday(branch: BranchRow, date: string, found: Found): BranchToday {
+  const { fleet, completeness, hours, mayVerify, nowMs } = found;
+  const { complete, final, knownTo } = completeness;
+  const { code, name, region, timeZone, currency } = branch;
+  const { headHash, lastContactAt, missing, quarantined } = fleet;
+  return {
+    branch: code,
+    name,
+    region,
+    timeZone,
+    currency,
+    businessDate: date,
+    line: lineOf(lastContactAt, nowMs),
+    lastContactAt,
+    baskets: hours.reduce((sum, { baskets }) => sum + baskets, 0),
+    totalMinor: hours.reduce((sum, { totalMinor }) => sum + totalMinor, 0),
+    hours,
+    complete,
+    final,
+    knownTo,
+    headHash,
+    missing,
+    quarantined,
+    mayVerify,
+  };
+}
+
+function lineOf(lastContactAt: string | null, nowMs: number): BranchToday['line'] {
+  if (lastContactAt === null) return 'never';
+  return nowMs - Date.parse(lastContactAt) > SILENT_MS_MAX ? 'silent' : 'heard';
+}
+
+function present<T>(map: ReadonlyMap<string, T>, code: string): T {
+  const found = map.get(code);
+  if (found === undefined) throw new Error(`branch ${code} was read and then not found in one snapshot`);
+  return found;
+}
+
+/** Branches of one chain are on two business dates at most hours of the day, on three at the most. */
+async function completenessByDate(tx: Tx, dated: readonly Dated[]): Promise<Map<string, Completeness>> {
+  const found = new Map<string, Completeness>();
+  for (const date of new Set(dated.map((each) => each.date))) {
+    const ids = dated.filter((each) => each.date === date).map(({ branch }) => branch.id);
+    for (const item of await completenessOf(tx, ids, date)) found.set(item.branch, item);
+  }
+  return found;
+}
+
+async function hoursOf(tx: Tx, dated: readonly Dated[]): Promise<Map<string, HourOfDay[]>> {
+  const rows = await tx.query<HourOfDay & { branchId: string }>(HOURS, idsAndDates(dated));
+  const found = new Map<string, HourOfDay[]>();
+  for (const { branchId, ...hour } of rows) {
+    const hours = found.get(branchId);
+    if (hours) hours.push(hour);
+    else found.set(branchId, [hour]);
+  }
+  return found;
+}
+
+async function totalsOf(tx: Tx, dated: readonly Dated[]): Promise<ChainToday['totals']> {
+  return tx.query(TOTALS, idsAndDates(dated));
+}
+
+function idsAndDates(dated: readonly Dated[]): [string[], string[]] {
+  return [dated.map(({ branch }) => branch.id), dated.map(({ date }) => date)];
+}
+
+const TODAY = `FROM unnest($1::uuid[], $2::date[]) AS today (branch_id, business_date)
+  JOIN sales_by_hour r ON r.branch_id = today.branch_id AND r.business_date = today.business_date`;
+
+/** A branch trades in one currency; on the day it is given another one, what was sold in the old one is in the totals. */
+const HOURS = `
+SELECT r.branch_id AS "branchId", r.hour, r.baskets, r.total_minor AS "totalMinor"
+  ${TODAY} JOIN branch b ON b.id = r.branch_id AND b.currency = r.currency ORDER BY r.branch_id, r.hour`;
+
+const TOTALS = `
+SELECT r.currency, sum(r.baskets)::bigint AS baskets, sum(r.total_minor)::bigint AS "totalMinor"
+  ${TODAY} GROUP BY r.currency ORDER BY r.currency`;

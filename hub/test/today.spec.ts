@@ -1,0 +1,106 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { ManualClock } from '@branchline/domain/clock.js';
+import { FakeStore } from './fake-trial.js';
+import { createBranch, createPlaces, startHubHarness, type HubHarness } from './hub-harness.js';
+
+/** 14:03:11 in Johannesburg. */
+const clock = new ManualClock(Date.UTC(2026, 10, 20, 12, 3, 11));
+let harness: HubHarness;
+
+beforeAll(async () => {
+  harness = await startHubHarness(clock);
+  await createPlaces(harness.admin.api);
+  for (const code of ['B001', 'B002']) await createBranch(harness.admin.api, code);
+  await createBranch(harness.admin.api, 'B003', { timeZone: 'Pacific/Auckland' });
+});
+afterAll(() => harness.close());
+
+const openStore = (branch: string) => FakeStore.open(harness.url, harness.admin.api, branch, () => clock.now());
+async function today(): Promise<Record<string, unknown> & { branches: Record<string, unknown>[] }> {
+  const { status, data } = await harness.admin.api.get('/v1/today');
+  if (status !== 200) throw new Error(`today: ${status} ${JSON.stringify(data)}`);
+  return data;
+}
+const branchToday = async (code: string) => (await today()).branches.find(({ branch }) => branch === code);
+
+describe('the chain today', () => {
+  it('has each branch on its own business date, with its own hours, and no sale of another day', async () => {
+    const store = await openStore('B001');
+    await store.sell({ lines: [{ priceMinor: 1000 }] });
+    await store.sell({ lines: [{ priceMinor: 500 }], soldAtMs: clock.now() - 3_600_000 });
+    await store.sell({ businessDate: '2026-11-19' });
+    expect(await today()).toMatchObject({
+      asOf: '2026-11-20T12:03:11.000Z',
+      tenant: 'Tenant ACME',
+      more: 0,
+      totals: [{ currency: 'ZAR', baskets: 2, totalMinor: 1500 }],
+      branches: [
+        {
+          branch: 'B001',
+          businessDate: '2026-11-20',
+          baskets: 2,
+          totalMinor: 1500,
+          hours: [
+            { hour: 13, baskets: 1, totalMinor: 500 },
+            { hour: 14, baskets: 1, totalMinor: 1000 },
+          ],
+          line: 'heard',
+          complete: false,
+          final: false,
+          knownTo: { seq: 4 },
+          quarantined: 0,
+          mayVerify: true,
+        },
+        { branch: 'B002', baskets: 0, line: 'never', knownTo: null, lastContactAt: null, missing: null },
+        { branch: 'B003', businessDate: '2026-11-20' },
+      ],
+    });
+    // In Auckland the 21st has begun at 04:00 of its own clock: 15:00 UTC of the 20th.
+    clock.advance(3 * 3_600_000);
+    expect((await today()).branches.map(({ businessDate }) => businessDate)).toEqual([
+      '2026-11-20',
+      '2026-11-20',
+      '2026-11-21',
+    ]);
+  });
+
+  it('says what a box told of and did not send, what waits in quarantine, and that a day is sealed', async () => {
+    const store = await openStore('B002');
+    await store.sell();
+    await store.order('cut');
+    await store.sell();
+    await store.sell();
+    expect(await branchToday('B002')).toMatchObject({ missing: 0, knownTo: { seq: 2 } });
+    await store.hello();
+    expect(await branchToday('B002')).toMatchObject({ missing: 2, knownTo: { seq: 2 } });
+    await store.order('restore');
+    await store.poison();
+    expect(await branchToday('B002')).toMatchObject({ missing: 0, quarantined: 1, complete: false });
+    await store.seal();
+    expect(await branchToday('B002')).toMatchObject({ complete: true, final: false });
+  });
+
+  it('calls a line silent only when a box was not heard for longer than it is between two polls', async () => {
+    const store = await openStore('B003');
+    await store.hello();
+    clock.advance(75_000);
+    expect(await branchToday('B003')).toMatchObject({ line: 'heard' });
+    clock.advance(1);
+    expect(await branchToday('B003')).toMatchObject({ line: 'silent' });
+    // A poll of the feed writes nothing, and is heard.
+    expect((await store.poll()).status).toBe(200);
+    const heardAt = new Date(clock.now()).toISOString();
+    expect(await branchToday('B003')).toMatchObject({ line: 'heard', lastContactAt: heardAt });
+    const fleet = await harness.admin.api.get('/v1/fleet');
+    expect(fleet.data.items[2]).toMatchObject({ branch: 'B003', lastContactAt: heardAt });
+  });
+
+  it('shows a person no more than his branches', async () => {
+    const grants = [{ role: 'analyst', scope: 'branch', id: 'B001' }];
+    const { data } = await harness.admin.api.post('/v1/people', { email: 'one@acme.example', name: 'One', grants });
+    const { api } = await harness.signIn('one@acme.example', data.password);
+    const answer = await api.get('/v1/today');
+    expect(answer.data.branches).toMatchObject([{ branch: 'B001', mayVerify: false }]);
+    expect(answer.data.totals).toEqual([{ currency: 'ZAR', baskets: 2, totalMinor: 1500 }]);
+  });
+});
