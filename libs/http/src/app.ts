@@ -23,6 +23,11 @@ export type HttpAppOptions = {
   /** Other content types that routes take as a Buffer, each with its own limit: `{ 'text/csv': 50_000_000 }`. */
   rawBodyBytesMax?: Readonly<Record<string, number>>;
   https?: { cert: string | Buffer; key: string | Buffer };
+  /**
+   * Whether browsers are to take nothing but TLS from this name for a year (default: with `https`). Not where the authority
+   * is our own: its renewal would then shut people out of the page, on another port, that shows how to trust the new one.
+   */
+  strictTransport?: boolean;
   logger?: LoggerService;
 };
 
@@ -98,7 +103,7 @@ class ClosingAdapter extends FastifyAdapter {
   private closing = false;
   private readonly unused = new Set<Socket>();
 
-  constructor({ https, bodyBytesMax }: HttpAppOptions) {
+  constructor({ https, bodyBytesMax, strictTransport = https !== undefined }: HttpAppOptions) {
     super({
       ...(https && { https }),
       bodyLimit: bodyBytesMax,
@@ -109,7 +114,7 @@ class ClosingAdapter extends FastifyAdapter {
       genReqId: () => randomUUID(),
       // The router refuses a malformed URL before any hook or filter runs.
       frameworkErrors: (_error: Error, request: FastifyRequest, reply: FastifyReply) => {
-        secure(request, reply, https !== undefined);
+        secure(request, reply, strictTransport);
         sendProblem(reply, problem('bad-request', 'The address of the request is malformed.'));
       },
     });
@@ -119,7 +124,7 @@ class ClosingAdapter extends FastifyAdapter {
     });
     this.getInstance().addHook('onRequest', (request, reply, done) => {
       this.unused.delete(request.raw.socket);
-      secure(request, reply, https !== undefined);
+      secure(request, reply, strictTransport);
       // Clients name a type for the body they do not send (axios: a form); there is nothing to refuse.
       if (request.headers['content-length'] === '0') delete request.headers['content-type'];
       if (!this.closing) return done();
@@ -154,13 +159,13 @@ const CSP_API = "default-src 'none'; frame-ancestors 'none'";
 const CSP_DOCS =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'";
 
-function secure(request: FastifyRequest, reply: FastifyReply, isHttps: boolean): void {
+function secure(request: FastifyRequest, reply: FastifyReply, strictTransport: boolean): void {
   reply.header('x-content-type-options', 'nosniff');
   reply.header('referrer-policy', 'no-referrer');
   reply.header('cross-origin-resource-policy', 'same-origin');
   reply.header('content-security-policy', DOCS.test(request.url) ? CSP_DOCS : CSP_API);
   reply.header('cache-control', 'no-store');
-  if (isHttps) reply.header('strict-transport-security', 'max-age=31536000');
+  if (strictTransport) reply.header('strict-transport-security', 'max-age=31536000');
 }
 
 /** JSON, and what the program names; anything else is 415, forms too: a foreign page can send those unasked. */
