@@ -1,8 +1,9 @@
 import { createPrivateKey, generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { EnvironmentFailure } from '@branchline/http/exit.js';
 import { z } from 'zod';
+import { writePrivateFile } from './private-file.js';
 
 /** Who this box is: its place in a branch, given by the hub at enrolment, and its keys. Kept beside the database, not in it. */
 export type BoxIdentity = {
@@ -69,7 +70,7 @@ export function loadBox(dataDir: string): BoxIdentity | null {
   };
 }
 
-/** Whole or not at all: written beside, synced, renamed over, and the folder synced. Readable by the owner alone. */
+/** Whole or not at all; readable by the owner alone. */
 export function saveBox(dataDir: string, box: BoxIdentity): void {
   const text = JSON.stringify({
     ...box,
@@ -78,22 +79,7 @@ export function saveBox(dataDir: string, box: BoxIdentity): void {
     pepper: box.pepper.toString('base64url'),
     tokenSecret: box.tokenSecret.toString('base64url'),
   });
-  const path = join(dataDir, FILE_NAME);
-  const beside = `${path}.new`;
-  const file = openSync(beside, 'w', 0o600);
-  try {
-    writeSync(file, text);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-  renameSync(beside, path);
-  const folder = openSync(dirname(path), 'r');
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
-  }
+  writePrivateFile(join(dataDir, FILE_NAME), text);
 }
 
 function pem(key: KeyObject): string {
