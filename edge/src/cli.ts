@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import { X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { BadInput, EnvironmentFailure, EXIT, runMain } from '@branchline/http/exit.js';
@@ -9,13 +10,17 @@ import { openLocked, lockFolder } from './store/database.js';
 import { examine } from './store/doctor.js';
 import { backUp, rebuildInPlace, restore } from './store/keep.js';
 import { Witness } from './store/witness.js';
+import { loadAuthority, setAuthorityAside } from './trust/trust-files.js';
 
 type Place = { data: string; witness: string | undefined };
 
-/** `npm run edge -- doctor | backup | restore | rebuild`: what an operator does to an edge's file; all but `backup` want it stopped. */
+/**
+ * `npm run edge -- doctor | backup | restore | rebuild | fingerprint | new-authority`: what an operator does to an edge's
+ * files; all but `backup` and `fingerprint` want it stopped.
+ */
 runMain('edge', async () => {
   let exitCode: number = EXIT.well;
-  const program = new Command('edge').description("Looks after an edge's file.").exitOverride();
+  const program = new Command('edge').description("Looks after an edge's files.").exitOverride();
   const command = (usage: string, description: string): Command =>
     program
       .command(usage)
@@ -45,6 +50,19 @@ runMain('edge', async () => {
     process.stdout.write(`lines=${lines} incarnations=${incarnations}\n`);
   });
 
+  command(
+    'fingerprint',
+    "prints the fingerprint of the store's own certificate authority, to compare on a till",
+  ).action((place: Place) => {
+    process.stdout.write(`sha256=${fingerprint(place)}\n`);
+  });
+  command(
+    'new-authority',
+    'sets that authority aside: the next start makes another, which every till has to trust',
+  ).action((place: Place) => {
+    process.stdout.write(`aside=${newAuthority(place)}\n`);
+  });
+
   try {
     await program.parseAsync();
   } catch (error) {
@@ -68,6 +86,24 @@ async function doctor(place: Place): Promise<boolean> {
     } finally {
       await database.close();
     }
+  } finally {
+    unlock();
+  }
+}
+
+/** Reads one file, so it is asked while the edge runs. */
+function fingerprint(place: Place): string {
+  const authority = loadAuthority(resolve(place.data));
+  if (authority === null) throw new EnvironmentFailure(`${place.data} has no certificate authority of its own`);
+  return new X509Certificate(authority.certificate).fingerprint256;
+}
+
+function newAuthority(place: Place): string {
+  const unlock = lockFolder(resolve(place.data));
+  try {
+    const aside = setAuthorityAside(resolve(place.data));
+    if (aside === null) throw new EnvironmentFailure(`${place.data} has no certificate authority of its own`);
+    return aside;
   } finally {
     unlock();
   }

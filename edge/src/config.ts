@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import { EnvironmentFailure } from '@branchline/http/exit.js';
 import { z } from 'zod';
+import { parseNames, type Names } from './trust/names.js';
 
 export const EDGE_CONFIG = Symbol('edge-config');
 
@@ -13,6 +14,12 @@ const environmentSchema = z.object({
   EDGE_ENROLMENT_CODE: z.string().optional(),
   EDGE_TLS_CERT: z.string().optional(),
   EDGE_TLS_KEY: z.string().optional(),
+  /** `auto`: the edge's own certificate, which is also what it takes beyond loopback when none is given. */
+  EDGE_TLS: z.enum(['auto', 'off']).optional(),
+  /** What tills call the edge by, besides what it finds out itself: `till.example.com,10.0.0.5`. */
+  EDGE_TLS_NAMES: z.string().optional(),
+  /** Plain HTTP, for the page that shows how to trust the edge's own certificate; off unless given. */
+  EDGE_TRUST_PORT: z.coerce.number().int().min(0).max(65535).optional(),
   /** Better on another disk than the database. */
   EDGE_WITNESS: z.string().optional(),
   EDGE_POLL_MS: z.coerce.number().int().min(100).max(3_600_000).default(30_000),
@@ -22,6 +29,9 @@ const environmentSchema = z.object({
   EDGE_RETRY_MS_MAX: z.coerce.number().int().min(10).max(3_600_000).default(300_000),
 });
 
+export type EdgeTls =
+  { kind: 'none' } | { kind: 'given'; certFile: string; keyFile: string } | { kind: 'own'; names: Names };
+
 export type EdgeConfig = {
   dataDir: string;
   databaseFile: string;
@@ -30,7 +40,8 @@ export type EdgeConfig = {
   port: number;
   hubUrl: string;
   enrolmentCode: string | undefined;
-  tls: { certFile: string; keyFile: string } | undefined;
+  tls: EdgeTls;
+  trustPort: number | undefined;
   pollMs: number;
   pushLines: number;
   requestTimeoutMs: number;
@@ -49,14 +60,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): EdgeConfig {
     throw new EnvironmentFailure(`${issue?.path.join('.')}: ${issue?.message}`);
   }
   const env = parsed.data;
-  if ((env.EDGE_TLS_CERT === undefined) !== (env.EDGE_TLS_KEY === undefined)) {
-    throw new EnvironmentFailure('EDGE_TLS_CERT and EDGE_TLS_KEY go together');
-  }
-  if (env.EDGE_TLS_CERT === undefined && !LOOPBACK.includes(env.EDGE_HOST)) {
-    throw new EnvironmentFailure(
-      `EDGE_HOST ${env.EDGE_HOST}: without EDGE_TLS_CERT and EDGE_TLS_KEY only loopback is served`,
-    );
-  }
+  const tls = tlsOf(env);
   const dataDir = resolve(env.EDGE_DATA);
   return {
     dataDir,
@@ -66,14 +70,41 @@ export function readConfig(environment: NodeJS.ProcessEnv): EdgeConfig {
     port: env.EDGE_PORT,
     hubUrl: env.EDGE_HUB_URL.replace(/\/+$/, ''),
     enrolmentCode: env.EDGE_ENROLMENT_CODE,
-    tls:
-      env.EDGE_TLS_CERT !== undefined && env.EDGE_TLS_KEY !== undefined
-        ? { certFile: resolve(env.EDGE_TLS_CERT), keyFile: resolve(env.EDGE_TLS_KEY) }
-        : undefined,
+    tls,
+    trustPort: env.EDGE_TRUST_PORT,
     pollMs: env.EDGE_POLL_MS,
     pushLines: env.EDGE_PUSH_LINES,
     requestTimeoutMs: env.EDGE_REQUEST_TIMEOUT_MS,
     retryMsMin: env.EDGE_RETRY_MS_MIN,
     retryMsMax: env.EDGE_RETRY_MS_MAX,
   };
+}
+
+function tlsOf(env: z.output<typeof environmentSchema>): EdgeTls {
+  const { EDGE_TLS_CERT: certFile, EDGE_TLS_KEY: keyFile, EDGE_TLS: mode, EDGE_HOST: host } = env;
+  if ((certFile === undefined) !== (keyFile === undefined)) {
+    throw new EnvironmentFailure('EDGE_TLS_CERT and EDGE_TLS_KEY go together');
+  }
+  const isOwn = certFile === undefined && (mode === 'auto' || (mode === undefined && !LOOPBACK.includes(host)));
+  if (isOwn) return { kind: 'own', names: namesOf(env.EDGE_TLS_NAMES ?? '') };
+  for (const name of ['EDGE_TLS_NAMES', 'EDGE_TRUST_PORT'] as const) {
+    if (env[name] !== undefined)
+      throw new EnvironmentFailure(`${name} is for the edge's own certificate (EDGE_TLS=auto)`);
+  }
+  if (certFile !== undefined && keyFile !== undefined) {
+    if (mode !== undefined) throw new EnvironmentFailure(`EDGE_TLS=${mode} and EDGE_TLS_CERT exclude each other`);
+    return { kind: 'given', certFile: resolve(certFile), keyFile: resolve(keyFile) };
+  }
+  if (!LOOPBACK.includes(host)) {
+    throw new EnvironmentFailure(`EDGE_HOST ${host}: without TLS only loopback is served`);
+  }
+  return { kind: 'none' };
+}
+
+function namesOf(text: string): Names {
+  try {
+    return parseNames(text);
+  } catch (error) {
+    throw new EnvironmentFailure(`EDGE_TLS_NAMES: ${(error as Error).message}`);
+  }
 }

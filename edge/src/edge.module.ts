@@ -17,10 +17,15 @@ import { StockModule } from './stock/stock.module.js';
 import { StoreModule, type StoreModuleParts } from './store/store.module.js';
 import { Store } from './store/store.js';
 import { TillsModule } from './tills/tills.module.js';
+import { SERVED_CERTIFICATE, type ServedCertificate } from './trust/served-certificate.js';
+import { TrustModule } from './trust/trust.module.js';
+
+export type EdgeModuleParts = StoreModuleParts & { certificate: ServedCertificate | null };
 
 @Module({})
 export class EdgeModule {
-  static forRoot(parts: StoreModuleParts): DynamicModule {
+  static forRoot(parts: EdgeModuleParts): DynamicModule {
+    const trust = TrustModule.forRoot(parts.certificate);
     return {
       module: EdgeModule,
       imports: [
@@ -33,7 +38,12 @@ export class EdgeModule {
         SellingModule,
         CashModule,
         ReplicatorModule,
-        HealthModule.forRoot({ inject: [Store, Replicator], useFactory: readiness }),
+        trust,
+        HealthModule.forRoot({
+          imports: [trust],
+          inject: [Store, Replicator, SERVED_CERTIFICATE],
+          useFactory: readiness,
+        }),
       ],
       providers: [
         {
@@ -48,9 +58,10 @@ export class EdgeModule {
 }
 
 /** Ready to trade: the branch's settings have come once. A store without a line is ready all the same. */
-function readiness(store: Store, replicator: Replicator): ReadinessCheck {
+function readiness(store: Store, replicator: Replicator, certificate: ServedCertificate | null): ReadinessCheck {
   return () => ({
     ready: store.reads.get('SELECT 1 FROM branch_setting') !== undefined,
     ...replicationReadiness(store, replicator),
+    certificate: certificate?.figures() ?? null,
   });
 }

@@ -1,7 +1,6 @@
 import 'reflect-metadata';
-import { readFileSync } from 'node:fs';
 import { systemClock } from '@branchline/domain/clock.js';
-import { EnvironmentFailure, runMain, stopWithParent } from '@branchline/http/exit.js';
+import { runMain, stopWithParent } from '@branchline/http/exit.js';
 import { createLogger } from '@branchline/http/log.js';
 import { v7 } from 'uuid';
 import { readConfig } from './config.js';
@@ -18,22 +17,14 @@ runMain('edge', async () => {
     logger,
     clock: systemClock,
     newId: () => v7(),
-    https: config.tls && { cert: readGiven(config.tls.certFile), key: readGiven(config.tls.keyFile) },
     onFatal: (error) => {
       logger.error(`the store cannot write, starting again: ${error.message}`);
       // Answers that are already on their way out may leave; nothing else is worth waiting for.
       setTimeout(() => process.exit(STOPPED_BY_STORAGE), 100);
     },
   });
-  process.stdout.write(`${JSON.stringify({ ready: true, url: edge.url, branch: edge.branch })}\n`);
+  const { url, branch, trustUrl } = edge;
+  process.stdout.write(`${JSON.stringify({ ready: true, url, branch, ...(trustUrl !== null && { trustUrl }) })}\n`);
   stopWithParent();
   return edge;
 });
-
-function readGiven(file: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (error) {
-    throw new EnvironmentFailure(`${file} cannot be read: ${(error as Error).message}`);
-  }
-}

@@ -1,5 +1,8 @@
-import { accessSync, constants, mkdirSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, readFileSync } from 'node:fs';
+import type { Server as HttpsServer } from 'node:https';
+import os from 'node:os';
 import type { LoggerService } from '@nestjs/common';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Clock } from '@branchline/domain/clock.js';
 import { createHttpApp, listen } from '@branchline/http/app.js';
 import { EnvironmentFailure } from '@branchline/http/exit.js';
@@ -10,6 +13,10 @@ import { moveReference } from './move-reference.js';
 import { enrolBox } from './replicator/enrol-box.js';
 import { loadBox, saveBox, type BoxIdentity } from './store/box.js';
 import { Store } from './store/store.js';
+import type { Machine } from './trust/names.js';
+import { OwnCertificate } from './trust/own-certificate.js';
+import { givenCertificate, type ServedCertificate } from './trust/served-certificate.js';
+import { openTrustDoor, type TrustDoor } from './trust/trust-door.js';
 import { EDGE_VERSION } from './version.js';
 
 /** Largest JSON body: a hand-over of 200 finished sales of 50 lines. */
@@ -20,33 +27,46 @@ export type EdgeParts = {
   logger: LoggerService;
   clock: Clock;
   newId: () => string;
-  https?: { cert: Buffer; key: Buffer } | undefined;
+  /** The box's names and addresses; the operating system's unless given. */
+  machine?: Machine;
   onFatal(error: Error): void;
 };
 
-export type RunningEdge = { url: string; branch: string; store: Store; close(): Promise<void> };
+export type RunningEdge = {
+  url: string;
+  /** Of the plain door to the page that shows how to trust the edge; null: it is shut. */
+  trustUrl: string | null;
+  certificate: ServedCertificate | null;
+  branch: string;
+  store: Store;
+  close(): Promise<void>;
+};
 
 /** A whole edge in this process. @throws EnvironmentFailure with one clear line */
 export async function startEdge(parts: EdgeParts): Promise<RunningEdge> {
-  const { config, logger, clock, newId, https, onFatal } = parts;
+  const { config, logger, clock, newId, onFatal } = parts;
   const box = await identityOf(config);
   const alarm = (message: string): void => logger.error(message);
   const store = await Store.open({ config, box, appliers: APPLIERS, moveReference, clock, newId, alarm, onFatal });
   try {
-    const app = await createHttpApp(EdgeModule.forRoot({ config, store, clock, newId }), {
+    const tls = await certificateOf(parts, box);
+    const app = await createHttpApp(EdgeModule.forRoot({ config, store, clock, newId, certificate: tls.certificate }), {
       name: 'Branchline edge',
       version: EDGE_VERSION,
       bodyBytesMax: BODY_BYTES_MAX,
       logger,
-      ...(https && { https }),
+      ...(tls.https && { https: tls.https, strictTransport: tls.own === null }),
     });
     const port = await listen(app, { host: config.host, port: config.port });
-    const scheme = https ? 'https' : 'http';
+    const door = await openDoors(parts, app, port, tls.own, box);
     return {
-      url: `${scheme}://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`,
+      url: urlOf(tls.https ? 'https' : 'http', config.host, port),
+      trustUrl: door && urlOf('http', config.host, door.port),
+      certificate: tls.certificate,
       branch: box.branchCode,
       store,
       close: async () => {
+        await door?.close();
         await app.close();
         await store.close();
       },
@@ -54,6 +74,61 @@ export async function startEdge(parts: EdgeParts): Promise<RunningEdge> {
   } catch (error) {
     await store.close();
     throw error;
+  }
+}
+
+type Tls = {
+  certificate: ServedCertificate | null;
+  own: OwnCertificate | null;
+  https: { cert: string | Buffer; key: string | Buffer } | null;
+};
+
+async function certificateOf({ config, logger, clock, machine = os }: EdgeParts, box: BoxIdentity): Promise<Tls> {
+  const { tls, dataDir } = config;
+  if (tls.kind === 'none') return { certificate: null, own: null, https: null };
+  if (tls.kind === 'given') {
+    const https = { cert: readGiven(tls.certFile), key: readGiven(tls.keyFile) };
+    return { certificate: givenCertificate(tls.certFile, https.cert, clock), own: null, https };
+  }
+  const own = await OwnCertificate.open({
+    dataDir,
+    branchCode: box.branchCode,
+    configured: tls.names,
+    clock,
+    machine,
+    logger,
+  });
+  return { certificate: own, own, https: own.served };
+}
+
+/** Serves renewed certificates from the moment they exist; connections that stand keep theirs. */
+async function openDoors(
+  { config }: EdgeParts,
+  app: NestFastifyApplication,
+  securePort: number,
+  own: OwnCertificate | null,
+  { branchCode }: BoxIdentity,
+): Promise<TrustDoor | null> {
+  if (own === null) return null;
+  own.onRenewed(() => (app.getHttpServer() as HttpsServer).setSecureContext(own.served));
+  if (config.trustPort === undefined) return null;
+  try {
+    return await openTrustDoor({ host: config.host, port: config.trustPort, certificate: own, branchCode, securePort });
+  } catch (error) {
+    await app.close();
+    throw error;
+  }
+}
+
+function urlOf(scheme: 'http' | 'https', host: string, port: number): string {
+  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+function readGiven(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw new EnvironmentFailure(`${file} cannot be read: ${(error as Error).message}`);
   }
 }
 

@@ -55,4 +55,16 @@ export const EDGE_MUTANTS: readonly Mutant[] = [
     edits: [{ file: 'edge/src/store/writer.ts', find: "      connection.run('ROLLBACK TO task');\n", replace: '' }],
     specs: ['edge/src/store/writer.spec.ts'],
   },
+  {
+    name: 'authority-signs-for-anybody',
+    breaks: 'whoever steals a box poses as any site to the tills of its store',
+    edits: [
+      {
+        file: 'edge/src/trust/issue.ts',
+        find: '        new Extension(NAME_CONSTRAINTS_OID, true, nameConstraints(permission)),\n',
+        replace: '',
+      },
+    ],
+    specs: ['edge/src/trust/own-certificate.spec.ts'],
+  },
 ];
