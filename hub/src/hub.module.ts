@@ -16,6 +16,7 @@ import { PeopleModule } from './people/people.module.js';
 import { BOX_AUTHENTICATOR, PERSON_AUTHENTICATOR, type HubParts } from './providers.js';
 import { ReportsModule } from './reports/reports.module.js';
 import { SyncModule } from './sync/sync.module.js';
+import { VerifyModule } from './verify/verify.module.js';
 
 @Module({})
 export class HubModule {
@@ -34,6 +35,7 @@ export class HubModule {
         ReportsModule,
         FleetModule,
         ConsoleModule,
+        VerifyModule,
         HealthModule.forRoot({ inject: [Database], useFactory: readiness }),
       ],
       providers: [

@@ -2,6 +2,7 @@ import type { MigrationInterface } from 'typeorm';
 import { TenantsPeopleCatalogueFeed } from './migrations/000001-tenants-people-catalogue-feed.js';
 import { Facts } from './migrations/000002-facts.js';
 import { SignInLinks } from './migrations/000003-sign-in-links.js';
+import { Proof } from './migrations/000004-proof.js';
 
 /** In order, forward only; each file is plain SQL and never edited once released. */
-export const MIGRATIONS: (new () => MigrationInterface)[] = [TenantsPeopleCatalogueFeed, Facts, SignInLinks];
+export const MIGRATIONS: (new () => MigrationInterface)[] = [TenantsPeopleCatalogueFeed, Facts, SignInLinks, Proof];

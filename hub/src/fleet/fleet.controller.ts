@@ -1,17 +1,18 @@
 import { Controller, Get } from '@nestjs/common';
-import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { PrincipalOf } from '@branchline/access/principal.js';
 import { Allow, CurrentPrincipal } from '@branchline/access/route-access.js';
 import { code } from '@branchline/http/fields.js';
 import { decodeCursor, pageQuery, type Page } from '@branchline/http/pagination.js';
-import { query } from '@branchline/http/schema.js';
+import { openApiOf, query } from '@branchline/http/schema.js';
 import { z } from 'zod';
 import { branchesOf } from '../branches/find-branch.js';
 import { Database } from '../database/unit-of-work.js';
 import { Contacts } from '../sync/contacts.js';
-import { listFleet, type FleetItem } from './list-fleet.js';
+import { fleetItemSchema, listFleet, type FleetItem } from './list-fleet.js';
 
 const fleetQuery = z.strictObject(pageQuery);
+const fleetPage = z.strictObject({ items: z.array(fleetItemSchema), next: z.string().nullable() });
 
 @ApiTags('fleet')
 @ApiBearerAuth()
@@ -24,6 +25,7 @@ export class FleetController {
 
   @Get()
   @Allow({ by: 'person', ability: 'fleet.read' })
+  @ApiOkResponse({ schema: openApiOf(fleetPage) })
   list(
     @CurrentPrincipal('person') who: PrincipalOf<'person'>,
     @query(fleetQuery) page: z.infer<typeof fleetQuery>,

@@ -1,30 +1,48 @@
 import { pageOf, type Page } from '@branchline/http/pagination.js';
+import { z } from 'zod';
 import type { BranchRow } from '../branches/branch.row.js';
 import type { Tx } from '../database/unit-of-work.js';
 import type { Contacts } from '../sync/contacts.js';
+import { lastVerificationSchema, provedToSchema } from '../verify/answer.js';
 
 /** One branch's box as head office last heard of it; nulls for a branch that has none yet. */
-export type FleetItem = {
-  branch: string;
-  name: string;
-  box: string | null;
-  version: string | null;
-  /** The newest history and where it stands here. */
-  incarnation: string | null;
-  epoch: number | null;
-  appliedSeq: number;
-  headHash: string | null;
-  lastContactAt: string | null;
-  lastLineAt: string | null;
-  /** Lines that the box had at its last hello and that are not here yet: what is known to be missing, no more. Null before a hello. */
-  missing: number | null;
-  /** Lines of this branch that wait in quarantine. */
-  quarantined: number;
-  /** The last business date that is sealed here, and with it all earlier ones. */
-  sealedTo: string | null;
-};
+export const fleetItemSchema = z.strictObject({
+  branch: z.string(),
+  name: z.string(),
+  box: z.uuid().nullable(),
+  version: z.string().nullable(),
+  incarnation: z.uuid().nullable().meta({ description: 'the newest history, and where it stands here' }),
+  epoch: z.int().nullable(),
+  appliedSeq: z.int(),
+  headHash: z.string().nullable(),
+  lastContactAt: z.iso.datetime().nullable(),
+  lastLineAt: z.iso.datetime().nullable(),
+  missing: z.int().nullable().meta({
+    description:
+      'lines that the box had at its last hello and that are not here yet: what is known to be missing, no more; null before a hello',
+  }),
+  quarantined: z.int().meta({ description: 'lines of this branch that wait in quarantine' }),
+  sealedTo: z.iso
+    .date()
+    .nullable()
+    .meta({ description: 'the last business date that is sealed here, and with it all earlier ones' }),
+  lastVerification: lastVerificationSchema,
+  provedTo: provedToSchema,
+});
+export type FleetItem = z.infer<typeof fleetItemSchema>;
 
-type Row = Omit<FleetItem, 'lastContactAt' | 'lastLineAt'> & { lastContactAt: Date | null; lastLineAt: Date | null };
+type Row = Omit<FleetItem, 'lastContactAt' | 'lastLineAt' | 'lastVerification' | 'provedTo'> & {
+  lastContactAt: Date | null;
+  lastLineAt: Date | null;
+  verifiedAt: Date | null;
+  verifiedOutcome: 'equal' | 'differs';
+  verifiedSeq: number;
+  provedIncarnation: string | null;
+  provedEpoch: number;
+  provedSeq: number;
+  provedHash: string;
+  provedAt: Date;
+};
 
 /** @param branches in the order of their codes, one more than `limit` when there are more */
 export async function listFleet(
@@ -43,17 +61,33 @@ export async function listFleet(
   );
 }
 
-function shown({ lastContactAt, lastLineAt, ...row }: Row, contacts: Contacts): FleetItem {
+function shown(row: Row, contacts: Contacts): FleetItem {
+  const { lastContactAt, lastLineAt, verifiedAt, verifiedOutcome, verifiedSeq, ...rest } = row;
+  const { provedIncarnation: incarnation, provedEpoch, provedSeq, provedHash, provedAt, ...item } = rest;
   const heardAtMs = row.box === null ? undefined : contacts.lastAtMs(row.box);
   const contactAtMs = Math.max(lastContactAt?.getTime() ?? 0, heardAtMs ?? 0);
   return {
-    ...row,
+    ...item,
     lastContactAt: contactAtMs === 0 ? null : new Date(contactAtMs).toISOString(),
     lastLineAt: lastLineAt?.toISOString() ?? null,
+    lastVerification: verifiedAt && { at: verifiedAt.toISOString(), outcome: verifiedOutcome, seq: verifiedSeq },
+    provedTo:
+      incarnation === null
+        ? null
+        : {
+            incarnation,
+            epoch: provedEpoch,
+            seq: provedSeq,
+            hash: provedHash,
+            at: provedAt.toISOString(),
+          },
   };
 }
 
-/** The box is the one of the newest history; before its first push the one enrolled last. */
+/**
+ * The box is the one of the newest history; before its first push the one enrolled last. Every push is checked and signed
+ * before it is acknowledged, so a head is proved from then on, unless the last verification has found otherwise.
+ */
 const FLEET = `
 SELECT b.code AS branch, b.name, x.id AS box, x.version, newest.incarnation, newest.epoch, coalesce(newest.applied_seq, 0) AS "appliedSeq",
   encode(newest.head_hash, 'hex') AS "headHash", greatest(x.last_contact_at, stream.last_push_at) AS "lastContactAt",
@@ -61,8 +95,15 @@ SELECT b.code AS branch, b.name, x.id AS box, x.version, newest.incarnation, new
   CASE WHEN x.told->>'seq' IS NOT NULL THEN greatest(0, (x.told->>'seq')::bigint
     - CASE WHEN (x.told->>'incarnation')::uuid = newest.incarnation THEN newest.applied_seq ELSE 0 END) END AS missing,
   (SELECT count(*) FROM quarantine q WHERE q.branch_id = b.id AND q.state <> 'mended') AS quarantined,
-  (SELECT max(s.business_date) FROM day_seal s WHERE s.branch_id = b.id) AS "sealedTo"
+  (SELECT max(s.business_date) FROM day_seal s WHERE s.branch_id = b.id) AS "sealedTo",
+  v.at AS "verifiedAt", v.outcome AS "verifiedOutcome", v.seq AS "verifiedSeq",
+  proved.incarnation AS "provedIncarnation", proved.epoch AS "provedEpoch", proved.applied_seq AS "provedSeq",
+  encode(proved.head_hash, 'hex') AS "provedHash", greatest(proved.last_push_at, v.at) AS "provedAt"
 FROM branch b
+LEFT JOIN branch_verification v ON v.branch_id = b.id
+LEFT JOIN LATERAL (SELECT i.* FROM incarnation i
+  WHERE i.branch_id = b.id AND i.head_signature IS NOT NULL AND i.incarnation <> ALL (coalesce(v.unproved, '{}'))
+  ORDER BY i.epoch DESC, i.last_push_at DESC LIMIT 1) proved ON true
 LEFT JOIN LATERAL (SELECT i.* FROM incarnation i WHERE i.branch_id = b.id ORDER BY i.epoch DESC, i.last_push_at DESC LIMIT 1) newest ON true
 LEFT JOIN LATERAL (SELECT box.* FROM box WHERE box.tenant_id = b.tenant_id AND box.branch_id = b.id
   ORDER BY (box.id = newest.box_id) DESC NULLS LAST, box.revoked_at IS NULL DESC, box.enrolled_at DESC LIMIT 1) x ON true

@@ -1,6 +1,12 @@
 import { problem } from '@branchline/http/problem.js';
 import { GENESIS_HASH } from '@branchline/replication/chain.js';
-import { MalformedPush, type PushAnswer, type ReceivedLine, type ReceivedPush } from '@branchline/replication/push.js';
+import {
+  MalformedPush,
+  type PushAnswer,
+  type PushHeader,
+  type ReceivedLine,
+  type ReceivedPush,
+} from '@branchline/replication/push.js';
 import type { NewId } from '@branchline/domain/uuid.js';
 import type { Tx } from '../database/unit-of-work.js';
 import { archiveLines } from './archive.js';
@@ -49,7 +55,7 @@ export async function ingest(
   if (!known) await openIncarnation(tx, header.incarnation, readings[0], context);
   const overlap = appliedSeq + 1 - header.fromSeq;
   const fresh = lines.slice(overlap);
-  const applied = await apply(tx, header.incarnation, appliedSeq + 1, fresh, readings.slice(overlap), context);
+  const applied = await apply(tx, header, fresh, readings.slice(overlap), context);
   const head = fresh.at(-1)?.hash.toString('hex') ?? (known as Stream).headHash;
   const answer: PushAnswer = {
     appliedSeq: appliedSeq + fresh.length,
@@ -79,10 +85,10 @@ async function findFork(tx: Tx, stream: Stream, { header, lines }: ReceivedPush)
   return theirs === (await findHash(tx, stream, lastShared)) ? null : fork;
 }
 
+/** @param lines the last ones of the push, so that its signature is over the head that they lead to */
 async function apply(
   tx: Tx,
-  incarnation: string,
-  firstSeq: number,
+  { incarnation, fromSeq, count, signature: headSignature }: PushHeader,
   lines: readonly ReceivedLine[],
   readings: readonly LineReading[],
   context: IngestContext,
@@ -90,6 +96,8 @@ async function apply(
   const last = lines.at(-1);
   if (!last) return { setAside: [], mismatches: [] };
   const { box, nowMs, timeZone, currency } = context;
+  const appliedSeq = fromSeq + count - 1;
+  const firstSeq = appliedSeq - lines.length + 1;
   await archiveLines(tx, { ...box, incarnation, firstSeq, nowMs }, lines, readings);
   const facts: FactContext = { tenantId: box.tenantId, branchId: box.branchId, incarnation, timeZone, currency, nowMs };
   const ready = readings.flatMap((reading) => ('ready' in reading ? [reading.ready] : []));
@@ -99,6 +107,6 @@ async function apply(
   const setAside = [...unread, ...projected.setAside, ...mismatched];
   await recordSetAside(tx, facts, setAside, context.newId);
   const atMs = readings.reduce((latest, reading) => reading.label.atMs || latest, nowMs);
-  await advanceStream(tx, facts, { appliedSeq: firstSeq + lines.length - 1, headHash: last.hash, lastLineAtMs: atMs });
+  await advanceStream(tx, facts, { appliedSeq, headHash: last.hash, headSignature, lastLineAtMs: atMs });
   return { setAside, mismatches: projected.mismatches };
 }

@@ -71,16 +71,18 @@ export async function findHash(tx: Tx, stream: Stream, seq: number): Promise<str
   return row?.hash.toString('hex') ?? null;
 }
 
+/** @param to `headSignature`: the box's own, over just this head: its word that its history is the same */
 export async function advanceStream(
   tx: Tx,
   at: { branchId: string; incarnation: string; nowMs: number },
-  to: { appliedSeq: number; headHash: Buffer; lastLineAtMs: number },
+  to: { appliedSeq: number; headHash: Buffer; headSignature: string; lastLineAtMs: number },
 ): Promise<void> {
   const advanced = await tx.execute(
     `UPDATE incarnation
-     SET applied_seq = $3, head_hash = $4, last_line_at = to_timestamp($5::bigint / 1000.0), last_push_at = to_timestamp($6::bigint / 1000.0)
+     SET applied_seq = $3, head_hash = $4, last_line_at = to_timestamp($5::bigint / 1000.0), last_push_at = to_timestamp($6::bigint / 1000.0),
+       head_signature = $7
      WHERE branch_id = $1 AND incarnation = $2`,
-    [at.branchId, at.incarnation, to.appliedSeq, to.headHash, to.lastLineAtMs, at.nowMs],
+    [at.branchId, at.incarnation, to.appliedSeq, to.headHash, to.lastLineAtMs, at.nowMs, to.headSignature],
   );
   if (advanced !== 1) throw new Error(`the stream ${at.incarnation} is not there to advance`);
 }

@@ -67,6 +67,11 @@ export const PROBLEMS = {
   'feed-gone': { status: 410, title: 'The feed no longer reaches back that far; take a snapshot.' },
   protocol: { status: 426, title: 'No version of the protocol is spoken at both ends.' },
   'unknown-incarnation': { status: 404, title: 'This incarnation is not known.' },
+  'verification-running': { status: 409, title: 'This branch is being verified at this moment.' },
+  'verification-too-long': {
+    status: 503,
+    title: 'The branch could not be verified in the time that is allowed for it.',
+  },
   'kind-not-supported': { status: 422, title: 'This kind of record is not supported here.' },
 
   // Reports and imports

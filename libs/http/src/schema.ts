@@ -6,6 +6,7 @@ import {
   StandardSchemaValidationPipe,
   type StandardSchemaValidationPipeOptions,
 } from '@nestjs/common';
+import type { ApiResponseOptions } from '@nestjs/swagger';
 import { z } from 'zod';
 import { Problem, problem, type FieldError } from './problem.js';
 
@@ -35,6 +36,13 @@ export function param(nameOrSchema: string | z.ZodType, schema?: z.ZodType): Par
   assertStrict(nameOrSchema);
   return Param({ schema: nameOrSchema });
 }
+
+/** An answer's schema as the OpenAPI document takes it: `@ApiOkResponse({ schema: openApiOf(schema) })`. */
+export function openApiOf(schema: z.ZodType): OpenApiSchema {
+  return z.toJSONSchema(schema, { io: 'output', target: 'openapi-3.0' }) as OpenApiSchema;
+}
+
+type OpenApiSchema = Extract<ApiResponseOptions, { schema: unknown }>['schema'];
 
 /** Nest's own Standard Schema pipe, answering with `unknown-field` and `invalid-field`. */
 @Injectable()

@@ -1,0 +1,109 @@
+import { Inject, Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
+import type { Clock } from '@branchline/domain/clock.js';
+import { METRICS_REGISTRY } from '@branchline/http/metrics.js';
+import { Problem, problem } from '@branchline/http/problem.js';
+import { Counter, type Registry } from 'prom-client';
+import type { BranchRow } from '../branches/branch.row.js';
+import { Database, sqlStateOf } from '../database/unit-of-work.js';
+import { CLOCK } from '../providers.js';
+import { HubSecrets } from '../secrets.js';
+import type { Verification } from './answer.js';
+import { keepVerification } from './last-verification.js';
+import { verifyBranch, type Verified } from './verify-branch.js';
+
+/** A million lines at some 5,000 a second. */
+export const VERIFY_MS_MAX = 300_000;
+const STATEMENT_MS_MAX = 120_000;
+const STATEMENT_CANCELLED = '57014';
+/** Each holds a connection and a snapshot, and shares the event loop with pushes. */
+const AT_ONCE_MAX = 2;
+const RETRY_AFTER_S = 10;
+const NAMED_IN_LOG_MAX = 10;
+
+/** Runs verifications: few at once, bounded in time, their findings kept and, when anything differs, raised as an alarm. */
+@Injectable()
+export class BranchVerifier implements OnModuleDestroy {
+  private readonly logger = new Logger('verify');
+  private readonly running = new Set<Promise<unknown>>();
+  private readonly verifications: Counter<'outcome'>;
+  private readonly differences: Counter<'what'>;
+  private stopped = false;
+
+  constructor(
+    private readonly database: Database,
+    private readonly secrets: HubSecrets,
+    @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(METRICS_REGISTRY) registry: Registry,
+  ) {
+    const registers = [registry];
+    this.verifications = new Counter({
+      name: 'branchline_verifications_total',
+      help: 'Branches whose archived history was proved against rows and sums.',
+      labelNames: ['outcome'],
+      registers,
+    });
+    this.differences = new Counter({
+      name: 'branchline_verification_differences_total',
+      help: 'What verifications have found to differ: any is an alarm.',
+      labelNames: ['what'],
+      registers,
+    });
+  }
+
+  /** It ends at its next step. */
+  async onModuleDestroy(): Promise<void> {
+    this.stopped = true;
+    await Promise.allSettled(this.running);
+  }
+
+  /** @throws Problem `verification-running`, `verification-too-long`, `busy` */
+  async verify(branch: BranchRow, msMax = VERIFY_MS_MAX): Promise<Verification> {
+    if (this.running.size >= AT_ONCE_MAX)
+      throw problem('busy', 'Other branches are being verified.', { headers: { 'retry-after': `${RETRY_AFTER_S}` } });
+    const run = this.run(branch, msMax);
+    this.running.add(run);
+    try {
+      return await run;
+    } finally {
+      this.running.delete(run);
+    }
+  }
+
+  private async run(branch: BranchRow, msMax: number): Promise<Verification> {
+    const { tenantId } = branch;
+    const verified = await this.find(branch, msMax);
+    await this.database.transaction(tenantId, (tx) => keepVerification(tx, branch.id, verified));
+    this.tell(branch, verified);
+    return verified.answer;
+  }
+
+  private async find(branch: BranchRow, msMax: number): Promise<Verified> {
+    const nowMs = this.clock.now();
+    const parts = { secrets: this.secrets, nowMs, assertMayGoOn: () => this.assertMayGoOn(nowMs + msMax) };
+    const options = { isolation: 'REPEATABLE READ', statementMsMax: STATEMENT_MS_MAX } as const;
+    try {
+      return await this.database.transaction(branch.tenantId, (tx) => verifyBranch(tx, branch, parts), options);
+    } catch (error) {
+      throw sqlStateOf(error) === STATEMENT_CANCELLED ? tooLong() : error;
+    }
+  }
+
+  private assertMayGoOn(untilMs: number): void {
+    if (this.stopped) throw problem('shutting-down');
+    if (this.clock.now() > untilMs) throw tooLong();
+  }
+
+  /** After it is kept: whoever is alarmed finds it there. */
+  private tell({ code }: BranchRow, { answer, counts }: Verified): void {
+    this.verifications.inc({ outcome: answer.outcome });
+    for (const [what, count] of counts) this.differences.inc({ what }, count);
+    if (answer.outcome === 'equal') return;
+    const differences = answer.differences.slice(0, NAMED_IN_LOG_MAX);
+    const message = 'what is stored of a branch is not what its archive says';
+    this.logger.error({ message, branch: code, at: answer.at, counts: Object.fromEntries(counts), differences });
+  }
+}
+
+function tooLong(): Problem {
+  return problem('verification-too-long');
+}

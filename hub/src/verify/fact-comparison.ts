@@ -1,0 +1,128 @@
+import { sumDayFigures, type DayFigures, type SaleFigures } from '@branchline/domain/z-report.js';
+import { canonicalJson } from '@branchline/replication/canonical-json.js';
+import type { Tx } from '../database/unit-of-work.js';
+import { problem } from '@branchline/http/problem.js';
+import type { ReadyLine } from '../sync/read-line.js';
+import type { Differences } from './differences.js';
+import { expectedFact, type ExpectedFact, type FactKind, type Values } from './expected-facts.js';
+import { FACT_TABLES, storedFacts, type StoredFact } from './stored-facts.js';
+
+export const FACT_KINDS = Object.keys(FACT_TABLES) as FactKind[];
+
+/** A century of days. A box can write any number of dates, and a verification keeps the sums of each. */
+const DAYS_MAX = 36_525;
+/** Beyond these a missing fact that several histories tell may be counted in the sums of each; they differ anyway. */
+const MISSING_MAX = 10_000;
+
+type Place = { id: string; timeZone: string };
+
+/** Compares what the archived lines say with the rows that stand for them, and adds up what the lines say. */
+export class FactComparison {
+  readonly days = new Map<string, DayFigures>();
+  /** Rows that were found to be what their line says or, named, to differ from it. */
+  readonly found: Record<FactKind, number> = {
+    sale: 0,
+    'shift-open': 0,
+    'shift-close': 0,
+    'day-seal': 0,
+    'device-enrol': 0,
+  };
+  private readonly missing = new Set<string>();
+
+  constructor(
+    private readonly tx: Tx,
+    private readonly branch: Place,
+    private readonly differences: Differences,
+  ) {}
+
+  /** @param lines of one history, none of them in quarantine */
+  async take(incarnation: string, lines: readonly ReadyLine[]): Promise<void> {
+    const figures: SaleFigures[] = [];
+    for (const kind of FACT_KINDS) {
+      const facts = lines
+        .filter((line) => line.kind === kind)
+        .flatMap((line) => {
+          const fact = expectedFact(line, this.branch.timeZone);
+          return fact ? [{ line, fact }] : [];
+        });
+      if (facts.length === 0) continue;
+      const ids = [...new Set(facts.map(({ fact }) => fact.id))];
+      const stored = await storedFacts(this.tx, this.branch.id, kind, ids);
+      for (const { line, fact } of facts) {
+        const counts = this.compare(kind, incarnation, line, fact, stored.get(fact.id));
+        if (counts && fact.figures) figures.push(fact.figures);
+      }
+    }
+    this.count(figures);
+  }
+
+  /** @returns whether this line is the one by which its fact counts: a fact may be told by several histories */
+  private compare(
+    kind: FactKind,
+    incarnation: string,
+    { seq, contentHash }: ReadyLine,
+    fact: ExpectedFact,
+    row: StoredFact | undefined,
+  ): boolean {
+    const place = `${kind} ${fact.id} (line ${seq} of ${incarnation})`;
+    const date = fact.figures?.businessDate;
+    if (!row) {
+      this.differences.add('missing-row', `${place} has no row in ${FACT_TABLES[kind].table}`, date);
+      const isFirst = !this.missing.has(fact.id);
+      if (this.missing.size < MISSING_MAX) this.missing.add(fact.id);
+      return isFirst;
+    }
+    if (row.incarnation !== incarnation || row.seq !== seq) {
+      if (row.contentHash === contentHash) return false;
+      const told = `another content than line ${row.seq} of ${row.incarnation}, and not in quarantine`;
+      this.differences.add('unaccounted-line', `${place}: ${told}`, date);
+      return false;
+    }
+    this.found[kind] += 1;
+    const told = this.differenceOf(kind, contentHash, fact, row);
+    if (told !== null) this.differences.add('altered-row', `${place}: ${told}`, date);
+    return true;
+  }
+
+  private differenceOf(kind: FactKind, contentHash: string, fact: ExpectedFact, row: StoredFact): string | null {
+    const { table } = FACT_TABLES[kind];
+    if (row.contentHash !== contentHash) return `content_hash of ${table} is not the line’s`;
+    const ofHead = differenceOfValues(fact.head, row.head);
+    if (ofHead !== null) return `${table}.${ofHead}`;
+    for (const [part, expected] of Object.entries(fact.parts)) {
+      const stored = row.parts[part] ?? [];
+      if (stored.length !== expected.length)
+        return `${part} has ${stored.length} rows, the line ${expected.length} of them`;
+      for (const [at, values] of expected.entries()) {
+        const ofPart = differenceOfValues(values, stored[at] as Values);
+        if (ofPart !== null) return `${part} ${at + 1}, ${ofPart}`;
+      }
+    }
+    return null;
+  }
+
+  private count(figures: readonly SaleFigures[]): void {
+    for (const day of sumDayFigures(figures)) {
+      const known = this.days.get(day.businessDate);
+      const [sum = day] = known ? sumDayFigures([known, day]) : [day];
+      this.days.set(day.businessDate, sum);
+    }
+    if (this.days.size > DAYS_MAX)
+      throw problem('verification-too-long', `The lines of the branch are of more than ${DAYS_MAX} business dates.`);
+  }
+}
+
+/** The first column that differs, with what both say; null: none. */
+function differenceOfValues(expected: Values, stored: Values): string | null {
+  // Nearly always equal, and then equal as text: columns are read in the order in which they are told.
+  if (JSON.stringify(expected) === JSON.stringify(stored)) return null;
+  for (const [column, value] of Object.entries(expected)) {
+    const [said, kept] = [canonicalJson(value), canonicalJson(stored[column] ?? null)];
+    if (said !== kept) return `${column} is ${shown(kept)}, the line says ${shown(said)}`;
+  }
+  return null;
+}
+
+function shown(json: string): string {
+  return json.length > 60 ? `${json.slice(0, 60)}…` : json;
+}

@@ -1,0 +1,84 @@
+import type { Tx } from '../database/unit-of-work.js';
+import type { Differences } from './differences.js';
+
+const NAMED_MAX = 50;
+const SUMS = ['units_milli', 'amount_minor', 'discount_minor', 'net_minor', 'tax_minor', 'total_minor'];
+
+/** `keys` tell the rows of a rollup apart; `rows` gives the same columns, added up from the facts. */
+type Rollup = { table: string; keys: readonly string[]; sums: readonly string[]; rows: string };
+
+const summed = (alias: string, columns: readonly string[]): string =>
+  columns.map((column) => `sum(${alias}.${column}) AS ${column}`).join(', ');
+const LINES = 'sale s JOIN sale_line l ON l.branch_id = s.branch_id AND l.sale_id = s.id';
+const bySale = (table: string, member: string): Rollup => ({
+  table,
+  keys: ['business_date', member, 'currency'],
+  sums: ['baskets', 'lines', ...SUMS],
+  rows: `SELECT business_date, ${member}, currency, count(*) AS baskets, ${summed('s', ['lines', ...SUMS])}
+    FROM sale s WHERE branch_id = $1 GROUP BY 1, 2, 3`,
+});
+
+/** Change and cash back go out in cash, by the rule of `expectedTenders`. */
+const ENTRIES = `
+  SELECT s.id, s.business_date, s.currency, t.type AS tender, t.amount_minor AS minor
+    FROM sale s JOIN sale_tender t ON t.branch_id = s.branch_id AND t.sale_id = s.id WHERE s.branch_id = $1
+  UNION ALL SELECT id, business_date, currency, 'cash', -change_minor FROM sale WHERE branch_id = $1 AND change_minor <> 0
+  UNION ALL SELECT s.id, s.business_date, s.currency, 'cash', -t.cash_back_minor
+    FROM sale s JOIN sale_tender t ON t.branch_id = s.branch_id AND t.sale_id = s.id WHERE s.branch_id = $1 AND t.cash_back_minor <> 0`;
+
+const ROLLUPS: readonly Rollup[] = [
+  bySale('sales_by_hour', 'hour'),
+  bySale('sales_by_operator', 'operator'),
+  {
+    table: 'sales_by_product',
+    keys: ['business_date', 'product', 'currency'],
+    sums: ['lines', ...SUMS],
+    rows: `SELECT s.business_date, l.product, s.currency, count(*) AS lines, sum(l.quantity_milli) AS units_milli, ${summed('l', SUMS.slice(1))}
+      FROM ${LINES} WHERE s.branch_id = $1 GROUP BY 1, 2, 3`,
+  },
+  {
+    table: 'sales_by_tender',
+    keys: ['business_date', 'tender', 'currency'],
+    sums: ['baskets', 'amount_minor'],
+    rows: `SELECT business_date, tender, currency, count(DISTINCT id) AS baskets, sum(minor) AS amount_minor FROM (${ENTRIES}) entry GROUP BY 1, 2, 3`,
+  },
+  {
+    table: 'sales_by_modifier',
+    keys: ['business_date', 'kind', 'informational', 'currency'],
+    sums: ['lines', 'amount_minor'],
+    rows: `SELECT s.business_date, m.kind, m.informational, s.currency, count(*) AS lines, sum(m.amount_minor) AS amount_minor
+      FROM sale s JOIN sale_modifier m ON m.branch_id = s.branch_id AND m.sale_id = s.id WHERE s.branch_id = $1 GROUP BY 1, 2, 3, 4`,
+  },
+  {
+    table: 'stock_balance',
+    keys: ['product'],
+    sums: ['quantity_milli'],
+    rows: `SELECT product, sum(quantity_milli) AS quantity_milli FROM stock_movement WHERE branch_id = $1 GROUP BY 1`,
+  },
+];
+
+type Found = { key: Record<string, unknown>; rows: Record<string, number | null>; kept: Record<string, number | null> };
+
+/** Every sum that reports read against the rows it is the sum of; only what differs leaves the database. */
+export async function compareRollups(tx: Tx, branchId: string, differences: Differences): Promise<void> {
+  for (const rollup of ROLLUPS) {
+    const found = await tx.query<Found>(statementOf(rollup), [branchId]);
+    for (const { key, rows, kept } of found) {
+      const column = rollup.sums.find((sum) => rows[sum] !== kept[sum]) ?? rollup.sums[0];
+      const told = `${column} is ${kept[`${column}`] ?? 'not there'}, its rows make ${rows[`${column}`] ?? 'none'}`;
+      const date = key['business_date'];
+      const detail = `${rollup.table} ${Object.values(key).join(' ')}: ${told}`;
+      differences.add('rollup', detail, typeof date === 'string' ? date : undefined);
+    }
+  }
+}
+
+const statementOf = ({ table, keys, sums, rows }: Rollup): string => {
+  const list = (alias: string): string => sums.map((sum) => `${alias}.${sum}`).join(', ');
+  const object = (alias: string): string =>
+    `json_build_object(${sums.map((sum) => `'${sum}', ${alias}.${sum}`).join(', ')})`;
+  return `WITH facts AS (${rows}), kept AS (SELECT ${[...keys, ...sums].join(', ')} FROM ${table} WHERE branch_id = $1)
+    SELECT json_build_object(${keys.map((key) => `'${key}', ${key}`).join(', ')}) AS key, ${object('facts')} AS rows, ${object('kept')} AS kept
+    FROM facts FULL JOIN kept USING (${keys.join(', ')})
+    WHERE (${list('facts')}) IS DISTINCT FROM (${list('kept')}) ORDER BY ${keys.join(', ')} LIMIT ${NAMED_MAX}`;
+};

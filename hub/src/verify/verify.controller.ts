@@ -1,0 +1,53 @@
+import { Controller, Get, HttpCode, Post } from '@nestjs/common';
+import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { AbilityName } from '@branchline/access/abilities.js';
+import type { PrincipalOf } from '@branchline/access/principal.js';
+import { Allow, CurrentPrincipal } from '@branchline/access/route-access.js';
+import { code } from '@branchline/http/fields.js';
+import { openApiOf, param } from '@branchline/http/schema.js';
+import type { BranchRow } from '../branches/branch.row.js';
+import { findBranch } from '../branches/find-branch.js';
+import { Database } from '../database/unit-of-work.js';
+import { verificationSchema, type Verification } from './answer.js';
+import { BranchVerifier } from './branch-verifier.js';
+import { lastVerification } from './last-verification.js';
+
+type Who = PrincipalOf<'person'>;
+
+@ApiTags('fleet')
+@ApiBearerAuth()
+@Controller('v1/fleet')
+export class VerifyController {
+  constructor(
+    private readonly database: Database,
+    private readonly verifier: BranchVerifier,
+  ) {}
+
+  @Post(':code/verify')
+  @HttpCode(200)
+  @Allow({ by: 'person', ability: 'fleet.verify' })
+  @ApiOperation({
+    summary: 'Proves the history that is held of a branch, and all that was made of it',
+    description:
+      'Recomputes, from the archived bytes of every line of the branch, the hash chain of each of its histories, the head that its box signed, every row that ' +
+      'was projected and, per business date, money, quantity and baskets, and compares them with what is stored and with the rollups that reports read. ' +
+      'Lines in quarantine are accounted for. Takes about a second for 5,000 lines, at most five minutes; the result is kept and can be read again.',
+  })
+  @ApiOkResponse({ schema: openApiOf(verificationSchema) })
+  async verify(@CurrentPrincipal('person') who: Who, @param('code', code) asked: string): Promise<Verification> {
+    return this.verifier.verify(await this.find(who, asked, 'fleet.verify'));
+  }
+
+  @Get(':code/verification')
+  @Allow({ by: 'person', ability: 'fleet.read' })
+  @ApiOperation({ summary: 'The last verification of a branch, as it was answered' })
+  @ApiOkResponse({ schema: openApiOf(verificationSchema) })
+  async last(@CurrentPrincipal('person') who: Who, @param('code', code) asked: string): Promise<Verification> {
+    const branch = await this.find(who, asked, 'fleet.read');
+    return this.database.transaction(who.tenantId, (tx) => lastVerification(tx, branch));
+  }
+
+  private find(who: Who, asked: string, ability: AbilityName): Promise<BranchRow> {
+    return this.database.transaction(who.tenantId, (tx) => findBranch(tx, who, asked, ability));
+  }
+}
