@@ -1,5 +1,6 @@
 import { decodeLine, type JournalLine } from '@branchline/replication/line.js';
 import type { JournalRef } from '../store/command.js';
+import { unpackLine } from '../store/line-storage.js';
 import type { ReadTx } from '../store/tx.js';
 
 /** A line of the journal with its place. */
@@ -16,7 +17,8 @@ export function journaledAt(tx: ReadTx, position: number): Journaled {
   const row = tx.get<Row>(AT_POSITION, position);
   if (row === undefined) throw new Error(`no journal line at position ${position}`);
   const { incarnation, epoch, seq } = row;
-  return { line: decodeLine(row.line), journal: { incarnation, epoch, seq, hash: row.hash.toString('hex') } };
+  const line = decodeLine(unpackLine(row.line, position));
+  return { line, journal: { incarnation, epoch, seq, hash: row.hash.toString('hex') } };
 }
 
 /** The one place of a command that journals one line. */

@@ -1,6 +1,7 @@
 import { problem } from '@branchline/http/problem.js';
 import { saleSchema } from '@branchline/replication/kinds/sale.js';
 import { decodeLine } from '@branchline/replication/line.js';
+import { unpackLine } from '../store/line-storage.js';
 import type { ReadTx } from '../store/tx.js';
 import type { JournaledSale } from './sale-answer.js';
 
@@ -15,6 +16,7 @@ export type StoredSale = JournaledSale & {
 
 type Row = {
   contentHash: Buffer;
+  position: number;
   line: Buffer;
   incarnationNo: number;
   seq: number;
@@ -25,7 +27,7 @@ type Row = {
 
 /* `position` is the line that was applied; (incarnation_no, seq) the place it was journalled again at after a fork. */
 const STORED_SALE_COLUMNS = `
-  s.content_hash AS contentHash, j.line AS line, s.incarnation_no AS incarnationNo, s.seq AS seq,
+  s.content_hash AS contentHash, j.position AS position, j.line AS line, s.incarnation_no AS incarnationNo, s.seq AS seq,
   i.id AS incarnation, i.epoch AS epoch,
   (SELECT hash FROM journal WHERE incarnation_no = s.incarnation_no AND seq = s.seq) AS hash`;
 
@@ -65,14 +67,15 @@ export function replayedSale(tx: ReadTx, id: string, contentHash: string): Store
 }
 
 function fromRow(row: Row): StoredSale {
-  const line = decodeLine(row.line);
+  const bytes = unpackLine(row.line, row.position);
+  const line = decodeLine(bytes);
   return {
     body: saleSchema.parse(line.body),
     recordedAtMs: line.at,
     contentHash: row.contentHash.toString('hex'),
     incarnationNo: row.incarnationNo,
     seq: row.seq,
-    bytes: row.line.length,
+    bytes: bytes.length,
     journal: {
       incarnation: row.incarnation,
       epoch: row.epoch,

@@ -6,7 +6,7 @@ import type { Connection } from './tx.js';
 
 export type Finding = { what: string; well: boolean; detail: string };
 
-type ChainRow = { incarnationNo: number; seq: number; hash: Buffer; line: Buffer };
+type ChainRow = { position: number; incarnationNo: number; seq: number; hash: Buffer; line: Buffer };
 
 /**
  * What an operator asks of a file: is it whole, is its history the one it wrote, may it go on. SQLite's own check sees
@@ -30,7 +30,9 @@ function chains(reads: Connection): Finding[] {
   const heads = new Map<number, { seq: number; hash: Buffer }>();
   const broken = new Map<number, string>();
   const rows = reads.database
-    .prepare('SELECT incarnation_no AS incarnationNo, seq, hash, line FROM journal ORDER BY incarnation_no, seq')
+    .prepare(
+      'SELECT position, incarnation_no AS incarnationNo, seq, hash, line FROM journal ORDER BY incarnation_no, seq',
+    )
     .iterate() as IterableIterator<ChainRow>;
   for (const row of rows) {
     if (broken.has(row.incarnationNo)) continue;

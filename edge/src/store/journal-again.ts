@@ -5,6 +5,7 @@ import type { BoxIdentity } from './box.js';
 import type { ReferenceMover } from './command.js';
 import { markIncarnationDue, openIncarnationIfDue } from './incarnation.js';
 import { hashAt, nextPosition, readHead, storeLine } from './journal.js';
+import { unpackLine } from './line-storage.js';
 import type { Tx } from './tx.js';
 
 export type ForkAt = { incarnationNo: number; commonSeq: number };
@@ -51,12 +52,12 @@ function appendAgain(tx: Tx, line: JournalLine, moveReference: ReferenceMover): 
 
 function linesAfter(tx: Tx, { incarnationNo, commonSeq }: ForkAt): JournalLine[] {
   return tx
-    .all<{ line: Buffer }>(
-      'SELECT line FROM journal WHERE incarnation_no = ? AND seq > ? ORDER BY seq',
+    .all<{ position: number; line: Buffer }>(
+      'SELECT position, line FROM journal WHERE incarnation_no = ? AND seq > ? ORDER BY seq',
       incarnationNo,
       commonSeq,
     )
-    .map(({ line }) => decodeLine(line));
+    .map(({ position, line }) => decodeLine(unpackLine(line, position)));
 }
 
 function endIncarnation(tx: Tx, { incarnationNo, commonSeq }: ForkAt, nowMs: number): void {

@@ -4,6 +4,7 @@ import type { JournalKind } from '@branchline/replication/kinds/registry.js';
 import { CONTRACT, decodeLine, encodeLine, LINE_BYTES_MAX, type JournalLine } from '@branchline/replication/line.js';
 import { problem } from '@branchline/http/problem.js';
 import type { Applier, Appliers, DraftLine, JournalRef, LinePlace } from './command.js';
+import { packLine, unpackLine } from './line-storage.js';
 import type { ReadTx, Tx } from './tx.js';
 
 /** The end of the journal. `due`: why nothing more may be written to this incarnation; null: go on. */
@@ -81,7 +82,7 @@ export function storeLine(tx: Tx, line: JournalLine, place: LinePlace, previous:
     place.seq,
     hash,
     applied ? 1 : 0,
-    bytes,
+    packLine(bytes),
   );
   tx.run(
     `INSERT INTO journal_head (id, incarnation_no, seq, hash, position, hlc) VALUES (1, ?, ?, ?, ?, ?)
@@ -100,6 +101,7 @@ export function nextPosition(tx: ReadTx): number {
   return (tx.get<{ last: number }>('SELECT coalesce(max(position), 0) AS last FROM journal')?.last ?? 0) + 1;
 }
 
+/** `line`: its own bytes, as they are hashed and shipped. */
 export type StoredLine = { seq: number; hash: Buffer; line: Buffer };
 
 /** Lines of one incarnation from `fromSeq` on: as many as fit both bounds, but at least one where there is one. */
@@ -110,22 +112,27 @@ export function readLines(
   linesMax: number,
   bytesMax: number,
 ): StoredLine[] {
-  const rows = tx.all<StoredLine>(
-    'SELECT seq, hash, line FROM journal WHERE incarnation_no = ? AND seq >= ? ORDER BY seq LIMIT ?',
+  const lines: StoredLine[] = [];
+  let bytes = 0;
+  for (const { position, seq, hash, line: stored } of tx.all<StoredLine & { position: number }>(
+    'SELECT position, seq, hash, line FROM journal WHERE incarnation_no = ? AND seq >= ? ORDER BY seq LIMIT ?',
     incarnationNo,
     fromSeq,
     linesMax,
-  );
-  let bytes = 0;
-  const fitting = rows.findIndex((row, index) => (bytes += row.line.length) > bytesMax && index > 0);
-  return fitting < 0 ? rows : rows.slice(0, fitting);
+  )) {
+    const line = unpackLine(stored, position);
+    bytes += line.length;
+    if (bytes > bytesMax && lines.length > 0) break;
+    lines.push({ seq, hash, line });
+  }
+  return lines;
 }
 
 /** @throws when there is no such position: the caller holds a row that refers to it */
 export function lineAt(tx: ReadTx, position: number): JournalLine {
   const row = tx.get<{ line: Buffer }>('SELECT line FROM journal WHERE position = ?', position);
   if (row === undefined) throw new Error(`no journal line at position ${position}`);
-  return decodeLine(row.line);
+  return decodeLine(unpackLine(row.line, position));
 }
 
 /** Chain hash after `seq`, hex; of seq 0 the genesis hash; null where there is no such line. */

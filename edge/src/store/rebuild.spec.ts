@@ -2,6 +2,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { v7 } from 'uuid';
 import { openDatabase } from './database.js';
+import { examineFile } from './doctor.js';
+import { packLine, unpackLine } from './line-storage.js';
 import { rebuild } from './rebuild.js';
 import { TABLE_ORIGINS } from './table-origins.js';
 import { BY_NOBODY, DEVICE_APPLIERS, enrolDevice, storeFixture, type StoreFixture } from './testing/store-fixture.js';
@@ -45,12 +47,31 @@ describe('a file rebuilt from its journal', () => {
   it('refuses a journal whose chain breaks, and leaves nothing half made', async () => {
     await trade();
     const source = await openDatabase(join(fixture.folder, 'edge.db'));
-    source.connection.run(`UPDATE journal SET line = replace(line, 'd2', 'dX') WHERE position = 4`);
+    const lineOf = (position: number) =>
+      source.reads.get<{ line: Buffer }>('SELECT line FROM journal WHERE position = ?', position)?.line ??
+      Buffer.alloc(0);
+    const other = unpackLine(lineOf(4), 4).toString().replace('d2', 'dX');
+    source.connection.run('UPDATE journal SET line = ? WHERE position = 4', packLine(Buffer.from(other)));
     const target = await openDatabase(join(fixture.folder, 'rebuilt', 'edge.db'));
     expect(() => rebuild(source.reads, target.connection, PARTS)).toThrow(
       'the chain of incarnation 1 breaks at line 4',
     );
     expect(target.reads.all('SELECT * FROM journal')).toEqual([]);
+    await source.close();
+    await target.close();
+  });
+
+  it('says where a journal is damaged, as does the doctor, who looks at the other chains all the same', async () => {
+    await trade();
+    const source = await openDatabase(join(fixture.folder, 'edge.db'));
+    const line = source.reads.get<{ line: Buffer }>('SELECT line FROM journal WHERE position = 3')?.line;
+    line?.writeUInt8(line.readUInt8(20) ^ 4, 20);
+    source.connection.run('UPDATE journal SET line = ? WHERE position = 3', line ?? null);
+    const target = await openDatabase(join(fixture.folder, 'rebuilt', 'edge.db'));
+    const damage = 'the journal is damaged at position 3: its bytes are not those that were written';
+    expect(() => rebuild(source.reads, target.connection, PARTS)).toThrow(damage);
+    const chains = examineFile(source.reads).filter(({ what }) => what.startsWith('chain'));
+    expect(chains).toMatchObject([{ well: false, detail: damage }, { well: true }]);
     await source.close();
     await target.close();
   });

@@ -2,6 +2,7 @@ import { chainHash, GENESIS_HASH } from '@branchline/replication/chain.js';
 import { decodeLine } from '@branchline/replication/line.js';
 import type { Appliers, ReferenceMover } from './command.js';
 import { applyLine } from './journal.js';
+import { unpackLine } from './line-storage.js';
 import type { Connection, ReadTx } from './tx.js';
 
 export type RebuildParts = { appliers: Appliers; moveReference: ReferenceMover };
@@ -68,8 +69,7 @@ function replay(source: ReadTx, target: Connection, parts: RebuildParts): Rebuil
       PAGE_LINES,
     );
     for (const row of page) {
-      proveLink(heads, row);
-      replayLine(target, row, parts);
+      replayLine(target, row, proveLink(heads, row), parts);
       position = row.position;
       lines += 1;
     }
@@ -77,20 +77,22 @@ function replay(source: ReadTx, target: Connection, parts: RebuildParts): Rebuil
   }
 }
 
-/** @throws with the place of the break */
+/** @returns the line's own bytes @throws with the place of the break, or of the damage */
 export function proveLink(
   heads: Map<number, { seq: number; hash: Buffer }>,
-  row: Pick<JournalRow, 'incarnationNo' | 'seq' | 'hash' | 'line'>,
-): void {
+  row: Pick<JournalRow, 'position' | 'incarnationNo' | 'seq' | 'hash' | 'line'>,
+): Buffer {
   const previous = heads.get(row.incarnationNo) ?? { seq: 0, hash: GENESIS_HASH };
-  const hash = chainHash(previous.hash, row.line);
+  const bytes = unpackLine(row.line, row.position);
+  const hash = chainHash(previous.hash, bytes);
   if (row.seq !== previous.seq + 1 || !hash.equals(row.hash)) {
     throw new Error(`the chain of incarnation ${row.incarnationNo} breaks at line ${previous.seq + 1}`);
   }
   heads.set(row.incarnationNo, { seq: row.seq, hash });
+  return bytes;
 }
 
-function replayLine(target: Connection, row: JournalRow, parts: RebuildParts): void {
+function replayLine(target: Connection, row: JournalRow, bytes: Buffer, parts: RebuildParts): void {
   target.run(
     'INSERT INTO journal (position, incarnation_no, seq, hash, applied, line) VALUES (?, ?, ?, ?, ?, ?)',
     row.position,
@@ -100,7 +102,7 @@ function replayLine(target: Connection, row: JournalRow, parts: RebuildParts): v
     row.applied,
     row.line,
   );
-  const line = decodeLine(row.line);
+  const line = decodeLine(bytes);
   const place = { incarnationNo: row.incarnationNo, seq: row.seq, position: row.position };
   if (row.applied === 1) applyLine(target, line, place, parts.appliers);
   else parts.moveReference(target, line, place);
