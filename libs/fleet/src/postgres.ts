@@ -93,6 +93,15 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningPo
   }
 }
 
+/** Stops the server that was released, or lost its parent. @returns whether there was one @throws EnvironmentFailure when its parent lives */
+export async function stopLeftPostgres(dataDir: string): Promise<boolean> {
+  const folder = [resolve(dataDir), elsewhereFor(dataDir)].find((each) => existsSync(join(each, 'postmaster.pid')));
+  if (folder === undefined) return false;
+  const wasRunning = await takeOver(folder);
+  rmSync(`${folder}.owner`, { force: true });
+  return wasRunning;
+}
+
 async function startOwn(
   options: PostgresOptions & { logFile: string },
   binaries: PostgresBinaries,
@@ -174,8 +183,9 @@ function initialise(binaries: PostgresBinaries, dataDir: string, throwaway: bool
 /**
  * One folder, one living parent. The mark of its start tells the parent from a later process with the same pid.
  * Its claim is written before anything else is done in the folder, so that the next one does not take it for an orphan's.
+ * @returns whether a server without a parent was stopped
  */
-async function takeOver(dataDir: string): Promise<void> {
+async function takeOver(dataDir: string): Promise<boolean> {
   const [ownerText, ownerMark] = readLines(`${dataDir}.owner`);
   const ownerPid = Number(ownerText);
   const ownerLives = ownerPid > 0 && startMarkOf(ownerPid) === ownerMark;
@@ -194,6 +204,7 @@ async function takeOver(dataDir: string): Promise<void> {
   } catch (error) {
     throw new EnvironmentFailure(`cannot write beside ${dataDir}: ${(error as Error).message}`);
   }
+  return serverLives;
 }
 
 async function stopOrphan(pid: number, dataDir: string, isOurs: boolean): Promise<void> {

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { EnvironmentFailure } from '@branchline/http/exit.js';
 import pg from 'pg';
-import { removePostgresData, startPostgres } from '../postgres.js';
+import { removePostgresData, startPostgres, stopLeftPostgres } from '../postgres.js';
 import { startMarkOf } from '../process-table.js';
 import { makeFolder } from './private-file.js';
 
@@ -71,6 +71,11 @@ async function openEmbedded({ dataDir, name, durability }: ChainDatabaseOptions)
     stop: () => server.stop(),
     remove: async () => removePostgresData(folder),
   };
+}
+
+/** The embedded server that an earlier run has left running. @returns whether there was one */
+export function stopLeftDatabase(dataDir: string): Promise<boolean> {
+  return stopLeftPostgres(folderOf(dataDir));
 }
 
 async function untilGone(pid: number, signal: AbortSignal): Promise<void> {

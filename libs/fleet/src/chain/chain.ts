@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '@branchline/domain/clock.js';
 import type { SupervisedProcess } from '../processes.js';
@@ -23,6 +24,9 @@ export interface NewEdge {
   enrolmentCode?: string;
   env?: Record<string, string>;
   withTillLine?: boolean;
+  hubLineIsCut?: boolean;
+  /** Goes on when we end, with no line of ours between it and the hub. */
+  standsAlone?: boolean;
 }
 
 /** The hub keeps its own log; what a chain shows is what went wrong. */
@@ -38,11 +42,12 @@ export class Chain {
     private readonly supervisor: Supervisor,
   ) {}
 
-  /** What a run of the same folder that was killed has left running. */
-  static async stopOrphans(dataDir: string): Promise<void> {
+  /** What a run of the same folder has left running. @returns the names of what was stopped */
+  static async stopOrphans(dataDir: string): Promise<string[]> {
     const supervisor = new Supervisor(dataDir);
-    await supervisor.stopOrphans();
+    const stopped = await supervisor.stopOrphans();
     await supervisor.stopAll();
+    return stopped;
   }
 
   /** Starts the hub. */
@@ -86,18 +91,34 @@ export class Chain {
     return new HubClient(this.hub.url, credentials, this.options.clock, this.options.signal);
   }
 
-  async startEdge({ branch, port = 0, enrolmentCode, env = {}, withTillLine = false }: NewEdge): Promise<EdgeBox> {
+  /** Whether a box of that branch has its place already: it needs no code any more. */
+  isEnrolled(branch: string): boolean {
+    return existsSync(join(this.folderOf(branch), 'box.json'));
+  }
+
+  async startEdge(edge: NewEdge): Promise<EdgeBox> {
+    const {
+      branch,
+      port = 0,
+      enrolmentCode,
+      env = {},
+      withTillLine = false,
+      hubLineIsCut = false,
+      standsAlone = false,
+    } = edge;
     const { dataDir, signal } = this.options;
     const box = await EdgeBox.start({
       supervisor: this.supervisor,
       branch,
-      dataDir: join(dataDir, 'edges', branch),
+      dataDir: this.folderOf(branch),
       logFile: join(dataDir, 'logs', `${branch}.log`),
       hubUrl: this.hub.url,
       port,
       ...(enrolmentCode !== undefined && { enrolmentCode }),
       env,
       withTillLine,
+      hubLineIsCut,
+      standsAlone,
       signal,
     });
     this.edges.set(branch, box);
@@ -113,21 +134,26 @@ export class Chain {
     await box.stop();
   }
 
-  /** Hub and edges go on when this process ends. They are started again: until here they would have ended with it. */
-  async leaveRunning(): Promise<EdgeBox[]> {
-    const boxes = [...this.edges.values()];
-    await Promise.all(boxes.map((box) => box.stop()));
+  /** The hub and these edges, started again to go on when this process ends; `release` then lets go of them. */
+  async standAlone(branches: readonly string[], env: Record<string, string>): Promise<EdgeBox[]> {
+    await Promise.all([...this.edges.values()].map((box) => this.stopEdge(box)));
     await this.hub.stop();
     await this.launchHub(true);
-    await Promise.all(boxes.map((box) => box.standAlone(this.hub.url)));
+    return Promise.all(branches.map((branch) => this.startEdge({ branch, env, standsAlone: true })));
+  }
+
+  release(): void {
     this.supervisor.release();
-    return boxes;
   }
 
   /** Edges first: their last lines still reach the hub. */
   async stop(): Promise<void> {
     await Promise.all([...this.edges.values()].map((box) => this.stopEdge(box)));
     await this.supervisor.stopAll();
+  }
+
+  private folderOf(branch: string): string {
+    return join(this.options.dataDir, 'edges', branch);
   }
 
   private hubEnv(): Record<string, string> {

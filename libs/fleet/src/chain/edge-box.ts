@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Endpoint } from '../fault-link.js';
 import { type FaultProxy, startFaultProxy } from '../fault-proxy.js';
 import type { Program, SupervisedProcess, Supervisor } from '../processes.js';
+import { peakMbOf } from '../process-memory.js';
 import { JsonClient, NoAnswer } from './json-client.js';
 import { EDGE_MAIN } from './programs.js';
 
@@ -19,6 +20,10 @@ export interface EdgeBoxOptions {
   env: Record<string, string>;
   /** Tills reach the edge through a line that can be cut, too. */
   withTillLine: boolean;
+  /** It starts with the hub out of reach. */
+  hubLineIsCut: boolean;
+  /** Goes on when we end: no line of ours may be between it and the hub, or its tills. */
+  standsAlone: boolean;
   signal: AbortSignal;
 }
 
@@ -28,8 +33,7 @@ const POLL_MS = 50;
 /** One store's box: a real edge process, and the lines to it and from it. */
 export class EdgeBox {
   private process: SupervisedProcess | null = null;
-  /** The hub itself, when there are no lines of ours any more. */
-  private aloneWith: string | null = null;
+  private peak: number | null = null;
 
   private constructor(
     private readonly options: EdgeBoxOptions,
@@ -46,6 +50,7 @@ export class EdgeBox {
     const tillLine = options.withTillLine
       ? await startFaultProxy({ target: endpointOf(hubLine.url) }).then(cutLine)
       : null;
+    if (options.hubLineIsCut) hubLine.cut();
     const box = new EdgeBox(options, hubLine, tillLine);
     try {
       await box.launch();
@@ -62,11 +67,16 @@ export class EdgeBox {
 
   /** What a till is given. */
   get url(): string {
-    return this.aloneWith === null && this.tillLine ? this.tillLine.url : this.running.url;
+    return this.tillLine ? this.tillLine.url : this.running.url;
   }
 
   get pid(): number {
     return this.running.pid;
+  }
+
+  /** The most memory that one of its processes had, of those that `kill` or `stop` has ended; null: the machine does not say. */
+  get peakMb(): number | null {
+    return this.peak;
   }
 
   get isRunning(): boolean {
@@ -76,6 +86,7 @@ export class EdgeBox {
   /** The power goes: nothing is written any more. Resolves when the process is gone. */
   async kill(): Promise<number> {
     const { pid, exited } = this.running;
+    this.notePeak();
     this.running.kill('SIGKILL');
     await exited;
     return pid;
@@ -83,7 +94,8 @@ export class EdgeBox {
 
   /** Starts the program again on the same data and waits until it is ready to trade. */
   async launch(): Promise<void> {
-    const { supervisor, branch, dataDir, logFile, port, enrolmentCode, env, signal } = this.options;
+    const { supervisor, branch, dataDir, logFile, hubUrl, port, enrolmentCode, env, standsAlone, signal } =
+      this.options;
     const program: Program = {
       name: `edge ${branch}`,
       args: [EDGE_MAIN],
@@ -92,11 +104,11 @@ export class EdgeBox {
         EDGE_DATA: dataDir,
         EDGE_HOST: '127.0.0.1',
         EDGE_PORT: String(port),
-        EDGE_HUB_URL: this.aloneWith ?? this.hubLine.url,
+        EDGE_HUB_URL: standsAlone ? hubUrl : this.hubLine.url,
         EDGE_ENROLMENT_CODE: enrolmentCode ?? '',
       },
       logFile,
-      outlivesUs: this.aloneWith !== null,
+      outlivesUs: standsAlone,
     };
     this.process = await supervisor.start(program);
     await untilReady(this.process, signal);
@@ -110,15 +122,15 @@ export class EdgeBox {
     return signal ?? `${code}: ${lastLine}`;
   }
 
-  /** After `stop`: starts it again to go on when we end, with no lines of ours between it and the hub. */
-  async standAlone(hubUrl: string): Promise<void> {
-    this.aloneWith = hubUrl;
-    await this.launch();
+  async stop(): Promise<void> {
+    this.notePeak();
+    await this.process?.stop();
+    await Promise.all([this.hubLine.close(), this.tillLine?.close()]);
   }
 
-  async stop(): Promise<void> {
-    await this.process?.stop();
-    if (this.aloneWith === null) await Promise.all([this.hubLine.close(), this.tillLine?.close()]);
+  private notePeak(): void {
+    const peakMb = this.process?.isRunning ? peakMbOf(this.process.pid) : null;
+    if (peakMb !== null) this.peak = Math.max(this.peak ?? 0, peakMb);
   }
 
   private get running(): SupervisedProcess {

@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import type { Clock } from '@branchline/domain/clock.js';
 import { z } from 'zod';
 import { accepted, type Ask, JsonClient } from './json-client.js';
@@ -94,7 +95,8 @@ export class HubClient {
     await this.ask({ method: 'POST', path: `/v1/branches/${branch}/staff`, body: staff }, z.unknown());
   }
 
-  importProducts(csv: string): Promise<ImportAnswer> {
+  /** @param csv the whole file, or a stream of it */
+  importProducts(csv: string | Readable): Promise<ImportAnswer> {
     return this.ask({ method: 'POST', path: '/v1/imports/products', body: csv, contentType: 'text/csv' }, importSchema);
   }
 

@@ -122,6 +122,13 @@ export class TillClient {
     return { sale: accepted(`edge: sale ${sale.id}`, answer, saleSchema), tries, replayed: answer.replayed };
   }
 
+  /** Whether the edge has it, so that it need not be posted. */
+  async hasSale(id: string): Promise<boolean> {
+    const { answer } = await this.persist({ method: 'GET', path: `/v1/sales/${id}` });
+    if (answer.status === 404) return false;
+    return accepted(`edge: sale ${id}`, answer, saleSchema).id === id;
+  }
+
   async closeShift(id: string, declared: Declared): Promise<ZReport> {
     const { answer } = await this.persist({ method: 'POST', path: `/v1/shifts/${id}/close`, body: { declared } });
     return accepted(`edge: close of shift ${id}`, answer, zSchema);

@@ -5,7 +5,9 @@ import { lineAmountMinor } from '@branchline/domain/price.js';
 import { quantityMilli } from '@branchline/domain/quantity.js';
 import { isUuid } from '@branchline/domain/uuid.js';
 import { salesOf } from './basket-to-sale.js';
-import { type Basket, type BasketLine, readSales } from './read-sales.js';
+import type { Basket, BasketLine } from './journey.js';
+import { JourneyIndex } from './journey-index.js';
+import { readSales } from './read-sales.js';
 
 const fixture = join(dirname(fileURLToPath(import.meta.url)), '../../fixtures/complete-journey/sales.csv');
 
@@ -101,11 +103,14 @@ describe('a basket as a sale', () => {
   });
 
   it('amounts, line by line, to what the file says, for every real basket', async () => {
-    const { stores } = await readSales(fixture);
-    for (const [, baskets] of stores) {
+    const index = new JourneyIndex();
+    await readSales(fixture, index);
+    const stores = [...index.settle().keys()];
+    expect(stores.length).toBeGreaterThan(1);
+    for (const baskets of stores.map((store) => index.basketsOf(store))) {
       const sales = [...salesOf(baskets)];
-      for (const [index, { sale }] of sales.entries()) {
-        const expected = baskets[index]?.lines.map(({ netMinor }) => netMinor);
+      for (const [position, { sale }] of sales.entries()) {
+        const expected = baskets[position]?.lines.map(({ netMinor }) => netMinor);
         const net = sale.lines.map(
           ({ price, quantity, modifiers = [] }) =>
             lineAmountMinor(price, quantityMilli(quantity)) +
@@ -114,5 +119,6 @@ describe('a basket as a sale', () => {
         expect(net).toEqual(expected);
       }
     }
+    index.close();
   });
 });

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { businessDate } from '@branchline/domain/business-date.js';
-import { type Basket, type BasketLine, STORE_TIME_ZONE } from './read-sales.js';
+import type { Basket, BasketLine } from './journey.js';
+import { STORE_TIME_ZONE } from './read-sales.js';
 
 interface Adjustment {
   kind: string;

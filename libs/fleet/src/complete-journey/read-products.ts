@@ -1,18 +1,9 @@
 import { asBadRow, type BadRow, columnIndexes, readCsvRows, wrongHeader } from './csv-rows.js';
 import { wholeNumberText } from './decimal.js';
-
-export interface JourneyProduct {
-  id: string;
-  /** From the finest thing known about it: type, category or department, and the package size. */
-  name: string;
-  /** The product category, where there is one. */
-  category: string | null;
-  department: string | null;
-  brand: string | null;
-}
+import type { JourneyProduct } from './journey.js';
+import type { JourneyIndex } from './journey-index.js';
 
 export interface ProductsFile {
-  products: Map<string, JourneyProduct>;
   bad: BadRow[];
   unreadable: boolean;
 }
@@ -29,16 +20,15 @@ export const PRODUCT_COLUMNS = [
 
 const NAME_LENGTH_MAX = 200;
 
-/** Reads and checks the whole file; bad rows are not among the products. @throws BadInput when it cannot be read at all. */
-export async function readProducts(file: string): Promise<ProductsFile> {
-  const products = new Map<string, JourneyProduct>();
+/** Reads and checks the whole file into the index, but for bad rows. @throws BadInput when it cannot be read at all. */
+export async function readProducts(file: string, index: JourneyIndex): Promise<ProductsFile> {
   const bad: BadRow[] = [];
   let at: ReturnType<typeof columnIndexes<(typeof PRODUCT_COLUMNS)[number]>> = null;
   try {
     for await (const { line, cells } of readCsvRows(file)) {
       if (at === null) {
         at = columnIndexes(cells, PRODUCT_COLUMNS);
-        if (at === null) return { products, bad: [wrongHeader(cells, PRODUCT_COLUMNS)], unreadable: true };
+        if (at === null) return { bad: [wrongHeader(cells, PRODUCT_COLUMNS)], unreadable: true };
         continue;
       }
       if (cells.length !== PRODUCT_COLUMNS.length) {
@@ -49,16 +39,15 @@ export async function readProducts(file: string): Promise<ProductsFile> {
       const id = wholeNumberText(cell('product_id') ?? '');
       if (id === null)
         bad.push({ line, reason: `product_id is not a whole number: ${JSON.stringify(cell('product_id') ?? '')}` });
-      else if (products.has(id)) bad.push({ line, reason: `product ${id} is there twice` });
-      else products.set(id, productOf(id, cell));
+      else if (!index.addProduct(productOf(id, cell))) bad.push({ line, reason: `product ${id} is there twice` });
     }
   } catch (error) {
     const broken = asBadRow(error);
     if (broken === null) throw error;
-    return { products, bad: [...bad, broken], unreadable: true };
+    return { bad: [...bad, broken], unreadable: true };
   }
-  if (at === null) return { products, bad: [{ line: 1, reason: 'the file is empty' }], unreadable: true };
-  return { products, bad, unreadable: false };
+  if (at === null) return { bad: [{ line: 1, reason: 'the file is empty' }], unreadable: true };
+  return { bad, unreadable: false };
 }
 
 function productOf(id: string, cell: (column: (typeof PRODUCT_COLUMNS)[number]) => string | null): JourneyProduct {

@@ -4,6 +4,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Basket } from './journey.js';
+import { JourneyIndex } from './journey-index.js';
 import { readProducts } from './read-products.js';
 import { readSales, SALES_COLUMNS, type SalesFile } from './read-sales.js';
 import { busiestStores, type StoreTotals, sumTotals, totalsOf } from './totals.js';
@@ -18,14 +20,30 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-async function read(content: string | Buffer): Promise<SalesFile> {
-  const file = join(folder, 'sales.csv');
-  await writeFile(file, content);
-  return readSales(file);
+interface Sales extends SalesFile {
+  /** Each store's baskets in time order. */
+  stores: Map<string, Basket[]>;
 }
 
-const baskets = (sales: SalesFile): string[] => [...sales.stores.values()].flat().map((basket) => basket.basket);
-const badLines = (sales: SalesFile): string[] => sales.bad.map(({ line, reason }) => `line ${line}: ${reason}`);
+async function readFrom(file: string): Promise<Sales> {
+  const index = new JourneyIndex();
+  try {
+    const sales = await readSales(file, index);
+    const ids = sales.unreadable ? [] : [...index.settle().keys()];
+    return { ...sales, stores: new Map(ids.map((id) => [id, index.basketsOf(id)])) };
+  } finally {
+    index.close();
+  }
+}
+
+async function read(content: string | Buffer): Promise<Sales> {
+  const file = join(folder, 'sales.csv');
+  await writeFile(file, content);
+  return readFrom(file);
+}
+
+const baskets = (sales: Sales): string[] => [...sales.stores.values()].flat().map((basket) => basket.basket);
+const badLines = (sales: Sales): string[] => sales.bad.map(({ line, reason }) => `line ${line}: ${reason}`);
 
 describe('a file of real sales', () => {
   it('adds up to what an independent script says, per store and in total', async () => {
@@ -34,7 +52,7 @@ describe('a file of real sales', () => {
       per_store: Record<string, StoreTotals>;
     }
     const expected = JSON.parse(await readFile(join(fixtures, 'expected.json'), 'utf8')) as Expected;
-    const sales = await readSales(join(fixtures, 'sales.csv'));
+    const sales = await readFrom(join(fixtures, 'sales.csv'));
     expect(sales.bad).toEqual([]);
     const totals = Object.fromEntries([...sales.stores].map(([store, list]) => [store, totalsOf(list)]));
     expect(totals).toEqual(expected.per_store);
@@ -42,7 +60,7 @@ describe('a file of real sales', () => {
   });
 
   it('keeps each store in time order', async () => {
-    const sales = await readSales(join(fixtures, 'sales.csv'));
+    const sales = await readFrom(join(fixtures, 'sales.csv'));
     for (const list of sales.stores.values()) {
       const times = list.map((basket) => basket.occurredAtMs);
       expect(times).toEqual([...times].sort((a, b) => a - b));
@@ -50,26 +68,27 @@ describe('a file of real sales', () => {
   });
 
   it('names the products, also one whose id R wrote with an exponent', async () => {
-    const { products, bad } = await readProducts(join(fixtures, 'products.csv.gz'));
+    const index = new JourneyIndex();
+    const { bad } = await readProducts(join(fixtures, 'products.csv.gz'), index);
     expect(bad).toEqual([]);
-    expect(products.get('900000')).toMatchObject({
+    expect(index.product('900000')).toMatchObject({
       name: 'DESIGNER FRAGRANCES .8 OZ',
       category: 'FRAGRANCES',
       brand: 'National',
     });
-    const sales = await readSales(join(fixtures, 'sales.csv'));
+    const sales = await readFrom(join(fixtures, 'sales.csv'));
     const used = new Set(
       [...sales.stores.values()].flat().flatMap((basket) => basket.lines.map((line) => line.product)),
     );
-    expect([...used].filter((product) => !products.has(product))).toEqual(['1093587']);
+    expect([...used].filter((product) => !index.product(product))).toEqual(['1093587']);
+    index.close();
   });
 
   it('finds the busiest stores, ties by number', () => {
-    const one = { store: '', household: '', basket: '', occurredAtMs: 0, line: 2, lines: [] };
     const stores = new Map([
-      ['100', [one]],
-      ['99', [one]],
-      ['7', [one, one]],
+      ['100', 1],
+      ['99', 1],
+      ['7', 2],
     ]);
     expect(busiestStores(stores, 2)).toEqual(['7', '99']);
   });
@@ -214,8 +233,8 @@ describe('a file that is none of ours', () => {
   });
 
   it('is bad input when it is not there or broken', async () => {
-    await expect(readSales(join(folder, 'nowhere.csv'))).rejects.toMatchObject({ name: 'BadInput' });
-    await expect(readSales(folder)).rejects.toMatchObject({ name: 'BadInput' });
+    await expect(readFrom(join(folder, 'nowhere.csv'))).rejects.toMatchObject({ name: 'BadInput' });
+    await expect(readFrom(folder)).rejects.toMatchObject({ name: 'BadInput' });
     await expect(read(gzipSync(header).subarray(0, 12))).rejects.toMatchObject({ name: 'BadInput' });
   });
 });

@@ -1,33 +1,13 @@
 import { localToInstantMs } from '@branchline/domain/business-date.js';
 import { asBadRow, type BadRow, columnIndexes, readCsvRows, wrongHeader } from './csv-rows.js';
+import type { BasketLine } from './journey.js';
+import type { BasketHead, JourneyIndex } from './journey-index.js';
 import { hasMoreDecimalsThan, parseDecimal, roundHalfUp, wholeNumberText } from './decimal.js';
 
 /** The stores of this data set keep one time. */
 export const STORE_TIME_ZONE = 'America/New_York';
 
-/** Amounts in cents, each rounded half up on its own. */
-export interface BasketLine {
-  product: string;
-  quantityMilli: number;
-  netMinor: number;
-  retailDiscMinor: number;
-  couponDiscMinor: number;
-  couponMatchMinor: number;
-}
-
-export interface Basket {
-  store: string;
-  household: string;
-  basket: string;
-  occurredAtMs: number;
-  /** Of the file; baskets of one moment stay in this order. */
-  line: number;
-  lines: BasketLine[];
-}
-
 export interface SalesFile {
-  /** Each store's baskets in time order. A basket of bad rows is not among them. */
-  stores: Map<string, Basket[]>;
   bad: BadRow[];
   /** From the last bad row on nothing could be read: there is nothing that could be skipped. */
   unreadable: boolean;
@@ -55,72 +35,59 @@ interface Row extends BasketLine {
   occurredAtMs: number;
 }
 
-interface Gathering {
-  stores: Map<string, Basket[]>;
-  baskets: Map<string, Basket>;
-  badBaskets: Set<string>;
-  bad: BadRow[];
-  /** One string per id, not one per row: a row repeats the ids of others. */
-  texts: Map<string, string>;
-}
-
 /** Ids become parts of codes; a longer one could not be told from another any more. */
 const STORE_DIGITS_MAX = 11;
 const AMOUNT_MINOR_MAX = 1_000_000_000_000;
 const QUANTITY_MILLI_MAX = 1_000_000_000_000;
 
-/** Reads and checks the whole file. @throws BadInput when it cannot be read at all. */
-export async function readSales(file: string): Promise<SalesFile> {
-  const all: Gathering = { stores: new Map(), baskets: new Map(), badBaskets: new Set(), bad: [], texts: new Map() };
+/** Reads and checks the whole file into the index. @throws BadInput when it cannot be read at all. */
+export async function readSales(file: string, index: JourneyIndex): Promise<SalesFile> {
+  const bad: BadRow[] = [];
   let at: Record<Column, number> | null = null;
   try {
     for await (const { line, cells } of readCsvRows(file)) {
       if (at === null) {
         at = columnIndexes(cells, SALES_COLUMNS);
-        if (at === null) return unreadable(wrongHeader(cells, SALES_COLUMNS));
+        if (at === null) return { bad: [wrongHeader(cells, SALES_COLUMNS)], unreadable: true };
       } else {
-        gather(all, line, cells, at);
+        const reason = gather(index, line, cells, at);
+        if (reason !== null) bad.push({ line, reason });
       }
     }
   } catch (error) {
     const broken = asBadRow(error);
     if (broken === null) throw error;
-    all.bad.push(broken);
-    return { stores: new Map(), bad: all.bad, unreadable: true };
+    return { bad: [...bad, broken], unreadable: true };
   }
-  if (at === null) return unreadable({ line: 1, reason: 'the file is empty' });
-  return { stores: groupByStore(all), bad: all.bad, unreadable: false };
+  if (at === null) return { bad: [{ line: 1, reason: 'the file is empty' }], unreadable: true };
+  return { bad, unreadable: false };
 }
 
-function unreadable(row: BadRow): SalesFile {
-  return { stores: new Map(), bad: [row], unreadable: true };
-}
-
-function gather(all: Gathering, line: number, cells: string[], at: Record<Column, number>): void {
-  const row = readRow(all.texts, cells, at);
-  const known = typeof row === 'string' ? undefined : all.baskets.get(row.basket);
+/** @returns why it is bad */
+function gather(index: JourneyIndex, line: number, cells: string[], at: Record<Column, number>): string | null {
+  const row = readRow(cells, at);
+  const known = typeof row === 'string' ? undefined : index.basket(row.basket);
   const reason = typeof row === 'string' ? row : known ? otherBasket(known, row) : null;
   if (reason !== null || typeof row === 'string') {
-    all.bad.push({ line, reason: reason ?? '' });
     const basket = wholeNumberText(cells[at.basket_id] ?? '');
-    if (basket !== null) all.badBaskets.add(basket);
-    return;
+    if (basket !== null) index.spoil(basket);
+    return reason;
   }
   const { store, household, basket, occurredAtMs, ...rest } = row;
-  const target = known ?? { store, household, basket, occurredAtMs, line, lines: [] };
-  if (!known) all.baskets.set(basket, target);
+  if (!known) index.addBasket({ store, household, basket, occurredAtMs, line });
   // A quantity of 0 that is worth nothing is dropped whatever its discounts; what it says about its basket has been checked.
-  if (rest.quantityMilli > 0) target.lines.push(rest);
+  if (rest.quantityMilli > 0) index.addLine(basket, rest);
+  return null;
 }
 
-function readRow(texts: Map<string, string>, cells: string[], at: Record<Column, number>): Row | string {
+function readRow(cells: string[], at: Record<Column, number>): Row | string {
   if (cells.length !== SALES_COLUMNS.length) return `wrong columns: ${cells.length} instead of ${SALES_COLUMNS.length}`;
   const problems: string[] = [];
   const id = (column: Column): string => {
     const text = cells[at[column]] ?? '';
     const whole = wholeNumberText(text);
     if (whole === null) problems.push(notANumber(column, text, 'a whole number'));
-    return whole === null ? '' : intern(texts, whole);
+    return whole ?? '';
   };
   const amount = (column: Column, places: number, max: number): number => {
     const text = cells[at[column]] ?? '';
@@ -162,30 +129,12 @@ function notANumber(column: Column, text: string, what: string): string {
     : `${column} is not ${what}: ${quoted(text)}`;
 }
 
-function otherBasket(basket: Basket, row: Row): string | null {
+function otherBasket(basket: BasketHead, row: Row): string | null {
   if (basket.store !== row.store) return `basket ${row.basket} has two stores: ${basket.store} and ${row.store}`;
   if (basket.household !== row.household) {
     return `basket ${row.basket} has two households: ${basket.household} and ${row.household}`;
   }
   return basket.occurredAtMs === row.occurredAtMs ? null : `basket ${row.basket} has two times`;
-}
-
-function groupByStore({ stores, baskets, badBaskets }: Gathering): Map<string, Basket[]> {
-  for (const basket of baskets.values()) {
-    if (basket.lines.length === 0 || badBaskets.has(basket.basket)) continue;
-    const ofStore = stores.get(basket.store);
-    if (ofStore) ofStore.push(basket);
-    else stores.set(basket.store, [basket]);
-  }
-  for (const ofStore of stores.values()) ofStore.sort((a, b) => a.occurredAtMs - b.occurredAtMs || a.line - b.line);
-  return stores;
-}
-
-function intern(texts: Map<string, string>, text: string): string {
-  const known = texts.get(text);
-  if (known !== undefined) return known;
-  texts.set(text, text);
-  return text;
 }
 
 /** What stands in a cell may be anything: one short line for the terminal. */

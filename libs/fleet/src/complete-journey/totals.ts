@@ -1,4 +1,4 @@
-import type { Basket } from './read-sales.js';
+import type { Basket } from './journey.js';
 
 /** The columns of `expected-h1.json`: money in cents, units as in the CSV. */
 export interface StoreTotals {
@@ -36,8 +36,8 @@ export function sumTotals(all: Iterable<StoreTotals>): StoreTotals {
 }
 
 /** The stores with most baskets, ties by id (a number: 99 before 100). */
-export function busiestStores(stores: ReadonlyMap<string, readonly Basket[]>, count: number): string[] {
+export function busiestStores(baskets: ReadonlyMap<string, number>, count: number): string[] {
   const byId = (a: string, b: string) => a.length - b.length || (a < b ? -1 : 1);
-  const sizeOf = (store: string) => stores.get(store)?.length ?? 0;
-  return [...stores.keys()].sort((a, b) => sizeOf(b) - sizeOf(a) || byId(a, b)).slice(0, count);
+  const sizeOf = (store: string) => baskets.get(store) ?? 0;
+  return [...baskets.keys()].sort((a, b) => sizeOf(b) - sizeOf(a) || byId(a, b)).slice(0, count);
 }

@@ -22,10 +22,12 @@ const HASH = 'a'.repeat(64);
 function facts(): StoreFacts {
   const { businessDate: _date, ...sums } = DAY;
   return {
-    store: '1',
     expected: { baskets: 2, lines: 3, net: 850, retail_disc: 120, coupon_match: 30, coupon: 55, units: 2.5 },
-    days: [DAY],
-    head: { incarnation: 'i', epoch: 1, lastSeq: 9, appliedSeq: 9, headHash: HASH, queue: 0, line: 'up' },
+    done: {
+      sums: sumsOfDays([DAY]),
+      lastDay: DAY.businessDate,
+      head: { incarnation: 'i', lastSeq: 9, headHash: HASH },
+    },
     row: { branch: 'S1', ...sums },
     modifiers: MODIFIERS,
     box: {
@@ -49,7 +51,7 @@ describe('file, edge and hub', () => {
     ['net of file and hub', (all) => ({ ...all, expected: { ...all.expected, net: 851 } })],
     ['coupon of file and hub', (all) => ({ ...all, modifiers: MODIFIERS.slice(0, 2) })],
     ['totalMinor of edge and hub', (all) => ({ ...all, row: all.row && { ...all.row, totalMinor: 849 } })],
-    ['baskets of edge and hub', (all) => ({ ...all, days: [DAY, { ...DAY, businessDate: '2017-01-02' }] })],
+    ['baskets of edge and hub', (all) => ({ ...all, done: { ...all.done, sums: sumsOfDays([DAY, DAY]) } })],
     ['units of edge and hub', (all) => ({ ...all, row: null })],
     ['head hash at edge and hub', (all) => ({ ...all, box: all.box && { ...all.box, headHash: 'b'.repeat(64) } })],
     ['seq at edge and hub', (all) => ({ ...all, box: all.box && { ...all.box, appliedSeq: 8 } })],

@@ -1,13 +1,12 @@
 import type { FleetItem, ModifierRow, SalesRow } from '../chain/hub-client.js';
-import type { DayFigures, SyncStatus } from '../chain/till-client.js';
+import type { DayFigures } from '../chain/till-client.js';
 import type { StoreTotals } from '../complete-journey/totals.js';
+import type { EdgeSums, StoreDone } from './replay-folder.js';
 
 export interface StoreFacts {
-  store: string;
   expected: StoreTotals;
-  /** Of the edge's Zs. */
-  days: readonly DayFigures[];
-  head: SyncStatus;
+  /** What the edge says. */
+  done: StoreDone;
   /** What the hub says; null: nothing. */
   row: SalesRow | null;
   modifiers: readonly ModifierRow[];
@@ -23,8 +22,7 @@ const SUMS = [
   'netMinor',
   'taxMinor',
   'totalMinor',
-] as const;
-type Sums = Record<(typeof SUMS)[number], number>;
+] as const satisfies (keyof EdgeSums)[];
 
 /** The hub's report in the columns of the data set. */
 export function hubTotals(row: SalesRow | null, modifiers: readonly ModifierRow[]): StoreTotals {
@@ -42,8 +40,8 @@ export function hubTotals(row: SalesRow | null, modifiers: readonly ModifierRow[
   };
 }
 
-export function sumsOfDays(days: readonly DayFigures[]): Sums {
-  const sums: Sums = {
+export function sumsOfDays(days: readonly DayFigures[]): EdgeSums {
+  const sums: EdgeSums = {
     baskets: 0,
     lines: 0,
     units: 0,
@@ -62,12 +60,12 @@ export function sumsOfDays(days: readonly DayFigures[]): Sums {
 }
 
 /** Every way in which file, edge and hub disagree about a store, a line each; none: they agree. */
-export function differencesOf({ expected, days, head, row, modifiers, box }: StoreFacts): string[] {
+export function differencesOf({ expected, done, row, modifiers, box }: StoreFacts): string[] {
   const found: string[] = [];
   const compare = (what: string, left: unknown, right: unknown) => {
     if (left !== right) found.push(`${what}: ${String(left)} and ${String(right)}`);
   };
-  const edge = sumsOfDays(days);
+  const { sums: edge, head, lastDay } = done;
   for (const column of SUMS) compare(`${column} of edge and hub`, edge[column], row?.[column] ?? null);
   const hub = hubTotals(row, modifiers);
   for (const [column, value] of Object.entries(expected) as [keyof StoreTotals, number][]) {
@@ -79,7 +77,7 @@ export function differencesOf({ expected, days, head, row, modifiers, box }: Sto
   compare('incarnation at edge and hub', head.incarnation, box?.incarnation ?? null);
   compare('seq at edge and hub', head.lastSeq, box?.appliedSeq ?? null);
   compare('head hash at edge and hub', head.headHash, box?.headHash ?? null);
-  compare('last day sealed at edge and hub', days.at(-1)?.businessDate ?? null, box?.sealedTo ?? null);
+  compare('last day sealed at edge and hub', lastDay, box?.sealedTo ?? null);
   compare('lines in quarantine', 0, box?.quarantined ?? null);
   return found;
 }

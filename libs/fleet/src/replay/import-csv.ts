@@ -1,4 +1,4 @@
-import type { ReplayInput } from './replay-input.js';
+import type { CarriedProduct } from '../complete-journey/journey-index.js';
 
 /** The columns of the hub's product import. */
 export const IMPORT_COLUMNS = [
@@ -20,38 +20,38 @@ export const IMPORT_COLUMNS = [
 ] as const;
 export type ImportRow = Partial<Record<(typeof IMPORT_COLUMNS)[number], string>>;
 
-export function importCsv(rows: Iterable<ImportRow>): string {
-  const lines: string[] = [IMPORT_COLUMNS.join(',')];
-  for (const row of rows) lines.push(IMPORT_COLUMNS.map((column) => cell(row[column] ?? '')).join(','));
-  return `${lines.join('\n')}\n`;
+/** A piece for the line at a time: one of 90,000 rows would be 90,000 writes. */
+const PIECE_CHARACTERS = 65_536;
+
+/** The file in pieces of many rows. */
+export function* importCsv(rows: Iterable<ImportRow>): Generator<string> {
+  let piece = `${IMPORT_COLUMNS.join(',')}\n`;
+  for (const row of rows) {
+    piece += `${IMPORT_COLUMNS.map((column) => cell(row[column] ?? '')).join(',')}\n`;
+    if (piece.length < PIECE_CHARACTERS) continue;
+    yield piece;
+    piece = '';
+  }
+  if (piece !== '') yield piece;
 }
 
 /** All products of the file; each is carried by the stores that sell it. Prices are the till's here, so none are imported. */
-export function* journeyRows(input: ReplayInput, branchOf: (store: string) => string): Generator<ImportRow> {
-  const carriedBy = assortmentsOf(input, branchOf);
-  for (const { id, name, department, category, brand } of input.products) {
+export function* journeyRows(
+  products: Iterable<CarriedProduct>,
+  branchOf: (store: string) => string,
+): Generator<ImportRow> {
+  for (const { id, name, department, category, brand, fractional, stores } of products) {
     yield {
       product: id,
       name,
       department: department ?? '',
       category: category ?? '',
       brand: brand ?? '',
-      fractional: input.fractional.has(id) ? 'yes' : 'no',
-      assortments: [...(carriedBy.get(id) ?? [])].join('|'),
+      fractional: fractional ? 'yes' : 'no',
+      assortments: stores.map(branchOf).join('|'),
       active: 'yes',
     };
   }
-}
-
-function assortmentsOf({ stores }: ReplayInput, branchOf: (store: string) => string): Map<string, Set<string>> {
-  const carriedBy = new Map<string, Set<string>>();
-  for (const { id, baskets } of stores) {
-    for (const { product } of baskets.flatMap(({ lines }) => lines)) {
-      const branches = carriedBy.get(product) ?? new Set();
-      carriedBy.set(product, branches.add(branchOf(id)));
-    }
-  }
-  return carriedBy;
 }
 
 function cell(text: string): string {

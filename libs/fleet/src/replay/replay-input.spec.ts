@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { parse } from 'csv-parse/sync';
 import { importCsv, journeyRows } from './import-csv.js';
-import { BadRows, type InputRequest, readReplayInput } from './replay-input.js';
+import { BadRows, type InputRequest, readReplayInput, type ReplayInput } from './replay-input.js';
 
 const PRODUCTS = `product_id,manufacturer_id,department,brand,product_category,product_type,package_size
 10,1,GROCERY,National,"CHEESE, ""HARD""",CHEDDAR,8 OZ
@@ -23,29 +23,35 @@ let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'branchline-input-'));
 });
-afterEach(() => rmSync(folder, { recursive: true }));
+afterEach(() => {
+  for (const input of open.splice(0)) input.close();
+  rmSync(folder, { recursive: true });
+});
 
 const told: string[] = [];
-function read(sales: string, request: Partial<InputRequest> = {}) {
+const open: ReplayInput[] = [];
+async function read(sales: string, request: Partial<InputRequest> = {}): Promise<ReplayInput> {
   const files = { productsFile: join(folder, 'products.csv'), salesFile: join(folder, 'sales.csv') };
   writeFileSync(files.productsFile, PRODUCTS);
   writeFileSync(files.salesFile, sales);
   told.length = 0;
-  return readReplayInput({ ...files, stores: 'all', skipBad: false, ...request }, ({ rows }) =>
+  const input = await readReplayInput({ ...files, stores: 'all', skipBad: false, ...request }, ({ rows }) =>
     told.push(...rows.map(({ line, reason }) => `line ${line}: ${reason}`)),
   );
+  open.push(input);
+  return input;
 }
 
 describe('the input of a replay', () => {
   it('names the products that are missing, for the stores that are replayed only', async () => {
     const all = await read(SALES);
-    expect(all.stores.map(({ id, baskets }) => [id, baskets.length])).toEqual([
+    expect(all.stores.map(({ id, basketCount }) => [id, basketCount])).toEqual([
       ['300', 3],
       ['31', 2],
       ['4', 1],
     ]);
     expect(all.unknownProducts).toEqual(['UNKNOWN-77', 'UNKNOWN-88']);
-    expect(all.stores[0]?.baskets[2]?.lines[0]?.product).toBe('UNKNOWN-77');
+    expect(all.basketsOf('300')[2]?.lines[0]?.product).toBe('UNKNOWN-77');
     expect((await read(SALES, { stores: { ids: ['31', '300'] } })).unknownProducts).toEqual(['UNKNOWN-77']);
     expect((await read(SALES, { stores: 1 })).stores.map(({ id }) => id)).toEqual(['300']);
   });
@@ -58,7 +64,7 @@ describe('the input of a replay', () => {
     const bad = SALES.replace('2,4.98', '2,-4.98');
     await expect(read(bad)).rejects.toBeInstanceOf(BadRows);
     const skipped = await read(bad, { skipBad: true });
-    expect(skipped.stores.find(({ id }) => id === '300')?.baskets).toHaveLength(2);
+    expect(skipped.basketsOf('300')).toHaveLength(2);
     expect(told).toEqual([expect.stringMatching(/^line 2: sales_value/)]);
   });
 
@@ -66,9 +72,17 @@ describe('the input of a replay', () => {
     await expect(read(SALES.replace('week', 'weak'), { skipBad: true })).rejects.toBeInstanceOf(BadRows);
   });
 
+  it('bears the hashes of its files, which change with a single byte', async () => {
+    const { hashes } = await read(SALES);
+    expect((await read(SALES)).hashes).toEqual(hashes);
+    const other = (await read(`${SALES}\n`)).hashes;
+    expect(other.products).toBe(hashes.products);
+    expect(other.sales).not.toBe(hashes.sales);
+  });
+
   it('becomes an import in which each store carries what it sells', async () => {
     const input = await read(SALES);
-    const csv = importCsv(journeyRows(input, (store) => `S${store}`));
+    const csv = [...importCsv(journeyRows(input.products(), (store) => `S${store}`))].join('');
     const rows = parse<Record<string, string>>(csv, { columns: true });
     expect(rows).toHaveLength(4);
     expect(rows[0]).toMatchObject({

@@ -1,7 +1,12 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
 import { BadInput } from '@branchline/http/exit.js';
 import type { BadRow } from '../complete-journey/csv-rows.js';
-import { type JourneyProduct, readProducts } from '../complete-journey/read-products.js';
-import { type Basket, readSales } from '../complete-journey/read-sales.js';
+import type { Basket } from '../complete-journey/journey.js';
+import { type CarriedProduct, JourneyIndex } from '../complete-journey/journey-index.js';
+import { readProducts } from '../complete-journey/read-products.js';
+import { readSales } from '../complete-journey/read-sales.js';
 import { busiestStores } from '../complete-journey/totals.js';
 
 export interface InputRequest {
@@ -14,18 +19,22 @@ export interface InputRequest {
 
 export interface ReplayStore {
   id: string;
-  /** In time order, as the file says them but for products it does not know. */
-  baskets: Basket[];
+  basketCount: number;
 }
 
+/** What is replayed. The data themselves stay on disk; of the baskets one store's are in memory at a time. */
 export interface ReplayInput {
   /** Those with most baskets first. */
   stores: ReplayStore[];
-  products: JourneyProduct[];
-  /** Codes of products that the kept lines name and the file does not have; they are among `products`. */
+  productCount: number;
+  /** Codes of products that the kept lines name and the file does not have; they are among the products. */
   unknownProducts: string[];
-  /** Sold in fractions by one of these stores. */
-  fractional: Set<string>;
+  /** Of the files as they are: a replay that is resumed must be of the same. */
+  hashes: { products: string; sales: string };
+  products(): Iterable<CarriedProduct>;
+  /** In time order, as the file says them but for products it does not know. */
+  basketsOf(store: string): Basket[];
+  close(): void;
 }
 
 export interface BadFile {
@@ -46,60 +55,54 @@ export class BadRows extends BadInput {
  * @throws BadRows, BadInput
  */
 export async function readReplayInput(request: InputRequest, tellBad: (file: BadFile) => void): Promise<ReplayInput> {
-  const productsFile = await readProducts(request.productsFile);
-  const salesFile = await readSales(request.salesFile);
+  const index = new JourneyIndex();
+  try {
+    return await readInto(index, request, tellBad);
+  } catch (error) {
+    index.close();
+    throw error;
+  }
+}
+
+async function readInto(
+  index: JourneyIndex,
+  { productsFile, salesFile, stores: wanted, skipBad }: InputRequest,
+  tellBad: (file: BadFile) => void,
+): Promise<ReplayInput> {
+  const products = await readProducts(productsFile, index);
+  const sales = await readSales(salesFile, index);
   const bad = [
-    { file: request.productsFile, rows: productsFile.bad },
-    { file: request.salesFile, rows: salesFile.bad },
+    { file: productsFile, rows: products.bad },
+    { file: salesFile, rows: sales.bad },
   ].filter(({ rows }) => rows.length > 0);
-  if (bad.length > 0 && (!request.skipBad || productsFile.unreadable || salesFile.unreadable)) throw new BadRows(bad);
+  if (bad.length > 0 && (!skipBad || products.unreadable || sales.unreadable)) throw new BadRows(bad);
   for (const file of bad) tellBad(file);
-  const ids = chosenStores(salesFile.stores, request.stores);
-  const unknown = new Set<string>();
-  const stores = ids.map((id) => ({
-    id,
-    baskets: (salesFile.stores.get(id) ?? []).map((basket) => nameUnknown(basket, productsFile.products, unknown)),
-  }));
-  if (stores.length === 0) throw new BadInput(`there is no basket in ${request.salesFile}`);
-  const unknownProducts = [...unknown].sort();
+  const sizes = index.settle();
+  const ids = chosenStores(sizes, wanted);
+  if (ids.length === 0) throw new BadInput(`there is no basket in ${salesFile}`);
+  const unknownProducts = index.choose(ids);
   return {
-    stores,
-    products: [...productsFile.products.values(), ...unknownProducts.map(unknownProduct)],
+    stores: ids.map((id) => ({ id, basketCount: sizes.get(id) ?? 0 })),
+    productCount: index.productCount,
     unknownProducts,
-    fractional: fractionalOf(stores),
+    hashes: { products: await hashOf(productsFile), sales: await hashOf(salesFile) },
+    products: () => index.products(),
+    basketsOf: (store) => index.basketsOf(store),
+    close: () => index.close(),
   };
 }
 
-function chosenStores(stores: ReadonlyMap<string, Basket[]>, chosen: InputRequest['stores']): string[] {
-  if (typeof chosen === 'number') return busiestStores(stores, chosen);
-  const all = busiestStores(stores, stores.size);
+function chosenStores(sizes: ReadonlyMap<string, number>, chosen: InputRequest['stores']): string[] {
+  if (typeof chosen === 'number') return busiestStores(sizes, chosen);
+  const all = busiestStores(sizes, sizes.size);
   if (chosen === 'all') return all;
-  const missing = chosen.ids.filter((id) => !stores.has(id));
+  const missing = chosen.ids.filter((id) => !sizes.has(id));
   if (missing.length > 0) throw new BadInput(`--store-ids: no baskets of store ${missing.join(', ')}`);
   return all.filter((id) => chosen.ids.includes(id));
 }
 
-function nameUnknown(basket: Basket, known: ReadonlyMap<string, unknown>, unknown: Set<string>): Basket {
-  if (basket.lines.every(({ product }) => known.has(product))) return basket;
-  const lines = basket.lines.map((line) => {
-    if (known.has(line.product)) return line;
-    const code = `UNKNOWN-${line.product}`;
-    unknown.add(code);
-    return { ...line, product: code };
-  });
-  return { ...basket, lines };
-}
-
-function unknownProduct(code: string): JourneyProduct {
-  return { id: code, name: code, category: null, department: null, brand: null };
-}
-
-function fractionalOf(stores: readonly ReplayStore[]): Set<string> {
-  const found = new Set<string>();
-  for (const { baskets } of stores) {
-    for (const { lines } of baskets) {
-      for (const { product, quantityMilli } of lines) if (quantityMilli % 1000 !== 0) found.add(product);
-    }
-  }
-  return found;
+async function hashOf(file: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(file), hash);
+  return hash.digest('hex');
 }

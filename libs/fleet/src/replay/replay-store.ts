@@ -2,172 +2,110 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Chain } from '../chain/chain.js';
 import type { EdgeBox } from '../chain/edge-box.js';
 import type { HubClient } from '../chain/hub-client.js';
-import { type DayFigures, type SyncStatus, TillClient, type TillOptions, type ZReport } from '../chain/till-client.js';
-import { type NumberedSale, REPLAY_TILL, salesOf, stableUuid } from '../complete-journey/basket-to-sale.js';
-import { killAtNextSale } from './kill-at-sale.js';
-import { type OutagePlan, planOutage } from './outage-plan.js';
-import type { ReplayStore } from './replay-input.js';
-
-export interface OutageRecord {
-  awayFrom: string;
-  awayTo: string;
-  peakQueue: number;
-  killedPid: number;
-  restartedPid: number;
-  /** Sales that were posted more than once. */
-  retriedIds: string[];
-  /** How many of them got the stored answer. */
-  replayedReplies: number;
-}
-
-export interface StoreResult {
-  store: string;
-  branch: string;
-  /** One entry a business date of each Z. */
-  days: DayFigures[];
-  head: SyncStatus;
-  outage: OutageRecord | null;
-}
+import { Refused } from '../chain/json-client.js';
+import { type SyncStatus, TillClient, type TillOptions } from '../chain/till-client.js';
+import { REPLAY_TILL } from '../complete-journey/basket-to-sale.js';
+import type { Basket } from '../complete-journey/journey.js';
+import { sumsOfDays } from './compare.js';
+import { isAway, NO_OUTAGE_YET, Outage } from './outage.js';
+import { planOutage } from './outage-plan.js';
+import type { ReplayFolder, StoreState } from './replay-folder.js';
+import { countSold, StoreTrading } from './store-trading.js';
 
 export interface StoreJob {
   chain: Chain;
   headOffice: HubClient;
-  store: ReplayStore;
+  folder: ReplayFolder;
+  store: string;
   branch: string;
   /** Among the stores of the replay, from 0. */
   position: number;
+  baskets: readonly Basket[];
   withOutage: boolean;
   till: Pick<TillOptions, 'clock' | 'chance' | 'signal'>;
   newPin: () => string;
-  onSale: () => void;
+  /** So many more of its baskets are at the edge. */
+  onSold: (baskets: number) => void;
+  onPeakMb: (peakMb: number | null) => void;
 }
 
 /** Quicker than in a shop: a replay waits for each store's last acknowledgement. */
-const EDGE_RHYTHM = {
+export const EDGE_RHYTHM = {
   EDGE_POLL_MS: '1000',
   EDGE_RETRY_MS_MIN: '100',
   EDGE_RETRY_MS_MAX: '1000',
   EDGE_REQUEST_TIMEOUT_MS: '10000',
 };
-const IMPORTER = 'IMPORT';
-const DRAWER = 'D1';
-const STATUS_EVERY_SALES = 20;
+export const IMPORTER = { operator: 'IMPORT', name: 'Import of past sales', role: 'importer' };
 const ACKNOWLEDGED_MS_MAX = 120_000;
 const ACKNOWLEDGED_POLL_MS = 50;
 
-/** A store from its enrolment to its last acknowledged line. The box is stopped at the end, unless it is to be kept. */
-export async function replayStore(job: StoreJob, isKept: () => boolean): Promise<StoreResult> {
-  const { chain, headOffice, branch, withOutage, till: tillParts } = job;
-  const pin = job.newPin();
-  const staff = { operator: IMPORTER, name: 'Import of past sales', role: 'importer', pin };
-  await headOffice.addStaff(branch, staff);
-  const enrolmentCode = await headOffice.enrolmentCode(branch, { for: 'box' });
-  const deviceCode = await headOffice.enrolmentCode(branch, { for: 'device', till: REPLAY_TILL });
-  const box = await chain.startEdge({ branch, enrolmentCode, env: EDGE_RHYTHM, withTillLine: withOutage });
-  const { deviceToken } = await TillClient.enrol(box.url, deviceCode, `Till ${REPLAY_TILL}`, tillParts.signal);
-  const till = new TillClient({ ...tillParts, url: box.url, deviceToken, operator: IMPORTER, pin });
+/** A store from its enrolment to its last acknowledged line, or from where an earlier run left it. The box is stopped at the end. */
+export async function replayStore(job: StoreJob): Promise<void> {
+  const { chain, branch, folder, baskets, till: tillParts } = job;
+  const known = folder.readStore(branch);
+  const state = known ?? { pin: job.newPin(), deviceToken: null, outage: null, done: null };
+  const keep = (more: Partial<StoreState>) => folder.writeStore(branch, Object.assign(state, more));
+  // Before head office learns the PIN: a run that is resumed must know it.
+  if (!known) keep({});
+  const box = await startBox(job, state, keep);
+  const { operator } = IMPORTER;
+  const { pin, deviceToken } = state;
+  const till = new TillClient({ ...tillParts, url: box.url, deviceToken: deviceToken ?? '', operator, pin });
   try {
-    const { days, outage } = await new StoreTrading(job, box, till).run();
-    const head = await untilAcknowledged(till, branch, tillParts.signal);
-    return { store: job.store.id, branch, days, head, outage };
+    const outage = job.withOutage ? outageOf(job, state, box, till, keep) : null;
+    const sold = known ? await countSold(till, baskets) : 0;
+    const soldBefore = outage ? outage.resumeAt(sold) : sold;
+    job.onSold(soldBefore);
+    const parts = { store: job.store, baskets, till, outage, soldBefore, onSale: () => job.onSold(1) };
+    const days = await new StoreTrading(parts).run();
+    const { incarnation, lastSeq, headHash } = await untilAcknowledged(till, branch, tillParts.signal);
+    const lastDay = days.at(-1)?.businessDate ?? null;
+    keep({ done: { sums: sumsOfDays(days), lastDay, head: { incarnation, lastSeq, headHash } } });
   } finally {
     till.close();
-    if (!isKept()) await chain.stopEdge(box);
+    await chain.stopEdge(box);
+    job.onPeakMb(box.peakMb);
   }
 }
 
-/** One store's baskets through its till, day by day, with the outage in their middle. */
-class StoreTrading {
-  private readonly plan: OutagePlan | null;
-  private readonly record = {
-    awayFrom: '',
-    awayTo: '',
-    peakQueue: 0,
-    killedPid: 0,
-    restartedPid: 0,
-    retriedIds: [] as string[],
-    replayedReplies: 0,
-  };
-  private readonly zs: ZReport[] = [];
-  private shift: { id: string; businessDate: string; cardMinor: number } | null = null;
-
-  constructor(
-    private readonly job: StoreJob,
-    private readonly box: EdgeBox,
-    private readonly till: TillClient,
-  ) {
-    this.plan = job.withOutage ? planOutage(job.store.baskets.length, job.position) : null;
+/** Each step may have been taken by a run that ended before it could say so: codes are asked for anew, staff may be there. */
+async function startBox(job: StoreJob, state: StoreState, keep: (more: Partial<StoreState>) => void): Promise<EdgeBox> {
+  const { chain, headOffice, branch, withOutage, till } = job;
+  const isNew = state.deviceToken === null;
+  if (isNew) await headOffice.addStaff(branch, { ...IMPORTER, pin: state.pin }).catch(unlessThere);
+  const deviceCode = isNew ? await headOffice.enrolmentCode(branch, { for: 'device', till: REPLAY_TILL }) : '';
+  const enrolmentCode = chain.isEnrolled(branch) ? '' : await headOffice.enrolmentCode(branch, { for: 'box' });
+  const hubLineIsCut = isAway(state.outage);
+  const box = await chain.startEdge({
+    branch,
+    enrolmentCode,
+    env: EDGE_RHYTHM,
+    withTillLine: withOutage,
+    hubLineIsCut,
+  });
+  if (isNew) {
+    const { deviceToken } = await TillClient.enrol(box.url, deviceCode, `Till ${REPLAY_TILL}`, till.signal);
+    keep({ deviceToken });
   }
+  return box;
+}
 
-  async run(): Promise<{ days: DayFigures[]; outage: OutageRecord | null }> {
-    let position = 0;
-    for (const numbered of salesOf(this.job.store.baskets)) {
-      if (position === this.plan?.from) this.goAway();
-      await this.changeDay(numbered);
-      await this.sell(numbered, position);
-      position += 1;
-      const isAway = this.plan !== null && position > this.plan.from && position <= this.plan.to;
-      const isLast = position === this.plan?.to;
-      if (isAway && (isLast || position % STATUS_EVERY_SALES === 0)) await this.noteQueue();
-      if (isLast) this.comeBack();
-      this.job.onSale();
-    }
-    await this.endDay();
-    return { days: this.zs.flatMap((z) => z.byBusinessDate), outage: this.plan && this.record };
-  }
+function outageOf(
+  { baskets, position, till: { clock } }: StoreJob,
+  state: StoreState,
+  box: EdgeBox,
+  till: TillClient,
+  keep: (more: Partial<StoreState>) => void,
+): Outage {
+  const plan = planOutage(baskets.length, position);
+  const now = () => new Date(clock.now()).toISOString();
+  const record = state.outage ?? { ...NO_OUTAGE_YET, retriedIds: [] };
+  return new Outage({ plan, box, till, now, keep: (outage) => keep({ outage }) }, record);
+}
 
-  private goAway(): void {
-    this.box.hubLine.cut();
-    this.record.awayFrom = this.now();
-  }
-
-  private comeBack(): void {
-    this.box.hubLine.restore();
-    this.record.awayTo = this.now();
-  }
-
-  private async noteQueue(): Promise<void> {
-    const { queue } = await this.till.syncStatus();
-    this.record.peakQueue = Math.max(this.record.peakQueue, queue);
-  }
-
-  private async sell({ sale }: NumberedSale, position: number): Promise<void> {
-    const isKilled = position === this.plan?.killAt;
-    // A sign-in that falls due at this very request would be what meets the kill.
-    if (isKilled) await this.till.ready();
-    const killed = isKilled && this.plan ? killAtNextSale(this.box, this.plan.moment) : null;
-    const [sold, pids] = await Promise.all([this.till.sell(sale), killed]);
-    if (pids) Object.assign(this.record, pids);
-    if (sold.sale.id !== sale.id) throw new Error(`the answer to sale ${sale.id} is that of ${sold.sale.id}`);
-    if (sold.tries > 1) this.record.retriedIds.push(sale.id);
-    if (sold.replayed) this.record.replayedReplies += 1;
-    if (this.shift) for (const { amountMinor } of sale.tenders) this.shift.cardMinor += amountMinor;
-  }
-
-  /** One shift per business date, opened with its first basket and closed before that of the next. */
-  private async changeDay({ businessDate, sale }: NumberedSale): Promise<void> {
-    if (this.shift?.businessDate === businessDate) return;
-    await this.endDay();
-    const id = stableUuid('shift', this.job.store.id, businessDate);
-    await this.till.openShift({ id, drawer: DRAWER, floatMinor: 0, occurredAt: sale.occurredAt });
-    this.shift = { id, businessDate, cardMinor: 0 };
-  }
-
-  private async endDay(): Promise<void> {
-    if (!this.shift) return;
-    const { id, businessDate, cardMinor } = this.shift;
-    const declared = [
-      { tenderType: 'cash', amountMinor: 0 },
-      { tenderType: 'card', amountMinor: cardMinor },
-    ];
-    this.zs.push(await this.till.closeShift(id, declared));
-    await this.till.sealDay(businessDate);
-    this.shift = null;
-  }
-
-  private now(): string {
-    return new Date(this.job.till.clock.now()).toISOString();
-  }
+function unlessThere(error: unknown): void {
+  if (!(error instanceof Refused) || error.code !== 'already-exists') throw error;
 }
 
 /** Until the hub has everything the edge has. The edge pushes by itself, after an outage within its backoff. */
