@@ -1,24 +1,13 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { descendantsOf, startMarkOf } from '../src/process-table.js';
 import type { ReplayReport } from '../src/replay/run-replay.js';
+import { FIXTURES, INPUT, startReplay } from './replay-command.js';
 
-/** The real programs on the real PostgreSQL of the run, as somebody at a terminal starts them. */
-const COMMAND = fileURLToPath(new URL('../dist/commands/replay.js', import.meta.url));
-const FIXTURES = fileURLToPath(new URL('../fixtures/complete-journey/', import.meta.url));
-const INPUT = ['--products', join(FIXTURES, 'products.csv.gz'), '--sales', join(FIXTURES, 'sales.csv')];
 const REPLAY_MS_MAX = 240_000;
-
-interface Run {
-  code: number | null;
-  stdout: string;
-  stderr: string;
-}
 
 let folder: string;
 beforeEach(() => {
@@ -26,16 +15,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Its temporary folders go into ours, so that what it leaves behind can be seen. */
-function start(args: string[], databaseUrl = process.env['BRANCHLINE_TEST_DATABASE_URL'] ?? '') {
-  const env = { ...process.env, DATABASE_URL: databaseUrl, TMPDIR: folder };
-  const child = spawn(process.execPath, [COMMAND, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
-  const run: Run = { code: null, stdout: '', stderr: '' };
-  child.stdout.setEncoding('utf8').on('data', (piece: string) => (run.stdout += piece));
-  child.stderr.setEncoding('utf8').on('data', (piece: string) => (run.stderr += piece));
-  const ended = once(child, 'close').then(([code]): Run => ({ ...run, code: code as number | null }));
-  return { child, run, ended };
-}
+const start = (args: string[], databaseUrl?: string) => startReplay(folder, args, databaseUrl);
 
 describe('a replay of real sales', () => {
   it(
@@ -61,6 +41,7 @@ describe('a replay of real sales', () => {
         // By turns before the edge had the request and after it had replied.
         expect(outage?.replayedReplies).toBe(position % 2);
       }
+      for (const mb of Object.values(report.memory)) expect(mb === null || mb > 20).toBe(true);
       expect(readdirSync(folder)).toEqual(['out.json']);
     },
     REPLAY_MS_MAX,
@@ -83,6 +64,9 @@ describe('a replay of real sales', () => {
     ['a flag nobody knows', ['--nope'], 2],
     ['a store that is not in the file', [...INPUT, '--store-ids', '999999'], 2],
     ['--stores beside --store-ids', [...INPUT, '--stores', '1', '--store-ids', '46'], 2],
+    ['no sales', INPUT.slice(0, 2), 2],
+    ['--stop without its folder', ['--stop'], 2],
+    ['--stop of a folder that is no replay', ['--stop', '--data', '/tmp'], 2],
     ['a folder for --out that is not there', [...INPUT, '--out', '/nowhere/out.json'], 3],
   ])('is refused for %s', async (_what, args, exitCode) => {
     expect((await start(args).ended).code).toBe(exitCode);
