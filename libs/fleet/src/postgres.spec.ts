@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -91,6 +91,15 @@ describe('an embedded PostgreSQL', () => {
     });
     expect(existsSync(join(other, 'postmaster.pid'))).toBe(false);
     removePostgresData(other);
+  });
+
+  it('begins anew beside what a start left that was killed while it made the database', async () => {
+    const draft = `${dataDir}.new-1`;
+    mkdirSync(draft);
+    writeFileSync(join(draft, 'PG_VERSION'), '18');
+    const first = await start();
+    expect(await ask(first.url, 'SELECT 1 AS n')).toEqual([{ n: 1 }]);
+    expect(existsSync(draft)).toBe(false);
   });
 
   it('is not started twice on one folder', async () => {

@@ -5,13 +5,14 @@ import {
   closeSync,
   existsSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { EnvironmentFailure } from '@branchline/http/exit.js';
 import pg from 'pg';
@@ -123,9 +124,12 @@ async function startOwn(
     await assertPortIsFree(port);
     const failure = await launch(cluster, port);
     if (typeof failure !== 'string') return failure;
+    // One that a killed parent had started a moment before, not yet in its lock file when we looked.
+    const isMet = /lock file "postmaster.pid" already exists/.test(failure);
+    if (isMet) await stopWhatRuns(dataDir);
     // A free port may be taken before PostgreSQL gets it; the shared memory of a killed one outlives it by a moment.
     const passing =
-      /pre-existing shared memory/.test(failure) || (!options.port && /Address already in use/.test(failure));
+      isMet || /pre-existing shared memory/.test(failure) || (!options.port && /Address already in use/.test(failure));
     if (!passing || attempt === START_TRIES_MAX)
       throw new EnvironmentFailure(`PostgreSQL did not start: ${lastLine(failure)}`);
     await pause(200 * attempt);
@@ -135,9 +139,17 @@ async function startOwn(
 /** Deletes what `startPostgres` keeps for that folder, wherever it is. The server must be stopped. */
 export function removePostgresData(dataDir: string): void {
   for (const folder of [resolve(dataDir), elsewhereFor(dataDir)]) {
-    for (const suffix of ['', '.password', '.owner', '.new', '.log'])
-      rmSync(folder + suffix, { recursive: true, force: true });
+    removeDrafts(folder);
+    for (const suffix of ['', '.password', '.owner', '.log']) rmSync(folder + suffix, { recursive: true, force: true });
   }
+}
+
+/** Of starts that were killed half-way. One's `initdb` may be writing still, into a folder that is none of ours: it fails, and ends. */
+function removeDrafts(dataDir: string): void {
+  const beside = dirname(dataDir);
+  if (!existsSync(beside)) return;
+  const names = readdirSync(beside).filter((name) => name.startsWith(`${basename(dataDir)}.new-`));
+  for (const name of names) rmSync(join(beside, name), { recursive: true, force: true, maxRetries: 10 });
 }
 
 function elsewhereFor(dataDir: string): string {
@@ -155,12 +167,12 @@ function readPassword(dataDir: string): string {
 
 /** Made beside its place and renamed into it when whole: a start that was killed half-way leaves nothing that looks like a cluster. */
 function initialise(binaries: PostgresBinaries, dataDir: string, throwaway: boolean): string {
-  const draft = `${dataDir}.new`;
+  const draft = `${dataDir}.new-${process.pid}`;
   const passwordFile = `${dataDir}.password`;
   const password = randomBytes(24).toString('base64url');
   try {
     if (existsSync(dataDir)) throw new Error(`${dataDir} exists and is not a PostgreSQL data folder`);
-    rmSync(draft, { recursive: true, force: true });
+    removeDrafts(dataDir);
     rmSync(passwordFile, { force: true });
     writeFileSync(passwordFile, `${password}\n`, { mode: 0o600 });
     const { user } = binaries;
@@ -189,16 +201,10 @@ async function takeOver(dataDir: string): Promise<boolean> {
   const [ownerText, ownerMark] = readLines(`${dataDir}.owner`);
   const ownerPid = Number(ownerText);
   const ownerLives = ownerPid > 0 && startMarkOf(ownerPid) === ownerMark;
-  const [pidText, folder] = readLines(join(dataDir, 'postmaster.pid'));
-  const pid = Number(pidText);
-  const command = pid > 0 ? commandOf(pid) : null;
-  const serverLives = command !== null && /postgres/.test(command);
-  if (ownerLives && (serverLives || ownerPid !== process.pid)) {
+  if (ownerLives && (ownerPid !== process.pid || serverOf(dataDir)?.isServer)) {
     throw new EnvironmentFailure(`${dataDir} is in use by process ${ownerPid}`);
   }
-  if (serverLives) await stopOrphan(pid, dataDir, folder === dataDir || command.includes(dataDir));
-  // The pid belongs to somebody else by now: PostgreSQL itself would refuse to start for ever.
-  else if (command !== null) rmSync(join(dataDir, 'postmaster.pid'), { force: true });
+  await stopWhatRuns(dataDir);
   try {
     writeFileSync(`${dataDir}.owner`, `${process.pid}\n${startMarkOf(process.pid) ?? ''}\n`);
   } catch (error) {
@@ -207,7 +213,21 @@ async function takeOver(dataDir: string): Promise<boolean> {
   return serverLives;
 }
 
-async function stopOrphan(pid: number, dataDir: string, isOurs: boolean): Promise<void> {
+/** The process that the server's lock file names, if there is one. */
+function serverOf(dataDir: string): { pid: number; isServer: boolean; isOurs: boolean } | null {
+  const [pidText, folder] = readLines(join(dataDir, 'postmaster.pid'));
+  const pid = Number(pidText);
+  const command = pid > 0 ? commandOf(pid) : null;
+  if (command === null) return null;
+  return { pid, isServer: /postgres/.test(command), isOurs: folder === dataDir || command.includes(dataDir) };
+}
+
+async function stopWhatRuns(dataDir: string): Promise<void> {
+  const server = serverOf(dataDir);
+  if (server === null) return;
+  const { pid, isServer, isOurs } = server;
+  // The pid belongs to somebody else by now: PostgreSQL itself would refuse to start for ever.
+  if (!isServer) return rmSync(join(dataDir, 'postmaster.pid'), { force: true });
   if (!isOurs) throw new EnvironmentFailure(`${dataDir} is in use by process ${pid}`);
   if (!(await stopServer(pid))) throw new EnvironmentFailure(`PostgreSQL ${pid} of ${dataDir} cannot be stopped`);
 }
