@@ -204,13 +204,13 @@ async function takeOver(dataDir: string): Promise<boolean> {
   if (ownerLives && (ownerPid !== process.pid || serverOf(dataDir)?.isServer)) {
     throw new EnvironmentFailure(`${dataDir} is in use by process ${ownerPid}`);
   }
-  await stopWhatRuns(dataDir);
+  const wasRunning = await stopWhatRuns(dataDir);
   try {
     writeFileSync(`${dataDir}.owner`, `${process.pid}\n${startMarkOf(process.pid) ?? ''}\n`);
   } catch (error) {
     throw new EnvironmentFailure(`cannot write beside ${dataDir}: ${(error as Error).message}`);
   }
-  return serverLives;
+  return wasRunning;
 }
 
 /** The process that the server's lock file names, if there is one. */
@@ -222,14 +222,19 @@ function serverOf(dataDir: string): { pid: number; isServer: boolean; isOurs: bo
   return { pid, isServer: /postgres/.test(command), isOurs: folder === dataDir || command.includes(dataDir) };
 }
 
-async function stopWhatRuns(dataDir: string): Promise<void> {
+/** @returns whether there was one */
+async function stopWhatRuns(dataDir: string): Promise<boolean> {
   const server = serverOf(dataDir);
-  if (server === null) return;
+  if (server === null) return false;
   const { pid, isServer, isOurs } = server;
-  // The pid belongs to somebody else by now: PostgreSQL itself would refuse to start for ever.
-  if (!isServer) return rmSync(join(dataDir, 'postmaster.pid'), { force: true });
+  if (!isServer) {
+    // The pid belongs to somebody else by now: PostgreSQL itself would refuse to start for ever.
+    rmSync(join(dataDir, 'postmaster.pid'), { force: true });
+    return false;
+  }
   if (!isOurs) throw new EnvironmentFailure(`${dataDir} is in use by process ${pid}`);
   if (!(await stopServer(pid))) throw new EnvironmentFailure(`PostgreSQL ${pid} of ${dataDir} cannot be stopped`);
+  return true;
 }
 
 async function launch(cluster: Cluster, port: number): Promise<RunningPostgres | string> {

@@ -7,7 +7,11 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { systemClock } from '@branchline/domain/clock.js';
+import axios from 'axios';
 import pg from 'pg';
+import { HubClient } from '../src/chain/hub-client.js';
+import type { TrialBranch } from '../src/demo/trial-control.js';
 import { signalProcess, startMarkOf } from '../src/process-table.js';
 
 const COMMAND = fileURLToPath(new URL('../dist/commands/start.js', import.meta.url));
@@ -78,6 +82,29 @@ async function dropDatabase(name: string): Promise<void> {
   await client.end();
 }
 
+async function until<T>(look: () => Promise<T>, isSo: (seen: T) => boolean): Promise<T> {
+  for (;;) {
+    const seen = await look();
+    if (isSo(seen)) return seen;
+    await pause(100);
+  }
+}
+
+/** At least what the tills had been told by then: they sell on. */
+async function hubSees({ branch, businessDate, tillBaskets, tillTotalMinor }: TrialBranch): Promise<boolean> {
+  const { url } = fleetNow().hub;
+  const { email = '', password = '' } =
+    readJson<{ headOffice: { email: string; password: string } }>('sign-ins.json')?.headOffice ?? {};
+  const hub = new HubClient(url, { email, password }, systemClock, new AbortController().signal);
+  try {
+    const { rows } = await hub.salesByDay({ from: businessDate, to: businessDate });
+    const row = rows.find((each) => each.branch === branch);
+    return row !== undefined && row.baskets >= tillBaskets && row.totalMinor >= tillTotalMinor;
+  } finally {
+    hub.close();
+  }
+}
+
 describe('npm start', () => {
   it(
     'trades, brings back an edge that died, and goes on after Ctrl-C and after SIGKILL with the same sign-ins',
@@ -91,6 +118,7 @@ describe('npm start', () => {
       expect(edges.map(({ branch }) => branch)).toEqual(['B001']);
       signalProcess(edges[0]?.pid ?? 0, 'SIGKILL');
       await untilSaid(first, /edge B001 ended \(SIGKILL\), starting it again/);
+      await untilSaid(first, /edge B001 is back after [\d.]+ s/);
       while (fleetNow().edges[0]?.pid === edges[0]?.pid) await pause(50);
 
       first.child.kill('SIGKILL');
@@ -108,6 +136,40 @@ describe('npm start', () => {
       second.child.kill('SIGINT');
       expect(await second.ended).toBe(0);
       expect(pidsOf(fleetNow()).filter((pid) => startMarkOf(pid) !== null)).toEqual([]);
+    },
+    CASE_MS_MAX,
+  );
+
+  /** Only Linux shows what a process was handed. */
+  (process.platform === 'linux' ? it : it.skip)(
+    'hands its hub the switches: a line is cut, tills sell on, and after its repair head office sees what they were told',
+    async () => {
+      const run = start();
+      await untilSaid(run, /^READY$/m);
+      const { hub } = fleetNow();
+      const handed = readFileSync(`/proc/${hub.pid}/environ`, 'utf8').split('\0');
+      const valueOf = (name: string): string => handed.find((each) => each.startsWith(`${name}=`))?.split('=')[1] ?? '';
+      const token = valueOf('HUB_TRIAL_CONTROL_TOKEN');
+      const switches = axios.create({
+        baseURL: valueOf('HUB_TRIAL_CONTROL_URL'),
+        headers: { authorization: `Bearer ${token}` },
+      });
+      expect(Buffer.from(token, 'base64url')).toHaveLength(32);
+      expect(readFileSync(join(folder, 'fleet.json'), 'utf8')).not.toContain(token);
+      const look = async (): Promise<TrialBranch> =>
+        (await switches.get<{ branches: [TrialBranch] }>('/')).data.branches[0];
+
+      await switches.post('/branches/B001/cut');
+      const cut = await look();
+      await until(look, ({ tillBaskets, queue }) => tillBaskets > cut.tillBaskets && (queue ?? 0) > 0);
+      await switches.post('/branches/B001/restore');
+      const whole = await until(look, ({ queue, line }) => queue === 0 && line === 'up');
+      expect(await hubSees(whole)).toBe(true);
+      await switches.post('/branches/B001/kill');
+      await until(look, ({ box, queue }) => box === 'down' && queue === null);
+      await until(look, ({ box, headSeq }) => box === 'up' && headSeq !== null);
+      run.child.kill('SIGINT');
+      expect(await run.ended).toBe(0);
     },
     CASE_MS_MAX,
   );

@@ -16,6 +16,8 @@ export interface ChainOptions {
   hubPort: number;
   clock: Clock;
   signal: AbortSignal;
+  /** Further environment of the hub's. */
+  hubEnv?: Record<string, string>;
 }
 
 export interface NewEdge {
@@ -76,15 +78,16 @@ export class Chain {
   }
 
   async launchHub(outlivesUs = false): Promise<void> {
-    const { dataDir, hubPort } = this.options;
-    const env = { ...this.hubEnv(), HUB_HOST: '127.0.0.1', HUB_PORT: String(hubPort), LOG_LEVEL: HUB_LOG_LEVEL };
+    const { dataDir, hubPort, hubEnv } = this.options;
+    const listening = { HUB_HOST: '127.0.0.1', HUB_PORT: String(hubPort), LOG_LEVEL: HUB_LOG_LEVEL };
+    const env = { ...this.databaseEnv(), ...listening, ...hubEnv };
     const logFile = join(dataDir, 'logs', 'hub.log');
     this.hubProcess = await this.supervisor.start({ name: 'hub', args: [HUB_MAIN], env, logFile, outlivesUs });
   }
 
   /** After the hub is up, so that its migrations have run. */
   createTenant(tenant: TenantInput): Promise<CreatedTenant> {
-    return initTenant(this.hubEnv(), tenant);
+    return initTenant(this.databaseEnv(), tenant);
   }
 
   signIn(credentials: Credentials): HubClient {
@@ -156,7 +159,7 @@ export class Chain {
     return join(this.options.dataDir, 'edges', branch);
   }
 
-  private hubEnv(): Record<string, string> {
+  private databaseEnv(): Record<string, string> {
     const { dataDir, database } = this.options;
     return { DATABASE_URL: database.url, HUB_SECRETS_DIR: join(dataDir, 'hub-secrets') };
   }

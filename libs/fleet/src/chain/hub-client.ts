@@ -33,6 +33,12 @@ const salesRowSchema = z.looseObject({
   taxMinor: z.number(),
   totalMinor: z.number(),
 });
+const dayRowSchema = z.looseObject({
+  branch: z.string(),
+  businessDate: z.string(),
+  baskets: z.number(),
+  totalMinor: z.number(),
+});
 const modifierRowSchema = z.looseObject({
   branch: z.string(),
   modifierKind: z.string(),
@@ -48,10 +54,13 @@ const fleetItemSchema = z.looseObject({
   headHash: z.string().nullable(),
   quarantined: z.number(),
   sealedTo: z.string().nullable(),
+  /** Up to where the box has proved its history; a hub of before does not say. */
+  provedTo: z.looseObject({ seq: z.number() }).nullish(),
 });
 
 export type ImportAnswer = z.output<typeof importSchema>;
 export type SalesRow = z.output<typeof salesRowSchema>;
+export type DayRow = z.output<typeof dayRowSchema>;
 export type ModifierRow = z.output<typeof modifierRowSchema>;
 export type FleetItem = z.output<typeof fleetItemSchema>;
 
@@ -102,6 +111,10 @@ export class HubClient {
 
   salesByBranch(dates: Dates = EVER): Promise<{ rows: SalesRow[] }> {
     return this.report('branch', dates, salesRowSchema);
+  }
+
+  salesByDay(dates: Dates): Promise<{ rows: DayRow[] }> {
+    return this.report('branch,businessDate', dates, dayRowSchema);
   }
 
   modifiersByBranch(dates: Dates = EVER): Promise<{ rows: ModifierRow[] }> {

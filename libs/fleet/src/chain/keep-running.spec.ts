@@ -26,7 +26,9 @@ describe('a program that is kept running', () => {
     });
     expect(told).toEqual([
       'edge B001 ended (1: run 1), starting it again',
+      'edge B001 is back after 0.0 s',
       'edge B001 ended (1: run 2), starting it again',
+      'edge B001 is back after 0.0 s',
     ]);
     expect(back).toBe(2);
   });
@@ -52,7 +54,11 @@ describe('a program that is kept running', () => {
       onBack: () => undefined,
     };
     await keepRunning(kept, parts);
-    expect(told).toEqual(['hub ended (SIGKILL), starting it again', 'hub does not start: port 1 is in use']);
+    expect(told).toEqual([
+      'hub ended (SIGKILL), starting it again',
+      'hub does not start: port 1 is in use',
+      'hub is back after 0.0 s',
+    ]);
     expect(tries).toBe(2);
   });
 });

@@ -19,7 +19,7 @@ export interface KeeperParts {
 const PAUSE_MS_MIN = 500;
 const PAUSE_MS_MAX = 30_000;
 /** Whoever has run that long has recovered. */
-const RECOVERED_MS = 60_000;
+const RECOVERED_MS = 10_000;
 
 /** Starts a program again whenever it ends by itself (an edge does when its disk fails), ever more slowly. Until the signal. */
 export async function keepRunning(kept: Kept, { clock, signal, tell, onBack }: KeeperParts): Promise<void> {
@@ -29,7 +29,8 @@ export async function keepRunning(kept: Kept, { clock, signal, tell, onBack }: K
     const startedAtMs = clock.now();
     const how = await Promise.race([kept.exited(), aborted]);
     if (signal.aborted) return;
-    if (clock.now() - startedAtMs > RECOVERED_MS) pauseMs = PAUSE_MS_MIN;
+    const endedAtMs = clock.now();
+    if (endedAtMs - startedAtMs > RECOVERED_MS) pauseMs = PAUSE_MS_MIN;
     tell(`${kept.name} ended (${String(how)}), starting it again`);
     for (;;) {
       await pause(pauseMs, undefined, { signal }).catch(() => undefined);
@@ -38,6 +39,7 @@ export async function keepRunning(kept: Kept, { clock, signal, tell, onBack }: K
       try {
         await kept.launch();
         onBack();
+        tell(`${kept.name} is back after ${((clock.now() - endedAtMs) / 1000).toFixed(1)} s`);
         break;
       } catch (error) {
         tell(`${kept.name} does not start: ${(error as Error).message}`);

@@ -37,22 +37,39 @@ const zSchema = z.looseObject({ zNumber: z.number(), byBusinessDate: z.array(day
 const interimSchema = z.looseObject({
   tenders: z.array(z.looseObject({ tenderType: z.string(), expectedMinor: z.number() })),
 });
-const statusSchema = z.looseObject({
+export const syncStatusSchema = z.looseObject({
   incarnation: z.string().nullable(),
   epoch: z.number().nullable(),
   lastSeq: z.number(),
   appliedSeq: z.number(),
   headHash: z.string().nullable(),
   queue: z.number(),
+  oldestQueuedAt: z.string().nullish(),
   line: z.enum(['up', 'down']),
 });
+const productSchema = z.looseObject({
+  product: z.string(),
+  department: z.string().nullable(),
+  fractional: z.boolean(),
+  active: z.boolean(),
+  price: z.looseObject({ minor: z.number(), per: z.number() }).nullable(),
+});
+const productPageSchema = z.looseObject({ items: z.array(productSchema), next: z.string().nullable() });
 
 export type Enrolled = z.output<typeof enrolledSchema>;
 export type SaleAnswer = z.output<typeof saleSchema>;
 export type DayFigures = z.output<typeof dayFiguresSchema>;
 export type ZReport = z.output<typeof zSchema>;
-export type SyncStatus = z.output<typeof statusSchema>;
+export type SyncStatus = z.output<typeof syncStatusSchema>;
 export type Declared = { tenderType: string; amountMinor: number }[];
+
+/** A product that can be sold now. */
+export interface ForSale {
+  product: string;
+  department: string | null;
+  fractional: boolean;
+  price: { minor: number; per: number };
+}
 
 export interface Sold {
   sale: SaleAnswer;
@@ -71,6 +88,7 @@ interface Tried {
 const RETRY_MS_MAX = 90_000;
 const PAUSE_MS_MIN = 20;
 const PAUSE_MS_MAX = 500;
+const PRODUCTS_PAGE = 500;
 /** Renewed after this part of its life. */
 const RENEW_AT = 0.7;
 /** What passes: the edge is stopping, starting, or has too much to do. */
@@ -129,6 +147,23 @@ export class TillClient {
     return accepted(`edge: sale ${id}`, answer, saleSchema).id === id;
   }
 
+  /** All that can be sold now, at what it costs now. */
+  async shelf(): Promise<ForSale[]> {
+    const found: ForSale[] = [];
+    for (let after = ''; ;) {
+      const path = `/v1/products?limit=${PRODUCTS_PAGE}${after && `&after=${encodeURIComponent(after)}`}`;
+      const { items, next } = accepted(
+        'edge: products',
+        (await this.persist({ method: 'GET', path })).answer,
+        productPageSchema,
+      );
+      for (const { product, department, fractional, active, price } of items)
+        if (active && price) found.push({ product, department, fractional, price });
+      if (next === null) return found;
+      after = next;
+    }
+  }
+
   async closeShift(id: string, declared: Declared): Promise<ZReport> {
     const { answer } = await this.persist({ method: 'POST', path: `/v1/shifts/${id}/close`, body: { declared } });
     return accepted(`edge: close of shift ${id}`, answer, zSchema);
@@ -147,7 +182,7 @@ export class TillClient {
 
   async syncStatus(): Promise<SyncStatus> {
     const { answer } = await this.persist({ method: 'GET', path: '/v1/sync/status' });
-    return accepted('edge: status', answer, statusSchema);
+    return accepted('edge: status', answer, syncStatusSchema);
   }
 
   /** Asks until there is an answer that stays: the same request, with the same id, through lost replies and restarts. */

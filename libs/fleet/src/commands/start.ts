@@ -5,6 +5,7 @@ import { systemClock } from '@branchline/domain/clock.js';
 import { EXIT, runMain } from '@branchline/http/exit.js';
 import { Command } from 'commander';
 import { v7 as newId } from 'uuid';
+import { type Display, LiveTable, plainLines } from '../demo/display.js';
 import { runDemo } from '../demo/run-demo.js';
 import { abortedBySignals, Interrupted, parseOrExit, wholeNumber } from './command-line.js';
 
@@ -25,6 +26,7 @@ runMain('start', async () => {
     .description(
       'Runs a chain on this machine: PostgreSQL, the hub, edges in different regions, and customers in all of them.\n' +
         'It goes on where it was; Ctrl-C stops everything and keeps the data.\n' +
+        'On a terminal a live table (NO_COLOR: without colours), otherwise plain lines and READY when every store trades.\n' +
         'PostgreSQL is embedded, or on the server of DATABASE_URL a database of its own.\n' +
         'Exit code: 0 stopped by hand, 1 failed, 2 bad input, 3 environment.',
     )
@@ -46,10 +48,16 @@ runMain('start', async () => {
       newId,
       newPin: () => String(randomInt(0, 10 ** PIN_DIGITS)).padStart(PIN_DIGITS, '0'),
       signal: abortedBySignals(),
-      say: (line) => process.stdout.write(`${line}\n`),
+      display: displayFor(process.stdout, process.env),
     });
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
   }
   return EXIT.well;
 });
+
+function displayFor(output: NodeJS.WriteStream, env: NodeJS.ProcessEnv): Display {
+  const isPlain = !output.isTTY || env['TERM'] === 'dumb';
+  if (isPlain) return plainLines((text) => void output.write(text));
+  return new LiveTable(output, !env['NO_COLOR'], systemClock);
+}

@@ -31,11 +31,25 @@ const REGIONS = [
 /** Who works in each store. The supervisor closes the day. */
 export const DEMO_STAFF = [
   { operator: 'mia', name: 'Mia Chen', role: 'cashier' },
+  { operator: 'leo', name: 'Leo Novak', role: 'cashier' },
   { operator: 'tom', name: 'Tom Walker', role: 'supervisor' },
   { operator: 'ruth', name: 'Ruth Okafor', role: 'store-manager' },
 ] as const;
 export type DemoOperator = (typeof DEMO_STAFF)[number]['operator'];
-export const DEMO_TILL = 'T1';
+
+export interface DemoTill {
+  till: string;
+  drawer: string;
+  cashier: DemoOperator;
+  /** No longer does it wait for a customer, however late it is. */
+  pauseMsMax: number;
+}
+
+/** The first is always open: a sale in every store at least every ten seconds. The second is for when it is busy. */
+export const DEMO_TILLS: readonly DemoTill[] = [
+  { till: 'T1', drawer: 'D1', cashier: 'mia', pauseMsMax: 10_000 },
+  { till: 'T2', drawer: 'D2', cashier: 'leo', pauseMsMax: 60_000 },
+];
 
 export interface DemoBranch {
   code: string;
@@ -83,7 +97,7 @@ export function demoCatalogueCsv(): string {
   return readFileSync(CATALOGUE_FILE, 'utf8');
 }
 
-/** What is on the shelves of a zone, as the shoppers see it. */
+/** What is on the shelves of a zone, by the file. */
 export function demoProducts(csv: string, zone: string): DemoProduct[] {
   const rows = parse<Record<string, string>>(csv, { columns: true, skip_empty_lines: true });
   return rows

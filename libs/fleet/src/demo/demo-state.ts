@@ -9,9 +9,8 @@ const operatorSchema = z.object({ operator: z.string(), name: z.string(), role: 
 const branchSchema = z.object({
   code: z.string(),
   name: z.string(),
-  priceZone: z.string(),
-  till: z.string(),
-  deviceToken: z.string(),
+  timeZone: z.string(),
+  tills: z.array(z.object({ till: z.string(), deviceToken: z.string() })).min(1),
   operators: z.array(operatorSchema),
 });
 const stateSchema = z.object({
@@ -23,8 +22,10 @@ const stateSchema = z.object({
 export type DemoState = z.output<typeof stateSchema>;
 export type DemoBranchState = z.output<typeof branchSchema>;
 
+const STATE = 'state.json';
 /** Ours in the data folder; nothing else there is ever touched. */
-const OURS = ['hub-secrets', 'edges', 'logs', 'shifts', 'state.json', 'fleet.json', 'sign-ins.json', 'pids.json'];
+const OURS = ['hub-secrets', 'edges', 'logs', 'tills', 'told', STATE, 'fleet.json', 'sign-ins.json', 'pids.json'];
+const FOLDERS = ['hub-secrets', 'edges', 'tills', 'told'];
 const LOCK = 'supervisor.pid';
 
 export class DemoFolder {
@@ -43,7 +44,7 @@ export class DemoFolder {
     } catch (error) {
       throw new EnvironmentFailure(`cannot write into ${path}: ${(error as Error).message}`);
     }
-    for (const name of ['hub-secrets', 'edges', 'shifts']) makeFolder(join(path, name), 0o700);
+    for (const name of FOLDERS) makeFolder(join(path, name), 0o700);
     return new DemoFolder(path);
   }
 
@@ -57,15 +58,26 @@ export class DemoFolder {
 
   /** Null: never set up, or not to the end. */
   readState(): DemoState | null {
-    return readPrivateJson(join(this.path, 'state.json'), stateSchema);
+    return readPrivateJson(join(this.path, STATE), stateSchema);
   }
 
   writeState(state: DemoState): void {
-    writePrivateJson(join(this.path, 'state.json'), state);
+    writePrivateJson(join(this.path, STATE), state);
   }
 
-  shiftFile(branch: string): string {
-    return join(this.path, 'shifts', `${branch}.json`);
+  /** Before anything else is undone: a start that is killed from here on leaves a chain that was never set up, not half of one. */
+  forgetState(): void {
+    rmSync(join(this.path, STATE), { force: true });
+  }
+
+  /** What a till has to know after a crash. */
+  tillFile(branch: string, till: string): string {
+    return join(this.path, 'tills', `${branch}-${till}.json`);
+  }
+
+  /** What the tills of a branch were told is done. */
+  toldFolder(branch: string): string {
+    return join(this.path, 'told', branch);
   }
 
   edgeDatabase(branch: string): string {
@@ -74,7 +86,7 @@ export class DemoFolder {
 
   /** What was set up half-way or is not wanted any more. The database goes separately. */
   wipe(): void {
-    for (const name of OURS) rmSync(join(this.path, name), { recursive: true, force: true });
-    for (const name of ['hub-secrets', 'edges', 'shifts']) makeFolder(join(this.path, name), 0o700);
+    for (const name of OURS) rmSync(join(this.path, name), { recursive: true, force: true, maxRetries: 10 });
+    for (const name of FOLDERS) makeFolder(join(this.path, name), 0o700);
   }
 }

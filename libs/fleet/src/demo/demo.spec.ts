@@ -1,34 +1,41 @@
 import { describe, expect, it } from '@jest/globals';
 import { isGtin } from '@branchline/domain/gtin.js';
-import { lineAmountMinor } from '@branchline/domain/price.js';
-import { quantityMilli } from '@branchline/domain/quantity.js';
 import { parse } from 'csv-parse/sync';
-import fc from 'fast-check';
-import {
-  DEMO_TAX_CLASSES,
-  DEMO_ZONES,
-  demoBranches,
-  demoCatalogueCsv,
-  demoProducts,
-  demoRegions,
-} from './demo-chain.js';
-import { demoSale } from './shopper.js';
-
-const csv = demoCatalogueCsv();
+import { APPETITE_FOR, APPETITE_IN } from './basket.js';
+import { DEMO_STAFF, DEMO_TAX_CLASSES, DEMO_TILLS, DEMO_ZONES } from './demo-chain.js';
+import { demoBranches, demoCatalogueCsv, demoRegions } from './demo-chain.js';
 
 describe('the demo catalogue', () => {
-  const rows = parse<Record<string, string>>(csv, { columns: true });
+  const rows = parse<Record<string, string>>(demoCatalogueCsv(), { columns: true });
+  const products = new Map(rows.map((row) => [row['product'], row]));
 
-  it('has some fifty products, each with a valid GTIN of its own, a known tax class and a price in every zone', () => {
-    const products = new Map(rows.map((row) => [row['product'], row]));
-    expect(products.size).toBeGreaterThanOrEqual(40);
-    expect(rows).toHaveLength(products.size * DEMO_ZONES.length);
-    expect(new Set(rows.map(({ barcodes }) => barcodes)).size).toBe(products.size);
-    for (const { barcodes = '', taxClass } of rows) {
-      expect(isGtin(barcodes)).toBe(true);
-      expect(DEMO_TAX_CLASSES.map(({ code }) => code)).toContain(taxClass);
-    }
-    for (const { code } of DEMO_ZONES) expect(demoProducts(csv, code)).toHaveLength(products.size);
+  it('has a few hundred products in many categories, some of them weighed, under both taxes', () => {
+    const all = [...products.values()];
+    const different = (column: string): number => new Set(all.map((row) => row[column])).size;
+    expect(products.size).toBeGreaterThanOrEqual(300);
+    expect(different('category')).toBeGreaterThanOrEqual(12);
+    expect(different('name')).toBe(products.size);
+    expect(all.filter(({ fractional }) => fractional === 'yes').length).toBeGreaterThan(30);
+    expect(new Set(all.map(({ taxClass }) => taxClass))).toEqual(new Set(DEMO_TAX_CLASSES.map(({ code }) => code)));
+  });
+
+  it('gives each product an EAN-13 of its own with the right check digit, and a price in every zone', () => {
+    expect(new Set([...products.values()].map(({ barcodes }) => barcodes)).size).toBe(products.size);
+    for (const { barcodes = '' } of rows)
+      expect([barcodes, barcodes.length, isGtin(barcodes)]).toEqual([barcodes, 13, true]);
+    const priced = rows.map(({ product, priceZone, priceMinor }) =>
+      [product, priceZone, Number(priceMinor) > 0].join(),
+    );
+    const wanted = [...products.keys()].flatMap((product) =>
+      DEMO_ZONES.map(({ code }) => [product, code, true].join()),
+    );
+    expect(priced.sort()).toEqual(wanted.sort());
+  });
+
+  it('has what people buy most often', () => {
+    for (const product of Object.keys(APPETITE_FOR)) expect([...products.keys()]).toContain(product);
+    const departments = [...products.values()].map(({ department }) => department);
+    for (const department of Object.keys(APPETITE_IN)) expect(departments).toContain(department);
   });
 });
 
@@ -46,25 +53,12 @@ describe('the demo stores', () => {
     const regions = demoRegions(32).map(({ code }) => code);
     for (const { region } of many) expect(regions).toContain(region);
   });
-});
 
-describe('a shopper', () => {
-  const products = demoProducts(csv, 'EAST');
-
-  it('takes each thing once, and always pays enough: by card exactly, in cash with notes', () => {
-    fc.assert(
-      fc.property(fc.infiniteStream(fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })), (stream) => {
-        const sale = demoSale('id', products, () => stream.next().value as number);
-        const total = sale.lines.reduce((sum, { product, quantity }) => {
-          const minor = products.find((known) => known.product === product)?.priceMinor ?? Number.NaN;
-          return sum + lineAmountMinor({ minor, per: 1 }, quantityMilli(quantity));
-        }, 0);
-        const [tender] = sale.tenders;
-        expect(sale.expectedTotalMinor).toBe(total);
-        expect(new Set(sale.lines.map(({ product }) => product)).size).toBe(sale.lines.length);
-        expect(sale.lines.length).toBeGreaterThan(0);
-        expect(tender?.type === 'card' ? tender.amountMinor === total : (tender?.amountMinor ?? 0) >= total).toBe(true);
-      }),
-    );
+  it('have a cashier and a drawer at each till, and somebody who may close the day', () => {
+    const cashiers = DEMO_TILLS.map(({ cashier }) => cashier);
+    expect(new Set(cashiers).size).toBe(DEMO_TILLS.length);
+    expect(new Set(DEMO_TILLS.map(({ drawer }) => drawer)).size).toBe(DEMO_TILLS.length);
+    expect(DEMO_STAFF.filter(({ role }) => role === 'cashier').map(({ operator }) => operator)).toEqual(cashiers);
+    expect(DEMO_STAFF.find(({ operator }) => operator === 'tom')).toMatchObject({ role: 'supervisor' });
   });
 });

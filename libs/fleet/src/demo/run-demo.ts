@@ -1,19 +1,21 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { once, setMaxListeners } from 'node:events';
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Clock } from '@branchline/domain/clock.js';
 import { BadInput } from '@branchline/http/exit.js';
 import { type ChainDatabase, openChainDatabase } from '../chain/chain-database.js';
 import { Chain } from '../chain/chain.js';
 import { keepRunning } from '../chain/keep-running.js';
-import { writePrivateJson } from '../chain/private-file.js';
 import { assertBuilt } from '../chain/programs.js';
 import { TillClient } from '../chain/till-client.js';
 import { assertPortIsFree, freePort } from '../ports.js';
-import { DEMO_TENANT, demoCatalogueCsv, demoProducts } from './demo-chain.js';
+import { DEMO_TENANT } from './demo-chain.js';
 import { type DemoBranchState, DemoFolder, type DemoState } from './demo-state.js';
 import { DemoStore } from './demo-store.js';
+import type { Display } from './display.js';
 import { type PreparedBranch, setUpHeadOffice } from './set-up-demo.js';
+import { writeFleet, writeSignIns } from './show-around.js';
+import { startTrialControl } from './trial-control.js';
+import { watchChain } from './watch-chain.js';
 
 export interface DemoRequest {
   dataDir: string;
@@ -29,13 +31,12 @@ export interface DemoRequest {
   newId: () => string;
   newPin: () => string;
   signal: AbortSignal;
-  /** Lines for who watches. */
-  say: (line: string) => void;
+  display: Display;
 }
 
 const EDGES_FIRST = 3;
-const STATUS_MS = 5_000;
-const EDGE_RHYTHM = { EDGE_POLL_MS: '5000', EDGE_RETRY_MS_MIN: '500', EDGE_RETRY_MS_MAX: '10000' };
+const CONTROL_TOKEN_BYTES = 32;
+const EDGE_RHYTHM = { EDGE_POLL_MS: '5000', EDGE_RETRY_MS_MIN: '500', EDGE_RETRY_MS_MAX: '3000' };
 
 /** A chain that trades, until the signal. However it ends, everything is stopped; the data stays. */
 export async function runDemo(request: DemoRequest): Promise<void> {
@@ -60,6 +61,7 @@ export async function runDemo(request: DemoRequest): Promise<void> {
       await database.stop();
     }
   } finally {
+    request.display.close();
     folder.release();
   }
 }
@@ -75,6 +77,7 @@ interface Ports {
 }
 
 class Demo {
+  private readonly stores: DemoStore[] = [];
   /** When one part fails, the others stop as if by hand. */
   private readonly ended = new AbortController();
   private readonly signal: AbortSignal;
@@ -89,27 +92,39 @@ class Demo {
   }
 
   async run(state: DemoState | null, count: number): Promise<void> {
-    const { database, signal } = this;
-    const { clock, say } = this.request;
     const ports = await this.choosePorts(count);
     await Chain.stopOrphans(this.folder.path);
     for (const port of [ports.hub, ...ports.edges]) await assertPortIsFree(port);
     if (!state) {
-      await database.empty();
+      this.folder.forgetState();
+      await this.database.empty();
       this.folder.wipe();
     }
-    const chain = await Chain.start({ dataDir: this.folder.path, database, hubPort: ports.hub, clock, signal });
-    const stores: DemoStore[] = [];
+    const token = randomBytes(CONTROL_TOKEN_BYTES).toString('base64url');
+    const control = await startTrialControl(token, () => this.stores);
+    try {
+      await this.runChain(state, ports, { HUB_TRIAL_CONTROL_URL: control.url, HUB_TRIAL_CONTROL_TOKEN: token });
+    } finally {
+      await control.close();
+    }
+  }
+
+  private async runChain(state: DemoState | null, ports: Ports, hubEnv: Record<string, string>): Promise<void> {
+    const { database, signal, folder, stores } = this;
+    const { clock, display } = this.request;
+    const options = { dataDir: folder.path, database, hubPort: ports.hub, clock, signal, hubEnv };
+    const chain = await Chain.start(options);
     try {
       const settled = state ?? (await this.setUp(chain, ports));
-      await this.openStores(chain, settled, ports, stores);
-      this.showAround(chain, settled, stores);
-      await this.trade(chain, stores);
+      await this.openStores(chain, settled, ports);
+      this.writeFleet(chain);
+      display.showAround(writeSignIns(folder, chain.hub.url, settled, stores));
+      await this.trade(chain, settled);
     } catch (error) {
       if (!this.request.signal.aborted) throw error;
     } finally {
       this.ended.abort();
-      say('stopping');
+      display.say('stopping');
       await Promise.all(stores.map((store) => store.close()));
       await chain.stop();
     }
@@ -125,8 +140,8 @@ class Demo {
 
   /** Written down only when it is complete: a first start that was killed half-way begins anew. */
   private async setUp(chain: Chain, ports: Ports): Promise<DemoState> {
-    const { say, newPin } = this.request;
-    say('setting up the chain');
+    const { display, newPin } = this.request;
+    display.say('setting up the chain');
     const { email, password } = await chain.createTenant(DEMO_TENANT);
     const headOffice = chain.signIn({ email, password });
     try {
@@ -143,16 +158,20 @@ class Demo {
   }
 
   private async enrol(chain: Chain, branch: PreparedBranch, port = 0): Promise<DemoBranchState> {
-    const { code, name, priceZone, till, operators, boxCode, deviceCode } = branch;
+    const { code, name, timeZone, operators, boxCode } = branch;
     const box = await chain.startEdge({ branch: code, port, enrolmentCode: boxCode, env: EDGE_RHYTHM });
-    const { deviceToken } = await TillClient.enrol(box.url, deviceCode, `Till ${till}`, this.signal);
-    return { code, name, priceZone, till, deviceToken, operators };
+    const tills: DemoBranchState['tills'] = [];
+    for (const { till, deviceCode } of branch.tills) {
+      const { deviceToken } = await TillClient.enrol(box.url, deviceCode, `Till ${till}`, this.signal);
+      tills.push({ till, deviceToken });
+    }
+    return { code, name, timeZone, tills, operators };
   }
 
-  private async openStores(chain: Chain, state: DemoState, ports: Ports, stores: DemoStore[]): Promise<void> {
-    const { signal } = this;
-    const { clock, chance, newId, say } = this.request;
-    const parts = { folder: this.folder, till: { clock, chance, signal }, newId, tell: say };
+  private async openStores(chain: Chain, state: DemoState, ports: Ports): Promise<void> {
+    const { signal, folder } = this;
+    const { clock, chance, newId, display } = this.request;
+    const parts = { folder, till: { clock, chance, signal }, newId, tell: (line: string) => display.say(line) };
     const boxes = await Promise.all(
       state.branches.map(
         ({ code }, index) =>
@@ -161,78 +180,58 @@ class Demo {
     );
     for (const [index, branch] of state.branches.entries()) {
       const box = boxes[index];
-      if (box) stores.push(await DemoStore.open(branch, box, parts));
+      if (box) this.stores.push(await DemoStore.open(branch, box, parts));
     }
   }
 
-  private showAround(chain: Chain, state: DemoState, stores: DemoStore[]): void {
-    const { say } = this.request;
-    this.writeFleet(chain, stores);
-    const { email, password } = state.headOffice;
-    const branches = stores.map(({ branch: { code, name, till, deviceToken, operators }, box }) => ({
-      branch: code,
-      name,
-      url: box.url,
-      till,
-      deviceToken,
-      operators,
-    }));
-    writePrivateJson(this.folder.file('sign-ins.json'), {
-      headOffice: { url: chain.hub.url, email, password },
-      branches,
-    });
-    say(`head office  ${chain.hub.url}  ${email}  password ${password}`);
-    for (const { branch, name, url, operators } of branches) {
-      const pins = operators.map(({ operator, role, pin }) => `${operator} (${role}) PIN ${pin}`);
-      say(`${branch} ${name}  ${url}  ${pins.join(', ')}`);
-    }
-    say(`fleet      ${this.folder.file('fleet.json')}`);
-    say(`sign-ins   ${this.folder.file('sign-ins.json')}`);
+  private writeFleet(chain: Chain): void {
+    writeFleet(this.folder, chain.hub, this.database.url, this.stores);
   }
 
-  private writeFleet(chain: Chain, stores: DemoStore[]): void {
-    writePrivateJson(this.folder.file('fleet.json'), {
-      hub: { url: chain.hub.url, pid: chain.hub.pid, databaseUrl: this.database.url },
-      edges: stores.map(({ branch: { code }, box, control }) => ({
-        branch: code,
-        url: box.url,
-        pid: box.pid,
-        database: this.folder.edgeDatabase(code),
-        line: control.url,
-      })),
-    });
-  }
-
-  private async trade(chain: Chain, stores: DemoStore[]): Promise<void> {
-    const { signal } = this;
-    const { clock, say } = this.request;
-    const onBack = () => this.writeFleet(chain, stores);
-    const keeper = { clock, signal, tell: say, onBack };
-    const csv = demoCatalogueCsv();
+  private async trade(chain: Chain, state: DemoState): Promise<void> {
+    const { signal, stores } = this;
+    const { clock, display } = this.request;
+    const tell = (line: string): void => display.say(line);
+    const keeper = { clock, signal, tell, onBack: () => this.writeFleet(chain) };
     let isReady = false;
     const onSale = () => {
-      if (isReady || stores.some(({ sales }) => sales === 0)) return;
+      if (isReady || stores.some(({ hasSold }) => !hasSold)) return;
       isReady = true;
-      say('READY');
+      tell('READY');
     };
     await Promise.all([
       keepRunning({ name: 'hub', exited: () => chain.hubExited(), launch: () => chain.launchHub() }, keeper),
-      ...stores.map(({ branch: { code }, box }) =>
+      ...stores.map(({ code, box }) =>
         keepRunning({ name: `edge ${code}`, exited: () => box.exited(), launch: () => box.launch() }, keeper),
       ),
-      ...stores.map((store) => store.trade(demoProducts(csv, store.branch.priceZone), onSale)),
-      this.showStatus(chain, stores),
+      ...stores.map((store) => store.trade(onSale)),
+      this.watch(chain, state),
       this.watchDatabase(),
     ]);
   }
 
-  private async showStatus(chain: Chain, stores: DemoStore[]): Promise<void> {
-    const { clock, say } = this.request;
-    while (await pause(STATUS_MS, true, { signal: this.signal }).catch(() => false)) {
+  private async watch(chain: Chain, { headOffice: credentials }: DemoState): Promise<void> {
+    const { signal, stores } = this;
+    const { clock, display } = this.request;
+    const headOffice = chain.signIn(credentials);
+    const isHubUp = (): boolean => chain.hub.isRunning;
+    const inLine = (): string => {
       const time = new Date(clock.now()).toISOString().slice(11, 19);
-      say(
-        [`${time}Z hub ${chain.hub.isRunning ? 'up' : 'down'}`, ...stores.map((store) => store.describe())].join(' | '),
-      );
+      const hub = `${time}Z hub ${isHubUp() ? 'up' : 'down'}`;
+      return [hub, ...stores.map((store) => store.describe())].join(' | ');
+    };
+    try {
+      await watchChain({
+        headOffice,
+        isHubUp,
+        stores,
+        clock,
+        signal,
+        tell: (line) => display.say(line),
+        show: (view) => display.show(view, inLine),
+      });
+    } finally {
+      headOffice.close();
     }
   }
 

@@ -4,7 +4,7 @@ import {
   DEMO_STAFF,
   DEMO_TAX_CLASSES,
   DEMO_TENANT,
-  DEMO_TILL,
+  DEMO_TILLS,
   DEMO_ZONES,
   type DemoBranch,
   demoBranches,
@@ -13,9 +13,8 @@ import {
 } from './demo-chain.js';
 
 export interface PreparedBranch extends DemoBranch {
-  till: string;
   boxCode: string;
-  deviceCode: string;
+  tills: { till: string; deviceCode: string }[];
   operators: { operator: string; name: string; role: string; pin: string }[];
 }
 
@@ -49,6 +48,8 @@ async function openBranch(headOffice: HubClient, branch: DemoBranch, newPin: () 
   const operators = DEMO_STAFF.map((person) => ({ ...person, pin: newPin() }));
   for (const person of operators) await headOffice.addStaff(code, person);
   const boxCode = await headOffice.enrolmentCode(code, { for: 'box' });
-  const deviceCode = await headOffice.enrolmentCode(code, { for: 'device', till: DEMO_TILL });
-  return { ...branch, till: DEMO_TILL, boxCode, deviceCode, operators };
+  const tills: PreparedBranch['tills'] = [];
+  for (const { till } of DEMO_TILLS)
+    tills.push({ till, deviceCode: await headOffice.enrolmentCode(code, { for: 'device', till }) });
+  return { ...branch, boxCode, tills, operators };
 }

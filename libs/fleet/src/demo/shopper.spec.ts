@@ -2,29 +2,37 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Refused } from '../chain/json-client.js';
+import { NoAnswer, Refused } from '../chain/json-client.js';
 import { Shopper, type ShopperParts } from './shopper.js';
 
 let folder: string;
+let ids: number;
 beforeEach(() => {
+  ids = 0;
   folder = mkdtempSync(join(tmpdir(), 'branchline-shopper-'));
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
+type Answer = string | Error;
+
 /** A till that answers each sale as told and writes down what else it is asked; after the last answer the shop closes. */
-function shopOf(answers: (string | Error)[]) {
+function shopOf(answers: Answer[], refuseSeal: Error | null = null) {
   const asked: string[] = [];
+  const told: string[] = [];
   const closing = new AbortController();
-  let ids = 0;
   const parts: ShopperParts = {
     cashier: {
       openShift: async ({ id }) => void asked.push(`open ${id}`),
+      shelf: async () => {
+        asked.push('shelf');
+        return [{ product: 'MILK-1L', department: 'Dairy', fractional: false, price: { minor: 175, per: 1 } }];
+      },
       sell: async ({ id }) => {
         const answer = answers.shift() ?? '';
         if (answers.length === 0) setImmediate(() => closing.abort());
+        asked.push(`sell ${id}`);
         if (answer instanceof Error) throw answer;
-        asked.push(`sold on ${answer}`);
-        return { sale: { id, receiptNumber: 'R', businessDate: answer, totalMinor: 1 }, tries: 1, replayed: false };
+        return { sale: { id, receiptNumber: 'R', businessDate: answer, totalMinor: 175 }, tries: 1, replayed: false };
       },
     },
     supervisor: {
@@ -33,44 +41,82 @@ function shopOf(answers: (string | Error)[]) {
         asked.push(`close ${id} with ${JSON.stringify(declared)}`);
         return { zNumber: 1, byBusinessDate: [] };
       },
-      sealDay: async (businessDate) => void asked.push(`seal ${businessDate}`),
+      sealDay: async (businessDate) => {
+        asked.push(`seal ${businessDate}`);
+        if (refuseSeal) throw refuseSeal;
+      },
     },
-    products: [{ product: 'MILK-1L', fractional: false, priceMinor: 175 }],
-    shiftFile: join(folder, 'B001.json'),
+    drawer: 'D1',
+    memoryFile: join(folder, 'B001-T1.json'),
     newId: () => `id${(ids += 1)}`,
-    // The shortest of pauses.
     chance: () => 0,
+    pauseMs: () => 0,
+    troubleMs: 0,
     signal: closing.signal,
-    tell: (line) => asked.push(line),
-    onSale: () => undefined,
+    tell: (line) => asked.push(`trouble: ${line}`),
+    onSale: ({ id }) => void told.push(id),
   };
-  return { asked, run: () => new Shopper(parts).run() };
+  return { asked, told, run: () => new Shopper(parts).run() };
 }
+const refusal = (status: number, code: string): Refused => new Refused('sale', status, code, '');
 
-describe('the days of a demo store', () => {
+describe('the days of a till', () => {
   it('end with the first sale of the next: counted, closed, sealed, and a new shift', async () => {
-    const { asked, run } = shopOf(['2026-11-20', '2026-11-21']);
+    const { asked, run } = shopOf(['2026-11-20', '2026-11-21', '2026-11-21']);
     await run();
     expect(asked).toEqual([
-      'open id1',
-      'sold on 2026-11-20',
-      'sold on 2026-11-21',
+      ...['open id1', 'shelf', 'sell id2', 'sell id3'],
       'close id1 with [{"tenderType":"cash","amountMinor":31500}]',
-      'seal 2026-11-20',
-      'open id4',
+      ...['seal 2026-11-20', 'open id4', 'sell id5'],
     ]);
   });
 
-  it('go on after a restart in the shift that was open', async () => {
-    await shopOf(['2026-11-20']).run();
-    const { asked, run } = shopOf(['2026-11-20']);
+  it('are sealed by the till that closes last', async () => {
+    const { asked, run } = shopOf(['2026-11-20', '2026-11-21', '2026-11-21'], refusal(409, 'shift-open'));
     await run();
-    expect(asked).toEqual(['open id1', 'sold on 2026-11-20']);
+    expect(asked.slice(-3)).toEqual(['seal 2026-11-20', 'open id4', 'sell id5']);
   });
 
-  it('go on in a new shift when theirs was closed by hand', async () => {
-    const { asked, run } = shopOf([new Refused('sale', 409, 'shift-not-found', ''), '2026-11-20']);
+  it('go on after a restart in the shift that was open', async () => {
+    await shopOf(['2026-11-20', '2026-11-20']).run();
+    const { asked, run } = shopOf(['2026-11-20', '2026-11-20']);
     await run();
-    expect(asked).toEqual(['open id1', 'open id3', 'sold on 2026-11-20']);
+    expect(asked.slice(0, 2)).toEqual(['open id1', 'sell id3']);
+  });
+
+  it('go on in a new shift, with the same customer, when theirs was closed by hand', async () => {
+    const { asked, told, run } = shopOf([refusal(409, 'shift-not-found'), '2026-11-20']);
+    await run();
+    expect(asked).toEqual(['open id1', 'shelf', 'sell id2', 'open id3', 'sell id2']);
+    expect(told).toEqual(['id2']);
+  });
+});
+
+describe('a sale', () => {
+  it('of which nobody knows is posted again with the same id, until there is an answer', async () => {
+    const { asked, told, run } = shopOf([
+      new NoAnswer('reset'),
+      refusal(401, 'wrong-pin'),
+      refusal(500, 'internal'),
+      '2026-11-20',
+    ]);
+    await run();
+    expect(asked.filter((line) => line.startsWith('sell'))).toEqual(Array(4).fill('sell id2'));
+    expect(told).toEqual(['id2']);
+  });
+
+  it('that a killed start was posting is posted by the next one first, with the same id', async () => {
+    await shopOf([new NoAnswer('killed')]).run();
+    const { asked, told, run } = shopOf(['2026-11-20', '2026-11-20']);
+    await run();
+    expect(asked).toEqual(['open id1', 'sell id2', 'shelf', 'sell id3']);
+    expect(told).toEqual(['id2', 'id3']);
+  });
+
+  it('that is refused was never done: the next customer comes, at the prices of now', async () => {
+    const { asked, told, run } = shopOf([refusal(422, 'total-differs'), '2026-11-20']);
+    await run();
+    expect(asked).toEqual(['open id1', 'shelf', 'sell id2', 'trouble: sale: 422 total-differs: ', 'shelf', 'sell id3']);
+    expect(told).toEqual(['id3']);
   });
 });
