@@ -105,6 +105,17 @@ async function hubSees({ branch, businessDate, tillBaskets, tillTotalMinor }: Tr
   }
 }
 
+/** As the page does with the fragment of its address. */
+async function signInByLink(link: string): Promise<{ accessToken: string }> {
+  const { origin, hash } = new URL(link);
+  expect(readJson('sign-ins.json')).toMatchObject({ open: link });
+  expect(readFileSync(join(folder, 'fleet.json'), 'utf8')).not.toContain(hash);
+  const code = hash.replace('#sign-in=', '');
+  return (await axios.post<{ accessToken: string }>(`${origin}/v1/auth/link`, { code })).data;
+}
+
+const linkIn = (said: string): string => /^open {2}(http:\S+)$/m.exec(said)?.[1] ?? '';
+
 describe('npm start', () => {
   it(
     'trades, brings back an edge that died, and goes on after Ctrl-C and after SIGKILL with the same sign-ins',
@@ -114,6 +125,7 @@ describe('npm start', () => {
       const signIns = readFileSync(join(folder, 'sign-ins.json'), 'utf8');
       expect(statSync(join(folder, 'sign-ins.json')).mode & 0o777).toBe(0o600);
       expect(first.said).toContain(join(folder, 'sign-ins.json'));
+      await signInByLink(linkIn(first.said));
       const { edges } = fleetNow();
       expect(edges.map(({ branch }) => branch)).toEqual(['B001']);
       signalProcess(edges[0]?.pid ?? 0, 'SIGKILL');
@@ -162,7 +174,10 @@ describe('npm start', () => {
       await switches.post('/branches/B001/cut');
       const cut = await look();
       await until(look, ({ tillBaskets, queue }) => tillBaskets > cut.tillBaskets && (queue ?? 0) > 0);
-      await switches.post('/branches/B001/restore');
+      // The way the page takes.
+      const { accessToken } = await signInByLink(linkIn(run.said));
+      const headers = { authorization: `Bearer ${accessToken}` };
+      expect((await axios.post(`${hub.url}/v1/trial/B001/restore`, null, { headers })).data).toEqual({ ok: true });
       const whole = await until(look, ({ queue, line }) => queue === 0 && line === 'up');
       expect(await hubSees(whole)).toBe(true);
       await switches.post('/branches/B001/kill');

@@ -35,7 +35,7 @@ describe('plain lines', () => {
     for (let atMs = 1_000; atMs < 12_000; atMs += 1_000) display.show(viewAt(atMs), () => `at ${atMs}`);
     display.close();
     expect(written.split('\n')).toEqual([
-      'open       http://127.0.0.1:8400',
+      'open  http://127.0.0.1:8400',
       'head office  http://127.0.0.1:8400  office@example.com  password secret',
       'B001 Newtown  http://127.0.0.1:8401  mia (cashier) PIN 123456',
       'fleet      /data/fleet.json',
@@ -58,7 +58,7 @@ describe('a live table', () => {
 
   it('begins below what was said before, with nothing erased and the cursor hidden', () => {
     const table = opened();
-    expect(written).toMatch(/^setting up the chain\nopen {7}http:/);
+    expect(written).toMatch(/^setting up the chain\nopen {2}http:/);
     expect(written).toContain(`sign-ins   /data/sign-ins.json\n${HIDE}${'\n'.repeat(24)}\u001b[?2026h\u001b[H`);
     expect(written).not.toContain('\u001b[2J');
     table.close();

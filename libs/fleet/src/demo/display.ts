@@ -118,7 +118,7 @@ export class LiveTable implements Display {
 function placesInLines({ open, headOffice, stores, fleetFile, signInsFile }: Places): string[] {
   const { url, email, password } = headOffice;
   return [
-    `open       ${open}`,
+    `open  ${open}`,
     `head office  ${url}  ${email}  password ${password}`,
     ...stores.map(({ branch, name, url: at, operators }) => {
       const pins = operators.map(({ operator, role, pin }) => `${operator} (${role}) PIN ${pin}`);

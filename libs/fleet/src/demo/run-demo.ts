@@ -71,6 +71,16 @@ function shortHash(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 8);
 }
 
+/** Good for one sign-in, so a new one at each start. */
+async function signInLink(chain: Chain, { headOffice: credentials }: DemoState): Promise<string> {
+  const headOffice = chain.signIn(credentials);
+  try {
+    return await headOffice.signInLink();
+  } finally {
+    headOffice.close();
+  }
+}
+
 interface Ports {
   hub: number;
   edges: number[];
@@ -118,7 +128,8 @@ class Demo {
       const settled = state ?? (await this.setUp(chain, ports));
       await this.openStores(chain, settled, ports);
       this.writeFleet(chain);
-      display.showAround(writeSignIns(folder, chain.hub.url, settled, stores));
+      const linkCode = await signInLink(chain, settled);
+      display.showAround(writeSignIns(folder, chain.hub.url, settled, stores, linkCode));
       await this.trade(chain, settled);
     } catch (error) {
       if (!this.request.signal.aborted) throw error;

@@ -29,9 +29,13 @@ export function writeSignIns(
   hubUrl: string,
   { headOffice, branches }: DemoState,
   stores: readonly DemoStore[],
+  linkCode: string,
 ): Places {
   const urls = new Map(stores.map(({ code, box }) => [code, box.url]));
+  // In the fragment: no server and no log sees it.
+  const open = `${hubUrl}/#sign-in=${linkCode}`;
   const signIns = {
+    open,
     headOffice: { url: hubUrl, ...headOffice },
     branches: branches.map(({ code, name, tills, operators }) => {
       const [first] = tills;
@@ -41,7 +45,7 @@ export function writeSignIns(
   };
   writePrivateJson(folder.file('sign-ins.json'), signIns);
   return {
-    open: hubUrl,
+    open,
     headOffice: signIns.headOffice,
     stores: signIns.branches,
     fleetFile: folder.file('fleet.json'),
