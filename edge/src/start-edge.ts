@@ -9,9 +9,11 @@ import { EnvironmentFailure } from '@branchline/http/exit.js';
 import { APPLIERS } from './appliers.js';
 import type { EdgeConfig } from './config.js';
 import { EdgeModule } from './edge.module.js';
+import type { LongReads } from './long-reads.js';
 import { moveReference } from './move-reference.js';
 import { enrolBox } from './replicator/enrol-box.js';
 import { loadBox, saveBox, type BoxIdentity } from './store/box.js';
+import { Reader, type ReaderThread } from './store/reader.js';
 import { Store } from './store/store.js';
 import type { Machine } from './trust/names.js';
 import { OwnCertificate } from './trust/own-certificate.js';
@@ -21,12 +23,15 @@ import { EDGE_VERSION } from './version.js';
 
 /** Largest JSON body: a hand-over of 200 finished sales of 50 lines. */
 const BODY_BYTES_MAX = 8 * 1024 * 1024;
+const READER_THREAD: ReaderThread = { url: new URL('./reader-thread.js', import.meta.url) };
 
 export type EdgeParts = {
   config: EdgeConfig;
   logger: LoggerService;
   clock: Clock;
   newId: () => string;
+  /** The program of the thread for long reads; the built one unless given. */
+  readerThread?: ReaderThread;
   /** The box's names and addresses; the operating system's unless given. */
   machine?: Machine;
   onFatal(error: Error): void;
@@ -48,9 +53,12 @@ export async function startEdge(parts: EdgeParts): Promise<RunningEdge> {
   const box = await identityOf(config);
   const alarm = (message: string): void => logger.error(message);
   const store = await Store.open({ config, box, appliers: APPLIERS, moveReference, clock, newId, alarm, onFatal });
+  const thread = parts.readerThread ?? READER_THREAD;
+  const reader = new Reader<LongReads>({ file: config.databaseFile, thread, alarm });
   try {
     const tls = await certificateOf(parts, box);
-    const app = await createHttpApp(EdgeModule.forRoot({ config, store, clock, newId, certificate: tls.certificate }), {
+    const module = EdgeModule.forRoot({ config, store, reader, clock, newId, certificate: tls.certificate });
+    const app = await createHttpApp(module, {
       name: 'Branchline edge',
       version: EDGE_VERSION,
       bodyBytesMax: BODY_BYTES_MAX,
@@ -68,10 +76,12 @@ export async function startEdge(parts: EdgeParts): Promise<RunningEdge> {
       close: async () => {
         await door?.close();
         await app.close();
+        await reader.close();
         await store.close();
       },
     };
   } catch (error) {
+    await reader.close();
     await store.close();
     throw error;
   }

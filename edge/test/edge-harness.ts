@@ -18,16 +18,19 @@ import { CatalogueModule } from '../src/catalogue/catalogue.module.js';
 import { CLOCK } from '../src/clock.js';
 import { readConfig } from '../src/config.js';
 import { FEED_APPLIERS } from '../src/feed-appliers.js';
+import type { LongReads } from '../src/long-reads.js';
 import { moveReference } from '../src/move-reference.js';
 import { SellingModule } from '../src/selling/selling.module.js';
 import { edgeAuthenticators } from '../src/staff/authenticators.js';
 import { StaffModule } from '../src/staff/staff.module.js';
 import { StockModule } from '../src/stock/stock.module.js';
 import type { BoxIdentity } from '../src/store/box.js';
+import { Reader } from '../src/store/reader.js';
 import { Store } from '../src/store/store.js';
 import { StoreModule } from '../src/store/store.module.js';
 import { newBox } from '../src/store/testing/store-fixture.js';
 import { TillsModule } from '../src/tills/tills.module.js';
+import { sourceThread } from './source-thread/source-thread.js';
 
 export const NOON = Date.parse('2026-11-20T12:00:00.000Z');
 export const PIN = '2468';
@@ -53,6 +56,7 @@ export class EdgeHarness {
   private readonly failures: Error[] = [];
   private version = 0;
   private app!: NestFastifyApplication;
+  private reader!: Reader<LongReads>;
   store!: Store;
   http!: AxiosInstance;
 
@@ -76,8 +80,14 @@ export class EdgeHarness {
       onFatal: (error) => this.failures.push(error),
     });
     const store = this.store;
+    this.reader = new Reader({
+      file: config.databaseFile,
+      thread: sourceThread('edge/src/reader-thread.ts'),
+      alarm: (message) => this.failures.push(new Error(message)),
+    });
+    const reader = this.reader;
     @Module({
-      imports: [StoreModule.forRoot({ config, store, clock, newId: v7 }), ...CAPABILITIES],
+      imports: [StoreModule.forRoot({ config, store, reader, clock, newId: v7 }), ...CAPABILITIES],
       providers: [
         { provide: AUTHENTICATORS, inject: [Store, CLOCK], useFactory: edgeAuthenticators },
         accessGuardProvider,
@@ -107,6 +117,7 @@ export class EdgeHarness {
 
   private async stop(): Promise<void> {
     await this.app.close();
+    await this.reader.close();
     await this.store.close();
     if (this.failures.length > 0) throw this.failures[0] as Error;
   }

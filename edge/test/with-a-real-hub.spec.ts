@@ -19,6 +19,7 @@ import { readConfig } from '../src/config.js';
 import type { SyncStatus } from '../src/replicator/sync-status.js';
 import { eventually } from '../src/replicator/testing/replicator-fixture.js';
 import { startEdge, type RunningEdge } from '../src/start-edge.js';
+import { sourceThread } from './source-thread/source-thread.js';
 
 /** A whole edge and a whole hub, with a line between them that can be cut. */
 let hub: HubHarness;
@@ -44,7 +45,8 @@ async function open(folder: string, enrolmentCode?: string): Promise<RunningEdge
     ...(enrolmentCode !== undefined && { EDGE_ENROLMENT_CODE: enrolmentCode }),
   });
   const onFatal = (error: Error): void => void alarms.push(error.message);
-  return startEdge({ config, logger: quiet, clock: systemClock, newId: v7, onFatal });
+  const readerThread = sourceThread('edge/src/reader-thread.ts');
+  return startEdge({ config, logger: quiet, clock: systemClock, newId: v7, onFatal, readerThread });
 }
 
 const codeFor = async (what: Record<string, string>): Promise<string> =>

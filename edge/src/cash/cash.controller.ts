@@ -1,4 +1,4 @@
-import { Controller, Get, Post, Req, Res } from '@nestjs/common';
+import { Controller, Get, Header, Post, Req, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import { abilityFor } from '@branchline/access/ability.js';
 import type { PrincipalOf } from '@branchline/access/principal.js';
@@ -7,19 +7,25 @@ import { uuid } from '@branchline/http/fields.js';
 import { body, param } from '@branchline/http/schema.js';
 import { contentHash } from '@branchline/replication/content-hash.js';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { LongReads } from '../long-reads.js';
 import { replyStatus } from '../replay-header.js';
+import { JSON_TYPE, type JsonText } from '../store/read-job.js';
+import { Reader } from '../store/reader.js';
 import { Store } from '../store/store.js';
 import { closeInput, dayParam, shiftInput, type CloseInput, type ShiftInput } from './cash-input.js';
 import { closeShiftWithZ } from './close-shift.js';
 import { openShift, type ShiftAnswer } from './open-shift.js';
 import { sealDay, type SealAnswer } from './seal-day.js';
-import { xReport, type XReport, type ZAnswer } from './x-report.js';
+import type { XReport, ZAnswer } from './x-report.js';
 
 @ApiTags('cash')
 @ApiBearerAuth()
 @Controller('v1')
 export class CashController {
-  constructor(private readonly store: Store) {}
+  constructor(
+    private readonly store: Store,
+    private readonly reader: Reader<LongReads>,
+  ) {}
 
   @Post('shifts')
   @Allow({ by: 'operator', ability: 'shift.open' })
@@ -42,8 +48,9 @@ export class CashController {
 
   @Get('shifts/:id/x')
   @Allow({ by: 'operator', ability: 'shift.read' })
-  x(@param('id', uuid) id: string): XReport {
-    return xReport(this.store.reads, id);
+  @Header('content-type', JSON_TYPE)
+  x(@param('id', uuid) id: string): Promise<JsonText<XReport>> {
+    return this.reader.read('x-report', id);
   }
 
   @Post('shifts/:id/close')

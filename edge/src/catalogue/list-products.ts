@@ -14,6 +14,8 @@ export const productsQuery = z.strictObject({
 });
 export type ProductsQuery = z.output<typeof productsQuery>;
 
+export type ProductsRead = { query: ProductsQuery; nowMs: number };
+
 export type ProductItem = {
   product: string;
   name: string;
@@ -39,7 +41,7 @@ const cursorSchema = z.tuple([z.string().max(64)]);
  * `GET /v1/products`, with the price at `nowMs`. In the order of the code, which is the key, so a page stops as soon as
  * it is full; a search for part of a name looks at each product until then (100,000 names: some 20 ms at worst).
  */
-export function listProducts(tx: ReadTx, query: ProductsQuery, nowMs: number): Page<ProductItem> {
+export function listProducts(tx: ReadTx, { query, nowMs }: ProductsRead): Page<ProductItem> {
   const { limit } = query;
   const [after] = query.after === undefined ? [''] : decodeCursor(cursorSchema, query.after);
   const { defaultTaxClass } = branchSettings(tx);

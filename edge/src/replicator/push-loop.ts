@@ -1,5 +1,6 @@
 import type { PushAnswer } from '@branchline/replication/push.js';
 import type { Clock } from '@branchline/domain/clock.js';
+import type { LineRange } from '../selling/in-flight.js';
 import { hashAt } from '../store/journal.js';
 import type { Store } from '../store/store.js';
 import type { HubClient } from './hub-client.js';
@@ -38,9 +39,10 @@ export class PushRound {
     this.linesMax = parts.linesMax;
   }
 
-  isInFlight(incarnationNo: number, seq: number): boolean {
-    const batch = this.flying;
-    return batch !== null && batch.incarnationNo === incarnationNo && seq >= batch.fromSeq && seq <= batch.lastSeq;
+  linesInFlight(): LineRange | null {
+    if (this.flying === null) return null;
+    const { incarnationNo, fromSeq, lastSeq } = this.flying;
+    return { incarnationNo, fromSeq, lastSeq };
   }
 
   /** @returns whether lines are left @throws LineFailure, Refusal: nothing is skipped, the round ends */

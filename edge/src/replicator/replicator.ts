@@ -2,7 +2,7 @@ import type { LoggerService } from '@nestjs/common';
 import type { SchedulerRegistry } from '@nestjs/schedule';
 import type { Clock } from '@branchline/domain/clock.js';
 import type { EdgeConfig } from '../config.js';
-import type { InFlight } from '../selling/in-flight.js';
+import type { InFlight, LineRange } from '../selling/in-flight.js';
 import type { Store } from '../store/store.js';
 import { pollDelayMs, pollPhaseMs, retryDelayMs, type Chance } from './backoff.js';
 import type { FeedAppliers } from './feed-applying.js';
@@ -100,8 +100,8 @@ export class Replicator implements InFlight {
     this.hubLine.close();
   }
 
-  isInFlight(incarnationNo: number, seq: number): boolean {
-    return this.pushing.isInFlight(incarnationNo, seq);
+  linesInFlight(): LineRange | null {
+    return this.pushing.linesInFlight();
   }
 
   figures(): LineFigures {

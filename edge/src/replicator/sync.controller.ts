@@ -1,18 +1,20 @@
-import { Controller, Get, HttpCode, Post } from '@nestjs/common';
+import { Controller, Get, Header, HttpCode, Post } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import { Allow } from '@branchline/access/route-access.js';
 import { decodeCursor, pageOf, pageQuery, type Page } from '@branchline/http/pagination.js';
 import { query } from '@branchline/http/schema.js';
 import { z } from 'zod';
+import type { LongReads } from '../long-reads.js';
+import { JSON_TYPE, type JsonText } from '../store/read-job.js';
+import { Reader } from '../store/reader.js';
 import { Store } from '../store/store.js';
 import { Replicator } from './replicator.js';
 import { readSyncLog } from './sync-log.js';
-import { queuedLines, syncStatus, type QueuedLine, type SyncStatus } from './sync-status.js';
+import { syncStatus, type QueuedLine, type SyncStatus } from './sync-status.js';
 
 const listQuery = z.strictObject(pageQuery);
 type ListQuery = z.infer<typeof listQuery>;
 
-const queueKey = z.tuple([z.int().min(1), z.int().min(1)]);
 const logKey = z.tuple([z.int().min(1)]);
 
 type LoggedItem = { at: string; level: string; event: string; detail: string };
@@ -24,6 +26,7 @@ type LoggedItem = { at: string; level: string; event: string; detail: string };
 export class SyncController {
   constructor(
     private readonly store: Store,
+    private readonly reader: Reader<LongReads>,
     private readonly replicator: Replicator,
   ) {}
 
@@ -35,15 +38,9 @@ export class SyncController {
 
   @Get('queue')
   @Allow({ by: 'operator', ability: 'sync.read' })
-  queue(@query(listQuery) { limit, after }: ListQuery): Page<QueuedLine> {
-    const place = after === undefined ? null : decodeCursor(queueKey, after);
-    const lines = queuedLines(this.store.reads, limit, place && { incarnationNo: place[0], seq: place[1] });
-    return pageOf(
-      lines,
-      limit,
-      ({ incarnationNo, seq }) => [incarnationNo, seq],
-      ({ incarnation, seq, kind, key, at, bytes }) => ({ incarnation, seq, kind, key, at, bytes }),
-    );
+  @Header('content-type', JSON_TYPE)
+  queue(@query(listQuery) page: ListQuery): Promise<JsonText<Page<QueuedLine>>> {
+    return this.reader.read('list-queue', page);
   }
 
   @Get('log')

@@ -1,9 +1,16 @@
 /** Provided by whoever pushes; without it nothing is ever SENT. */
 export const IN_FLIGHT = Symbol('in-flight');
 
-/** Which lines have left for the hub and are not acknowledged yet. */
+/** Both ends included. */
+export type LineRange = { incarnationNo: number; fromSeq: number; lastSeq: number };
+
+/** Which lines have left for the hub and are not acknowledged yet; one push flies at a time. */
 export interface InFlight {
-  isInFlight(incarnationNo: number, seq: number): boolean;
+  linesInFlight(): LineRange | null;
 }
 
-export const NOTHING_IN_FLIGHT: InFlight = { isInFlight: () => false };
+export const NOTHING_IN_FLIGHT: InFlight = { linesInFlight: () => null };
+
+export function isWithin(range: LineRange | null, incarnationNo: number, seq: number): boolean {
+  return range !== null && range.incarnationNo === incarnationNo && seq >= range.fromSeq && seq <= range.lastSeq;
+}

@@ -1,4 +1,4 @@
-import { Controller, Get, HttpCode, Inject, Optional, Post, Req, Res } from '@nestjs/common';
+import { Controller, Get, Header, HttpCode, Inject, Optional, Post, Req, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import { abilityFor } from '@branchline/access/ability.js';
 import type { PrincipalOf } from '@branchline/access/principal.js';
@@ -9,10 +9,13 @@ import { problem } from '@branchline/http/problem.js';
 import { body, param, query } from '@branchline/http/schema.js';
 import { contentHash } from '@branchline/replication/content-hash.js';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { LongReads } from '../long-reads.js';
 import { replyStatus } from '../replay-header.js';
+import { JSON_TYPE, jsonText, type JsonText } from '../store/read-job.js';
+import { Reader } from '../store/reader.js';
 import { Store } from '../store/store.js';
 import { completeSale } from './complete-sale.js';
-import { findSales, salesQuery, type SalesQuery } from './find-sales.js';
+import { findSales, namesFewSales, salesQuery, type SalesQuery } from './find-sales.js';
 import { getSale } from './get-sale.js';
 import { IN_FLIGHT, NOTHING_IN_FLIGHT, type InFlight } from './in-flight.js';
 import type { SaleAnswer } from './sale-answer.js';
@@ -27,6 +30,7 @@ export class SellingController {
 
   constructor(
     private readonly store: Store,
+    private readonly reader: Reader<LongReads>,
     @Optional() @Inject(IN_FLIGHT) inFlight?: InFlight,
   ) {
     this.inFlight = inFlight ?? NOTHING_IN_FLIGHT;
@@ -56,15 +60,17 @@ export class SellingController {
 
   @Get('sales')
   @Allow({ by: 'operator', ability: 'sale.read' })
-  list(@query(salesQuery) filter: SalesQuery): Promise<Page<SaleAnswer>> {
-    const { reads, readSource, box } = this.store;
-    return findSales({ reads, readSource, branchCode: box.branchCode, inFlight: this.inFlight }, filter);
+  @Header('content-type', JSON_TYPE)
+  async list(@query(salesQuery) filter: SalesQuery): Promise<JsonText<Page<SaleAnswer>>> {
+    const { reads, box } = this.store;
+    const read = { query: filter, branchCode: box.branchCode, inFlight: this.inFlight.linesInFlight() };
+    return namesFewSales(filter) ? jsonText(findSales(reads, read)) : this.reader.read('find-sales', read);
   }
 
   @Get('sales/:id')
   @Allow({ by: 'operator', ability: 'sale.read' })
   one(@param('id', uuid) id: string): SaleAnswer {
-    return getSale(this.store.reads, id, this.store.box.branchCode, this.inFlight);
+    return getSale(this.store.reads, id, this.store.box.branchCode, this.inFlight.linesInFlight());
   }
 
   @Post('tills/:till/batch')

@@ -4,6 +4,7 @@ import { EnvironmentFailure } from '@branchline/http/exit.js';
 import BetterSqlite3 from 'better-sqlite3';
 import { DataSource } from 'typeorm';
 import { First1700000000001 } from './migrations/000001-first.js';
+import { openReadOnly } from './read-connection.js';
 import { Connection } from './tx.js';
 
 /** What this program can read. A file whose `minReader` is newer was written by a later one and is left alone. */
@@ -18,7 +19,6 @@ const SQLITE_VERSION_MIN = [3, 51, 3] as const;
 export type EdgeDatabase = {
   connection: Connection;
   reads: Connection;
-  readSource: DataSource;
   /** Whether the path still leads to the file that was opened. */
   isInPlace(): boolean;
   close(): Promise<void>;
@@ -45,17 +45,16 @@ export async function openDatabase(file: string): Promise<EdgeDatabase> {
 /** The same for whoever holds the folder's lock already. */
 export async function openLocked(file: string): Promise<EdgeDatabase> {
   prepareFolder(dirname(file));
-  const writeSource = await connect(file, false);
+  const writeSource = await connect(file);
   assertVersions(rawConnection(writeSource), file);
   await migrate(writeSource, file);
-  const readSource = await connect(file, true);
+  const reads = openReadOnly(file);
   return {
     connection: new Connection(rawConnection(writeSource)),
-    reads: new Connection(rawConnection(readSource)),
-    readSource,
+    reads,
     isInPlace: placeCheck(file),
     close: async () => {
-      await readSource.destroy();
+      reads.database.close();
       await writeSource.destroy();
     },
   };
@@ -103,19 +102,16 @@ export function lockFolder(folder: string): () => void {
   return () => held.close();
 }
 
-async function connect(file: string, readonly: boolean): Promise<DataSource> {
+async function connect(file: string): Promise<DataSource> {
   const source = new DataSource({
     type: 'better-sqlite3',
     database: file,
     driver: BetterSqlite3,
-    readonly,
-    fileMustExist: readonly,
     migrations: [First1700000000001],
     migrationsTransactionMode: 'each',
     prepareDatabase: (database: BetterSqlite3.Database) => {
       database.pragma('busy_timeout = 2000');
       database.pragma('foreign_keys = ON');
-      if (readonly) return void database.pragma('query_only = ON');
       database.pragma('journal_mode = WAL');
       database.pragma('synchronous = FULL');
     },

@@ -1,5 +1,4 @@
 import type { Clock } from '@branchline/domain/clock.js';
-import type { DataSource } from 'typeorm';
 import type { EdgeConfig } from '../config.js';
 import type { BoxIdentity } from './box.js';
 import type { Appliers, ReferenceMover } from './command.js';
@@ -56,14 +55,9 @@ export class Store {
     return this.parts.box;
   }
 
-  /** Point reads of committed data. Anything that scans belongs in a worker. */
+  /** Point reads of committed data. Anything that scans belongs to the reader (reader.ts). */
   get reads(): ReadTx {
     return this.database.reads;
-  }
-
-  /** The same read-only file through TypeORM, for lists built from filters. */
-  get readSource(): DataSource {
-    return this.database.readSource;
   }
 
   /** See `journal-again.ts`. @returns how many lines were journalled again */
