@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
+import { Notifications, type ListenOptions } from './notifications.js';
 
 export type TransactionOptions = {
   isolation?: 'READ COMMITTED' | 'REPEATABLE READ' | 'SERIALIZABLE';
@@ -94,6 +95,13 @@ export class Database {
   onAnnouncement(listener: (announcement: Announcement) => void): () => void {
     this.listeners.add(listener);
     return () => void this.listeners.delete(listener);
+  }
+
+  /** Until it is stopped, and through every loss of its connection; see `Notifications` for what is heard. */
+  listen(channel: string, on: Pick<ListenOptions, 'onNotification' | 'onState'>): Notifications {
+    const { url } = this.dataSource.options as { url?: string };
+    if (url === undefined) throw new Error('the data source was opened without a URL');
+    return new Notifications({ url, channel, random: this.random, ...on });
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,6 @@
 import { bodyHashOf, feedHash } from '@branchline/replication/feed.js';
 import type { Tx } from '../database/unit-of-work.js';
+import { notifyOfFeed } from './feed-notice.js';
 import { TENANT_SCOPE } from './scopes.js';
 
 export const BATCH_RECORDS_MAX = 5_000;
@@ -38,6 +39,7 @@ export async function numberOutbox(tx: Tx, recordsMax = BATCH_RECORDS_MAX): Prom
   await storeLatest(tx, numbered);
   await storeHeads(tx, heads);
   await tx.execute(DROP_NUMBERED, [rows.map((row) => row.id), rows[0]?.id, rows.at(-1)?.id]);
+  await notifyOfFeed(tx, [...heads.keys()]);
   return rows.length;
 }
 

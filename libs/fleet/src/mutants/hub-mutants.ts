@@ -109,4 +109,40 @@ export const HUB_MUTANTS: readonly Mutant[] = [
     ],
     specs: ['hub/test/sign-in.spec.ts'],
   },
+  {
+    name: 'verify-trusts-the-kept-hash',
+    breaks: 'verify compares what was kept with itself and not with the archived bytes',
+    edits: [
+      {
+        file: 'hub/src/verify/chain-walk.ts',
+        find: 'const linked = this.kept === null ? hash : chainHash(this.kept, bytes);',
+        replace: 'const linked = this.kept === null ? hash : chainHash(this.kept, bytes) && hash;',
+      },
+    ],
+    specs: ['hub/test/verify.spec.ts'],
+  },
+  {
+    name: 'verify-adds-rows-only',
+    breaks: 'verify takes what the rows say for what the archive says',
+    edits: [
+      {
+        file: 'hub/src/verify/fact-comparison.ts',
+        find: "if (told !== null) this.differences.add('altered-row'",
+        replace: "if (told === '') this.differences.add('altered-row'",
+      },
+    ],
+    specs: ['hub/test/verify.spec.ts'],
+  },
+  {
+    name: 'nudge-crosses-tenants',
+    breaks: 'boxes of one tenant are told that another has changed something',
+    edits: [
+      {
+        file: 'hub/src/feed/nudge-streams.ts',
+        find: 'if (stream.box.tenantId !== tenant) continue;',
+        replace: 'if (!tenant) continue;',
+      },
+    ],
+    specs: ['hub/test/nudges.spec.ts'],
+  },
 ];

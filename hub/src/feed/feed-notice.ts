@@ -1,0 +1,32 @@
+import type { Tx } from '../database/unit-of-work.js';
+
+export const FEED_CHANNEL = 'branchline_feed';
+
+/** `scopes` null: more than fit, so any. */
+export type FeedNotice = { tenant: string; scopes: readonly string[] | null };
+
+/** PostgreSQL takes 7,999 bytes; scopes are ASCII. */
+const PAYLOAD_BYTES_MAX = 7_900;
+
+/**
+ * Tells all hub processes which scopes have something new, if and when this transaction commits: heard by none before the
+ * records can be read. Only the sequencer does it: commits that notify wait for each other in PostgreSQL.
+ */
+export async function notifyOfFeed(tx: Tx, scopes: readonly string[]): Promise<void> {
+  const all = JSON.stringify({ tenant: tx.tenantId, scopes } satisfies FeedNotice);
+  const payload = all.length <= PAYLOAD_BYTES_MAX ? all : JSON.stringify({ tenant: tx.tenantId, scopes: null });
+  await tx.query('SELECT pg_notify($1, $2)', [FEED_CHANNEL, payload]);
+}
+
+/** Whoever may connect to the database can notify: null for what is not ours. */
+export function readFeedNotice(payload: string): FeedNotice | null {
+  try {
+    const { tenant, scopes } = JSON.parse(payload) as Partial<Record<keyof FeedNotice, unknown>>;
+    if (typeof tenant !== 'string') return null;
+    if (scopes === null) return { tenant, scopes };
+    if (!Array.isArray(scopes)) return null;
+    return { tenant, scopes: scopes.filter((scope) => typeof scope === 'string') };
+  } catch {
+    return null;
+  }
+}
