@@ -10,12 +10,13 @@ import {
   type HelloRequest,
 } from '@branchline/replication/box-protocol.js';
 import { feedPageSchema, type FeedPage } from '@branchline/replication/feed.js';
+import { NUDGES_PATH } from '@branchline/replication/nudge.js';
 import { pushAnswerSchema, type PushAnswer } from '@branchline/replication/push.js';
 import { signTokenProof } from '@branchline/replication/token-proof.js';
 import type { z } from 'zod';
 import type { BoxIdentity } from '../store/box.js';
 import { Refusal } from './hub-failure.js';
-import type { HubLine, LineRequest } from './hub-line.js';
+import type { HubLine, LineRequest, Listener } from './hub-line.js';
 
 const compress = promisify(brotliCompress);
 /** Quality 4: 5.35× on real change-sets at a fraction of the time of 11. */
@@ -53,15 +54,28 @@ export class HubClient {
     return this.ask({ method: 'GET', path }, feedPageSchema);
   }
 
+  /** Until the hub ends it: at the latest when the token expires by which it was opened. */
+  nudges(listener: Listener): Promise<void> {
+    return this.withToken((authorization) =>
+      this.line.listen({ path: NUDGES_PATH, headers: { authorization } }, listener),
+    );
+  }
+
+  private ask<S extends z.ZodType>(request: LineRequest, schema: S): Promise<z.output<S>> {
+    return this.withToken((authorization) =>
+      this.line.ask({ ...request, headers: { ...request.headers, authorization } }, schema),
+    );
+  }
+
   /** A token the hub no longer takes (it was restored, its key changed) is renewed, once. */
-  private async ask<S extends z.ZodType>(request: LineRequest, schema: S): Promise<z.output<S>> {
+  private async withToken<T>(request: (authorization: string) => Promise<T>): Promise<T> {
     const token = await this.validToken();
     try {
-      return await this.line.ask(withToken(request, token), schema);
+      return await request(`Bearer ${token}`);
     } catch (error) {
       if (!(error instanceof Refusal) || error.status !== 401) throw error;
       if (this.token?.text === token) this.token = null;
-      return this.line.ask(withToken(request, await this.validToken()), schema);
+      return request(`Bearer ${await this.validToken()}`);
     }
   }
 
@@ -84,8 +98,4 @@ export class HubClient {
     this.token = { text: token, renewAtMs: this.clock.now() + lifeMs - Math.min(TOKEN_RENEW_MS, lifeMs / 2) };
     return token;
   }
-}
-
-function withToken(request: LineRequest, token: string): LineRequest {
-  return { ...request, headers: { ...request.headers, authorization: `Bearer ${token}` } };
 }

@@ -1,11 +1,13 @@
 import http from 'node:http';
 import https from 'node:https';
+import type { Readable } from 'node:stream';
 import { LINE_BYTES_MAX } from '@branchline/replication/line.js';
+import { NUDGES_MEDIA_TYPE } from '@branchline/replication/nudge.js';
 import { PUSH_BODY_BYTES_MAX, PUSH_DECOMPRESSED_BYTES_MAX } from '@branchline/replication/push.js';
 import type { Clock } from '@branchline/domain/clock.js';
 import axios, { type AxiosInstance, type AxiosResponse } from 'axios';
 import type { z } from 'zod';
-import { LineFailure, refusalOf } from './hub-failure.js';
+import { LineFailure, refusalOf, type Refusal } from './hub-failure.js';
 
 export type LineOptions = {
   hubUrl: string;
@@ -28,6 +30,14 @@ export type LineRequest = {
 const CONNECT_MS_MAX = 10_000;
 /** Whatever moves, an answer is due within this. */
 const REQUEST_MS_MAX = 900_000;
+
+/** Of a refusal on a connection that is listened to; problems are a few hundred bytes. */
+const REFUSAL_PIECES_MAX = 16;
+
+export type ListenRequest = Pick<LineRequest, 'path' | 'headers'>;
+export type Listener = { silentMsMax: number; onOpen(): void; onPiece(piece: Buffer): void };
+
+class Silence extends Error {}
 
 type NodeRequest = typeof http.request;
 
@@ -67,11 +77,7 @@ export class HubLine {
   async ask<S extends z.ZodType>(request: LineRequest, schema: S): Promise<z.output<S>> {
     const response = await this.exchange(request);
     const { status, data } = response;
-    if (status < 200 || status > 299) {
-      const retryAfter = response.headers['retry-after'];
-      const known = typeof retryAfter === 'string' ? retryAfter : undefined;
-      throw refusalOf({ status, retryAfter: known, body: data }, this.options.clock.now());
-    }
+    if (!isSuccess(status)) throw this.refusalOf(response, data);
     const parsed = schema.safeParse(jsonOf(data));
     if (!parsed.success) {
       const issue = parsed.error.issues[0];
@@ -80,6 +86,49 @@ export class HubLine {
       );
     }
     return parsed.data;
+  }
+
+  /**
+   * An answer without an end, piece by piece, until the hub ends it. On a connection of its own: it would take one of the
+   * few that pushes and pulls share.
+   *
+   * @throws LineFailure, also when nothing came for `silentMsMax`; Refusal for any status but 2xx
+   */
+  async listen({ path, headers }: ListenRequest, { silentMsMax, onOpen, onPiece }: Listener): Promise<void> {
+    const agents = { httpAgent: new http.Agent(), httpsAgent: new https.Agent() };
+    const accepted = { 'accept-encoding': 'identity', accept: NUDGES_MEDIA_TYPE, ...headers };
+    // With a limit of length axios reads ahead in a generator of its own, which a stream that is silent cannot be taken from.
+    const options = { responseType: 'stream', maxContentLength: -1, headers: accepted, ...agents } as const;
+    let response: AxiosResponse<Readable>;
+    try {
+      const { signal } = this.options;
+      response = await this.http.get(path, { ...options, signal });
+    } catch (error) {
+      throw failureOf(path, error);
+    }
+    const { status, data } = response;
+    const mediaType = String(response.headers['content-type']);
+    if (isSuccess(status) && !mediaType.startsWith(NUDGES_MEDIA_TYPE)) {
+      data.destroy();
+      throw new LineFailure(`${path}: the answer is ${mediaType}, not what was agreed`);
+    }
+    const silence = new Silence(`nothing came for ${silentMsMax} ms`);
+    const timer = setTimeout(() => data.destroy(silence), silentMsMax);
+    const refused: Buffer[] = [];
+    if (isSuccess(status)) onOpen();
+    try {
+      for await (const piece of data as AsyncIterable<Buffer>) {
+        timer.refresh();
+        if (isSuccess(status)) onPiece(piece);
+        else if (refused.push(piece) > REFUSAL_PIECES_MAX) break;
+      }
+    } catch (error) {
+      throw failureOf(path, error);
+    } finally {
+      clearTimeout(timer);
+      data.destroy();
+    }
+    if (!isSuccess(status)) throw this.refusalOf(response, Buffer.concat(refused));
   }
 
   close(): void {
@@ -91,9 +140,14 @@ export class HubLine {
     try {
       return await this.http.request<Buffer>({ method, url: path, data: body, headers, signal });
     } catch (error) {
-      if (!axios.isAxiosError(error)) throw error;
-      throw new LineFailure(`${path}: ${error.code ?? 'no answer'}: ${error.message}`, { cause: error });
+      throw failureOf(path, error);
     }
+  }
+
+  private refusalOf({ status, headers }: Pick<AxiosResponse, 'status' | 'headers'>, body: Buffer): Refusal {
+    const retryAfter: unknown = headers['retry-after'];
+    const known = typeof retryAfter === 'string' ? retryAfter : undefined;
+    return refusalOf({ status, retryAfter: known, body }, this.options.clock.now());
   }
 
   /** Node's own request, with a limit for connecting and a count of what went over the socket. */
@@ -121,6 +175,16 @@ export class HubLine {
     };
     return counted as NodeRequest;
   }
+}
+
+const isSuccess = (status: number): boolean => status >= 200 && status <= 299;
+
+/** What the stack or the socket said is a failure of the line; whatever else was thrown is a bug and goes on. */
+function failureOf(path: string, error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  if (!axios.isAxiosError(error) && code === undefined && !(error instanceof Silence)) return error;
+  return new LineFailure(`${path}: ${code ?? 'no answer'}: ${error.message}`, { cause: error });
 }
 
 function jsonOf(bytes: Buffer): unknown {

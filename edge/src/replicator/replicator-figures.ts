@@ -11,12 +11,13 @@ export type ReplicationReadiness = {
   oldestQueuedAt: string | null;
   lastContactAt: string | null;
   attempts: number;
+  nudges: 'on' | 'off';
   hubOffsetMs: number | null;
 };
 
 /** For `/health/ready`. A store without a line is ready all the same. */
 export function replicationReadiness(store: Store, replicator: Replicator): ReplicationReadiness {
-  const { line, lastContactAtMs, attempts, hubOffsetMs } = replicator.figures();
+  const { line, lastContactAtMs, attempts, nudges, hubOffsetMs } = replicator.figures();
   const streams = readStreams(store.reads);
   return {
     line,
@@ -24,6 +25,7 @@ export function replicationReadiness(store: Store, replicator: Replicator): Repl
     oldestQueuedAt: isoOrNull(oldestQueuedAtMs(store.reads, streams)),
     lastContactAt: isoOrNull(lastContactAtMs),
     attempts,
+    nudges,
     hubOffsetMs,
   };
 }
@@ -50,6 +52,9 @@ export function registerReplicationMetrics(
   gauge('queue_lines', 'Journal lines the hub has not acknowledged', () => queueLength(readStreams(store.reads)));
   gauge('sync_attempts', 'Attempts to reach the hub that failed in a row', () => replicator.figures().attempts);
   gauge('line_up', 'Whether the hub answered last time', () => (replicator.figures().line === 'up' ? 1 : 0));
+  gauge('nudges_connected', 'Whether the hub can tell at once that something is new', () =>
+    replicator.figures().nudges === 'on' ? 1 : 0,
+  );
   gauge(
     'since_contact_seconds',
     'Seconds since the hub last answered, or since the start',

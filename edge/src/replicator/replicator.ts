@@ -4,6 +4,7 @@ import type { Clock } from '@branchline/domain/clock.js';
 import type { EdgeConfig } from '../config.js';
 import type { InFlight, LineRange } from '../selling/in-flight.js';
 import type { Store } from '../store/store.js';
+import { NUDGE_SILENT_MS_MAX } from '@branchline/replication/nudge.js';
 import { pollDelayMs, pollPhaseMs, retryDelayMs, type Chance } from './backoff.js';
 import type { FeedAppliers } from './feed-applying.js';
 import type { Stopwatch } from './slice.js';
@@ -11,6 +12,7 @@ import { HubClient } from './hub-client.js';
 import { HubLine } from './hub-line.js';
 import { Loop, type RoundEnd } from './loop.js';
 import { MeetHub } from './meet-hub.js';
+import { NudgeLine } from './nudge-line.js';
 import { PullRound } from './pull-loop.js';
 import { PushRound } from './push-loop.js';
 import { writeSyncLog, type SyncLogEntry } from './sync-log.js';
@@ -31,6 +33,8 @@ export type ReplicatorParts = {
   stopwatch: Stopwatch;
   timers: SchedulerRegistry;
   logger: Pick<LoggerService, 'error'>;
+  /** Absent: as the protocol has it. */
+  nudgeSilentMsMax?: number;
 };
 
 /** What people and machines are shown of the line. */
@@ -44,6 +48,8 @@ export type LineFigures = {
   hubOffsetMs: number | null;
   bytesUp: number;
   bytesDown: number;
+  /** Whether the hub can tell at once that something is new; otherwise the next poll finds it. */
+  nudges: 'on' | 'off';
 };
 
 type Direction = 'push' | 'pull';
@@ -62,6 +68,7 @@ export class Replicator implements InFlight {
   private readonly meet: MeetHub;
   private readonly pushing: PushRound;
   private readonly courses: Record<Direction, Course>;
+  private readonly nudges: NudgeLine;
   private line: 'up' | 'down' = 'down';
   private lastContactAtMs: number | null = null;
 
@@ -81,22 +88,32 @@ export class Replicator implements InFlight {
       push: { ...this.course('push', this.pushing), phaseMs: phaseMs + Math.floor(config.pollMs / 2) },
       pull: { ...this.course('pull', pulling), phaseMs },
     };
+    this.nudges = new NudgeLine({
+      ...{ hub, clock, onContact, signal },
+      // Away for longer than a poll it would miss what it is for.
+      bounds: { retryMsMin: config.retryMsMin, retryMsMax: Math.min(config.retryMsMax, config.pollMs) },
+      ...{ chance: parts.chance, timers: parts.timers, silentMsMax: parts.nudgeSilentMsMax ?? NUDGE_SILENT_MS_MAX },
+      onNudge: () => this.courses.pull.loop.nudge(),
+      log: (entry) => this.log([entry]),
+    });
   }
 
   start(): void {
     this.parts.store.writer.onCommitted(() => this.courses.push.loop.nudge());
     for (const { loop } of Object.values(this.courses)) loop.start(0);
+    this.nudges.start();
   }
 
-  /** Both loops at once, whatever they wait for; one that was halted tries again. */
+  /** All loops at once, whatever they wait for; one that was halted tries again. */
   force(): void {
     for (const { loop } of Object.values(this.courses)) loop.force();
+    this.nudges.force();
   }
 
   /** Aborts what is on the line and waits until nothing runs. What was not acknowledged is sent again by the next start. */
   async stop(): Promise<void> {
     this.stopping.abort();
-    await Promise.all(Object.values(this.courses).map(({ loop }) => loop.stop()));
+    await Promise.all([this.nudges.stop(), ...Object.values(this.courses).map(({ loop }) => loop.stop())]);
     this.hubLine.close();
   }
 
@@ -115,6 +132,7 @@ export class Replicator implements InFlight {
       hubOffsetMs: this.meet.hubOffsetMs,
       bytesUp: this.hubLine.bytesUp,
       bytesDown: this.hubLine.bytesDown,
+      nudges: this.nudges.isConnected ? 'on' : 'off',
     };
   }
 
@@ -170,6 +188,7 @@ export class Replicator implements InFlight {
     for (const { loop, trouble } of Object.values(this.courses)) {
       if (trouble === 'line-down' && loop.isWaiting) loop.force();
     }
+    this.nudges.hurry();
   }
 
   /** A log that cannot be written (disk full) must not end a loop: the program's own log has it. */

@@ -17,6 +17,8 @@ export type SyncStatus = {
   lastContactAt: string | null;
   nextAttemptAt: string | null;
   attempts: number;
+  /** `on`: what is new at the hub comes at once and not with the next poll. */
+  nudges: 'on' | 'off';
   cursors: { scope: string; hubEpoch: string | null; number: number; hash: string }[];
 };
 
@@ -37,6 +39,7 @@ export function syncStatus(tx: ReadTx, figures: LineFigures): SyncStatus {
     lastContactAt: isoOrNull(lastContactAtMs),
     nextAttemptAt: isoOrNull(figures.nextAttemptAtMs),
     attempts: figures.attempts,
+    nudges: figures.nudges,
     cursors: readCursors(tx).map(({ scope, hubEpoch, number, hash }) => ({ scope, hubEpoch, number, hash })),
   };
 }

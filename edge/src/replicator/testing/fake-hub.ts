@@ -7,6 +7,7 @@ import { GENESIS_HASH } from '@branchline/replication/chain.js';
 import { bodyHashOf, feedHash, type FeedPage, type FeedRecord } from '@branchline/replication/feed.js';
 import { headIsSigned, rawPublicKey } from '@branchline/replication/head-signature.js';
 import { decodeLine, type JournalLine } from '@branchline/replication/line.js';
+import { NUDGES_MEDIA_TYPE, NUDGES_PATH, NUDGE_BEAT, encodeNudge } from '@branchline/replication/nudge.js';
 import { decodePush, type PushAnswer } from '@branchline/replication/push.js';
 import { seal } from '@branchline/replication/sealing.js';
 import { tokenProofHolds } from '@branchline/replication/token-proof.js';
@@ -39,6 +40,7 @@ export class FakeHub {
   intercept: (request: Received) => Reply | null = () => null;
   /** Looked at after it was served: the answer may be bent. */
   bend: (request: Received, reply: Reply) => Reply = (_request, reply) => reply;
+  readonly nudgeStreams = new Set<ServerResponse>();
   private tokens = new Set<string>();
 
   private constructor(
@@ -99,6 +101,10 @@ export class FakeHub {
     }
   }
 
+  nudge(text = encodeNudge('pull')): void {
+    for (const stream of this.nudgeStreams) stream.write(text);
+  }
+
   async close(): Promise<void> {
     this.server.closeAllConnections();
     await new Promise((done) => this.server.close(done));
@@ -116,8 +122,17 @@ export class FakeHub {
     const route = `${request.method} ${request.url}`;
     const received = { route, body, token: request.headers.authorization?.slice('Bearer '.length) };
     this.requests.push(route);
-    const { status, body: answer, headers } = this.intercept(received) ?? this.bend(received, this.serve(received));
+    const intercepted = this.intercept(received);
+    const { status, body: answer, headers } = intercepted ?? this.bend(received, this.serve(received));
+    if (intercepted === null && request.url === NUDGES_PATH && status === 200) return this.openNudges(response);
     response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(answer));
+  }
+
+  private openNudges(response: ServerResponse): void {
+    response.writeHead(200, { 'content-type': NUDGES_MEDIA_TYPE });
+    response.write(NUDGE_BEAT);
+    this.nudgeStreams.add(response);
+    response.once('close', () => this.nudgeStreams.delete(response));
   }
 
   private serve({ route, body, token }: Received): Reply {
@@ -129,6 +144,7 @@ export class FakeHub {
     if (path === '/sync/v1/hello')
       return { status: 200, body: this.hello(JSON.parse(body.toString()) as HelloRequest) };
     if (path === '/sync/v1/push') return this.push(body);
+    if (path === NUDGES_PATH) return { status: 200, body: null };
     return this.feed(new URL(path, 'http://hub'));
   }
 

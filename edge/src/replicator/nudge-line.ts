@@ -1,0 +1,129 @@
+import type { SchedulerRegistry } from '@nestjs/schedule';
+import type { Clock } from '@branchline/domain/clock.js';
+import { NotNudges, NudgeReader } from '@branchline/replication/nudge.js';
+import { retryDelayMs, type Chance, type RetryBounds } from './backoff.js';
+import type { HubClient } from './hub-client.js';
+import { LineFailure } from './hub-failure.js';
+import { Loop, type RoundEnd } from './loop.js';
+import type { SyncLogEntry } from './sync-log.js';
+import { troubleOf } from './trouble.js';
+
+export type NudgeLineParts = {
+  hub: HubClient;
+  bounds: RetryBounds;
+  clock: Clock;
+  chance: Chance;
+  timers: SchedulerRegistry;
+  signal: AbortSignal;
+  silentMsMax: number;
+  /** Something is new; also when the stream has come again, since nobody knows what was said meanwhile. */
+  onNudge(): void;
+  onContact(): void;
+  log(entry: SyncLogEntry): Promise<void>;
+};
+
+/**
+ * Keeps the stream of nudges open: one round of its loop is one stream. Nothing depends on it: while it is away, and
+ * whatever it loses, the polls go on.
+ */
+export class NudgeLine {
+  private readonly loop: Loop;
+  /** Streams in a row that did not come or did not last. */
+  private attempts = 0;
+  private trouble: string | null = null;
+  private openedAtMs: number | null = null;
+  private told: Promise<void> = Promise.resolve();
+
+  constructor(private readonly parts: NudgeLineParts) {
+    this.loop = new Loop('replicator-nudges', parts.timers, parts.clock, () => this.round());
+  }
+
+  get isConnected(): boolean {
+    return this.openedAtMs !== null;
+  }
+
+  start(): void {
+    this.loop.start(0);
+  }
+
+  /** The line is known to carry again: a try that waits need not. */
+  hurry(): void {
+    if (this.loop.isWaiting && this.trouble === 'line-down') this.loop.force();
+  }
+
+  /** By hand; a stream that is open stays. */
+  force(): void {
+    if (!this.isConnected) this.loop.force();
+  }
+
+  stop(): Promise<void> {
+    return this.loop.stop();
+  }
+
+  private async round(): Promise<RoundEnd> {
+    const { bounds, chance, signal } = this.parts;
+    try {
+      await this.listen();
+      this.ended();
+      // Never at once: two boxes with one key (one is a copy) would end each other's streams without a pause.
+      return { kind: 'idle', afterMs: retryDelayMs(this.attempts, bounds, chance, null) };
+    } catch (error) {
+      if (signal.aborted) return { kind: 'halted' };
+      this.ended();
+      return await this.afterTrouble(error);
+    } finally {
+      this.openedAtMs = null;
+      await this.told;
+    }
+  }
+
+  /** A stream that was ended before it proved its worth counts as a try that failed. */
+  private ended(): void {
+    const { clock, silentMsMax } = this.parts;
+    const isWorth = this.openedAtMs !== null && clock.now() - this.openedAtMs >= silentMsMax;
+    this.attempts = isWorth ? 1 : this.attempts + 1;
+  }
+
+  private listen(): Promise<void> {
+    const { hub, silentMsMax, onNudge } = this.parts;
+    const reader = new NudgeReader();
+    const onPiece = (piece: Buffer): void => {
+      if (read(reader, piece) > 0) onNudge();
+    };
+    return hub.nudges({ silentMsMax, onOpen: () => this.opened(), onPiece });
+  }
+
+  private opened(): void {
+    const { clock, onContact, onNudge, log } = this.parts;
+    this.openedAtMs = clock.now();
+    if (this.trouble !== null) {
+      const detail = `what is new is told at once again, after ${this.attempts} failed attempts`;
+      this.told = log({ level: 'info', event: 'nudges-again', detail });
+    }
+    this.trouble = null;
+    onContact();
+    onNudge();
+  }
+
+  private async afterTrouble(error: unknown): Promise<RoundEnd> {
+    const { bounds, chance, log } = this.parts;
+    const { event, detail, halt, retryAfterMs } = troubleOf(error);
+    const isNews = this.trouble !== event;
+    this.trouble = event;
+    // What is wrong with box, hub or line the other loops tell; here only that the store waits for its polls again.
+    if (isNews)
+      await log({ level: 'warning', event: 'nudges-off', detail: `what is new waits for the poll: ${detail}` });
+    if (halt) return { kind: 'halted' };
+    return { kind: 'waiting', afterMs: retryDelayMs(this.attempts, bounds, chance, retryAfterMs) };
+  }
+}
+
+/** @returns how many events came @throws LineFailure for what is no stream of nudges: a captive portal, a proxy */
+function read(reader: NudgeReader, piece: Buffer): number {
+  try {
+    return reader.read(piece).length;
+  } catch (error) {
+    if (error instanceof NotNudges) throw new LineFailure(`nudges: ${error.message}`, { cause: error });
+    throw error;
+  }
+}
