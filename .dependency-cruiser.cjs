@@ -22,6 +22,14 @@ module.exports = {
     room('access-knows-http', 'libs/access', ['libs/http', 'libs/domain']),
     { ...room('edge-never-knows-hub', 'edge/src', ['libs/(domain|replication|http|access)']) },
     { ...room('hub-never-knows-edge', 'hub/src', ['libs/(domain|replication|http|access)']) },
+    room('console-is-a-client', 'hub/console', []),
+    {
+      name: 'nobody-imports-the-console',
+      severity: 'error',
+      comment: 'the page is served as files; what it shares with the hub is the API',
+      from: { pathNot: '^hub/console/' },
+      to: { path: '^hub/console/' },
+    },
     room('fleet-runs-them-as-programs', 'libs/fleet', ['libs/(domain|replication|http|access)']),
   ],
   options: {

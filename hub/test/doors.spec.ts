@@ -92,6 +92,8 @@ describe('every route', () => {
       'HealthController.live',
       'HealthController.ready',
       'MetricsController.read',
+      'PageController.file',
+      'PageController.page',
       'SyncController.enrol',
       'SyncController.token',
     ]);

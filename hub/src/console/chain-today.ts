@@ -14,7 +14,10 @@ export const BRANCHES_SHOWN_MAX = 200;
 export const SILENT_MS_MAX = 75_000;
 
 type HourOfDay = { hour: number; baskets: number; totalMinor: number };
-type FromFleet = Pick<FleetItem, 'branch' | 'name' | 'headHash' | 'lastContactAt' | 'missing' | 'quarantined'>;
+type FromFleet = Pick<
+  FleetItem,
+  'branch' | 'name' | 'headHash' | 'lastContactAt' | 'missing' | 'quarantined' | 'provedTo' | 'lastVerification'
+>;
 
 /** One branch on its own business date: what it sold as far as head office knows, and how far that is. */
 export type BranchToday = FromFleet &
@@ -23,6 +26,8 @@ export type BranchToday = FromFleet &
     timeZone: string;
     currency: string;
     businessDate: string;
+    /** The hour of the branch's clock in which its business date begins. */
+    firstHour: number;
     /** `silent`: not heard for longer than a box is between two polls; `never`: no box has called yet. */
     line: 'heard' | 'silent' | 'never';
     baskets: number;
@@ -35,6 +40,8 @@ export type BranchToday = FromFleet &
 export type ChainToday = {
   asOf: string;
   tenant: string;
+  /** Whether there is a `/v1/trial` to ask. */
+  isTrial: boolean;
   branches: BranchToday[];
   /** Branches beyond those shown. */
   more: number;
@@ -42,10 +49,14 @@ export type ChainToday = {
   totals: { currency: string; baskets: number; totalMinor: number }[];
 };
 
-type Parts = { contacts: Contacts; nowMs: number };
+type Parts = { contacts: Contacts; isTrial: boolean; nowMs: number };
 
 /** The chain at a glance, light enough to be asked every second or two: rollups of one day and the newest line of each branch. */
-export async function chainToday(tx: Tx, who: PrincipalOf<'person'>, { contacts, nowMs }: Parts): Promise<ChainToday> {
+export async function chainToday(
+  tx: Tx,
+  who: PrincipalOf<'person'>,
+  { contacts, isTrial, nowMs }: Parts,
+): Promise<ChainToday> {
   const all = await branchesOf(tx, who, 'report.read');
   const dated = all.map((branch) => ({
     branch,
@@ -65,6 +76,7 @@ export async function chainToday(tx: Tx, who: PrincipalOf<'person'>, { contacts,
   return {
     asOf: new Date(nowMs).toISOString(),
     tenant: (await tx.one<{ name: string }>('SELECT name FROM tenant')).name,
+    isTrial,
     branches: shown.map(({ branch, date }) =>
       branchToday(branch, date, {
         fleet: present(fleetOf, branch.code),
@@ -86,7 +98,7 @@ function branchToday(branch: BranchRow, date: string, found: Found): BranchToday
   const { fleet, completeness, hours, mayVerify, nowMs } = found;
   const { complete, final, knownTo } = completeness;
   const { code, name, region, timeZone, currency } = branch;
-  const { headHash, lastContactAt, missing, quarantined } = fleet;
+  const { headHash, lastContactAt, missing, quarantined, provedTo, lastVerification } = fleet;
   return {
     branch: code,
     name,
@@ -94,6 +106,7 @@ function branchToday(branch: BranchRow, date: string, found: Found): BranchToday
     timeZone,
     currency,
     businessDate: date,
+    firstHour: Math.floor(branch.cutOffMinutes / 60),
     line: lineOf(lastContactAt, nowMs),
     lastContactAt,
     baskets: hours.reduce((sum, { baskets }) => sum + baskets, 0),
@@ -105,6 +118,8 @@ function branchToday(branch: BranchRow, date: string, found: Found): BranchToday
     headHash,
     missing,
     quarantined,
+    provedTo,
+    lastVerification,
     mayVerify,
   };
 }
