@@ -3,7 +3,7 @@ import prettier from 'eslint-config-prettier';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['**/dist/**', 'node_modules/**', '.branchline/**', '**/*.cjs'] },
+  { ignores: ['**/dist/**', 'node_modules/**', '.branchline/**'] },
   js.configs.recommended,
   ...tseslint.configs.recommended,
   prettier,
@@ -23,6 +23,7 @@ export default tseslint.config(
       ],
     },
   },
+  { files: ['**/*.cjs'], languageOptions: { sourceType: 'commonjs', globals: { module: 'writable' } } },
   {
     // Killed with SIGKILL at named points: it runs the built program, in a process of its own.
     files: ['*/test/crash/dying-*.mjs'],
