@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { memoryIsBounded } from './replay-all.js';
 import { compareReplay, type Expected, type Replayed } from './replay-outage.js';
 
 const figures = (baskets: number) => {
@@ -19,6 +20,7 @@ const expected: Expected = { per_store: { 7: figures(30), 10: figures(20), 9: fi
 const good = (): Replayed => ({
   per_store: { 7: figures(30), 9: figures(20) },
   outages: { 7: outage(0), 9: outage(1) },
+  memory: { replayMb: 180, hubMb: 250, edgeMb: 190, postgresMb: 100 },
 });
 
 describe('a replay', () => {
@@ -41,5 +43,14 @@ describe('a replay', () => {
     const replayed = good();
     spoil(replayed);
     expect(compareReplay(replayed, expected, 2).join('; ')).toMatch(complaint);
+  });
+
+  it('of all stores takes no more memory than one of a few', () => {
+    const { memory } = good();
+    expect(memoryIsBounded(good())).toEqual([]);
+    expect(memoryIsBounded({ ...good(), memory: { ...memory, replayMb: null } })).toEqual([]);
+    expect(memoryIsBounded({ ...good(), memory: { ...memory, replayMb: 900 } })).toEqual([
+      'the replay took 900 MiB, expected at most 256',
+    ]);
   });
 });
