@@ -12,8 +12,7 @@ const SCRIPT = 'read -r _ && exit 0; read -r pid < "$2" && [ "$pid" = "$1" ] && 
  * input, which the machine closes when we end, however we end; in a session of its own, so that what kills our group spares it.
  */
 export class PostgresWatcher {
-  /** Resolves when the watcher has ended. */
-  readonly ended: Promise<void>;
+  private readonly ended: Promise<void>;
   private readonly shell: ChildProcess & { stdin: Writable };
 
   constructor(serverPid: number, lockFile: string) {
@@ -30,6 +29,14 @@ export class PostgresWatcher {
 
   /** The server may outlive us, or has ended. */
   release(): void {
-    this.shell.stdin.end('\n');
+    if (!this.shell.stdin.writableEnded) this.shell.stdin.end('\n');
+  }
+
+  /** Released, and gone. */
+  async close(): Promise<void> {
+    // Where nothing else is left to do, the process would end here as if it had nothing to wait for.
+    this.shell.ref();
+    this.release();
+    await this.ended;
   }
 }

@@ -153,6 +153,16 @@ describe('the parent of an embedded PostgreSQL', () => {
     expect(await waitForEnd(pid, 10_000)).toBe(true);
   });
 
+  it('that has nothing else left to do still waits for the watcher of the one it has stopped', async () => {
+    const watcher = new URL('../dist/postgres-watcher.js', import.meta.url).href;
+    const source = `const { PostgresWatcher } = await import(${JSON.stringify(watcher)});
+      await new PostgresWatcher(1, '/nowhere').close();
+      process.exit(7);`;
+    parent = spawn(process.execPath, ['--input-type=module', '-e', source], { stdio: 'ignore' });
+    const [code] = (await once(parent, 'exit')) as [number];
+    expect(code).toBe(7);
+  });
+
   it('takes it along when it is killed', async () => {
     const pid = await startInAnotherProcess();
     parent?.kill('SIGKILL');

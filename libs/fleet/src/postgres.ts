@@ -278,7 +278,7 @@ async function launch(cluster: Cluster, port: number): Promise<RunningPostgres |
   };
   const stop = async () => {
     await stopOwn(pid, dataDir);
-    await watcher.ended;
+    await watcher.close();
   };
   return { url, port, pid, dataDir, logFile, stop, release };
 }
