@@ -1,17 +1,14 @@
 import type { ReceivedLine } from '@branchline/replication/push.js';
-import type { Tx } from '../database/unit-of-work.js';
+import { byteas, int8s, texts } from '../database/columns.js';
+import type { PreparedStatement, Tx } from '../database/unit-of-work.js';
 import type { LineReading } from './read-line.js';
 
-/**
- * All lines' bytes go over as one value and are cut apart there: as an array of bytea each would be written in hex and
- * read again, which doubles the dearest part of a push.
- */
-const ARCHIVE = `INSERT INTO journal_line (tenant_id, branch_id, incarnation, seq, kind, key, hash, bytes, at, received_at)
-  SELECT $1, $2, $3, $4::bigint + place - 1, kind, key,
-    substring($8::bytea FROM ((place - 1) * 32 + 1)::int FOR 32), substring($9::bytea FROM start FOR length),
-    to_timestamp(at / 1000.0), to_timestamp($10::bigint / 1000.0)
-  FROM ROWS FROM (jsonb_to_recordset($5::jsonb) AS (kind text, key text, at bigint), unnest($6::int[]), unnest($7::int[]))
-    WITH ORDINALITY AS line (kind, key, at, start, length, place)`;
+const ARCHIVE: PreparedStatement = {
+  name: 'archive-lines',
+  text: `INSERT INTO journal_line (tenant_id, branch_id, incarnation, received_at, seq, kind, key, at, hash, bytes)
+  SELECT $1, $2, $3, to_timestamp($4::bigint / 1000.0), unnest($5::int8[]), unnest($6::text[]), unnest($7::text[]),
+    to_timestamp(unnest($8::int8[]) / 1000.0), unnest($9::bytea[]), unnest($10::bytea[])`,
+};
 
 export type ArchivePlace = {
   tenantId: string;
@@ -28,22 +25,17 @@ export async function archiveLines(
   lines: readonly ReceivedLine[],
   readings: readonly LineReading[],
 ): Promise<void> {
-  const starts: number[] = [];
-  let start = 1;
-  for (const { bytes } of lines) {
-    starts.push(start);
-    start += bytes.length;
-  }
-  await tx.query(ARCHIVE, [
+  const labels = readings.map(({ label }) => label);
+  await tx.prepared(ARCHIVE, [
     place.tenantId,
     place.branchId,
     place.incarnation,
-    place.firstSeq,
-    JSON.stringify(readings.map(({ label: { kind, key, atMs: at } }) => ({ kind, key, at }))),
-    starts,
-    lines.map(({ bytes }) => bytes.length),
-    Buffer.concat(lines.map(({ hash }) => hash)),
-    Buffer.concat(lines.map(({ bytes }) => bytes)),
     place.nowMs,
+    int8s(lines.map((_line, at) => place.firstSeq + at)),
+    texts(labels.map(({ kind }) => kind)),
+    texts(labels.map(({ key }) => key)),
+    int8s(labels.map(({ atMs }) => atMs)),
+    byteas(lines.map(({ hash }) => hash)),
+    byteas(lines.map(({ bytes }) => bytes)),
   ]);
 }

@@ -1,60 +1,80 @@
-import type { Tx } from '../database/unit-of-work.js';
+import { bools, int8s, texts } from '../database/columns.js';
+import type { PreparedStatement, Tx } from '../database/unit-of-work.js';
 import type { SalesDeltas } from './sales-deltas.js';
 
-const SUMS = ['lines', 'units_milli', 'amount_minor', 'discount_minor', 'net_minor', 'tax_minor', 'total_minor'];
-const SUM_FIELDS = ['lines', 'unitsMilli', 'amountMinor', 'discountMinor', 'netMinor', 'taxMinor', 'totalMinor'];
+type ColumnType = 'date' | 'text' | 'smallint' | 'boolean' | 'bigint';
+/** A column, and the member of a delta that goes there. */
+type Column = readonly [column: string, field: string, type: ColumnType];
+type Rollup = { statement: PreparedStatement; columns: readonly Column[] };
 
-type Rollup = { sql: string };
-
-/** `fields` are the members of a delta in the order of `columns`; `keys` of them are the key beside branch and currency. */
-function rollup(
-  table: string,
-  keys: readonly [column: string, field: string, type: string][],
-  sums: readonly (readonly [column: string, field: string])[],
-): Rollup {
-  const columns = ['business_date', ...keys.map(([column]) => column), 'currency', ...sums.map(([column]) => column)];
-  const fields = [
-    '"businessDate"',
-    ...keys.map(([, field]) => `"${field}"`),
-    'currency',
-    ...sums.map(([, field]) => `"${field}"`),
-  ];
-  const types = [
-    '"businessDate" date',
-    ...keys.map(([, field, type]) => `"${field}" ${type}`),
-    'currency text',
-    ...sums.map(([, field]) => `"${field}" bigint`),
-  ];
-  const key = ['branch_id', 'business_date', ...keys.map(([column]) => column), 'currency'];
+/** What stands beside branch and, in the end, currency is the key; the sums are added to. */
+function rollup(table: string, keys: readonly Column[], sums: readonly Column[]): Rollup {
+  const columns = [...keys, ...sums];
+  const names = columns.map(([column]) => column);
   const updates = sums.map(([column]) => `${column} = ${table}.${column} + excluded.${column}`);
   return {
-    sql: `INSERT INTO ${table} (tenant_id, branch_id, ${columns.join(', ')})
-      SELECT $1, $2, ${fields.join(', ')} FROM jsonb_to_recordset($3::jsonb) AS delta (${types.join(', ')})
-      ON CONFLICT (${key.join(', ')}) DO UPDATE SET ${updates.join(', ')}`,
+    columns,
+    statement: {
+      name: `add-to-${table}`,
+      text: `INSERT INTO ${table} (tenant_id, branch_id, ${names.join(', ')})
+      SELECT $1, $2, ${columns.map(([, , type], at) => `unnest($${at + 3}::${SENT_AS[type]}[])::${type}`).join(', ')}
+      ON CONFLICT (branch_id, ${keys.map(([column]) => column).join(', ')}) DO UPDATE SET ${updates.join(', ')}`,
+    },
   };
 }
 
-const BASKETS = ['baskets', 'baskets'] as const;
-const LINE_SUMS = SUMS.map((column, at) => [column, SUM_FIELDS[at] as string] as const);
-const AMOUNT = ['amount_minor', 'amountMinor'] as const;
+const SENT_AS: Readonly<Record<ColumnType, 'text' | 'int8' | 'bool'>> = {
+  date: 'text',
+  text: 'text',
+  smallint: 'int8',
+  boolean: 'bool',
+  bigint: 'int8',
+};
+
+type Delta = Readonly<Record<string, string | number | boolean>>;
+
+/** The table of its columns says of each member what it is, which the compiler does not follow. */
+function columnOf([, field, type]: Column, deltas: readonly Delta[]): Buffer {
+  const values: unknown = deltas.map((delta) => delta[field]);
+  if (SENT_AS[type] === 'text') return texts(values as string[]);
+  if (SENT_AS[type] === 'bool') return bools(values as boolean[]);
+  return int8s(values as number[]);
+}
+
+const DATE = ['business_date', 'businessDate', 'date'] as const;
+const CURRENCY = ['currency', 'currency', 'text'] as const;
+const BASKETS = ['baskets', 'baskets', 'bigint'] as const;
+const LINES = ['lines', 'lines', 'bigint'] as const;
+const AMOUNT = ['amount_minor', 'amountMinor', 'bigint'] as const;
+const LINE_SUMS: readonly Column[] = [
+  LINES,
+  ['units_milli', 'unitsMilli', 'bigint'],
+  AMOUNT,
+  ['discount_minor', 'discountMinor', 'bigint'],
+  ['net_minor', 'netMinor', 'bigint'],
+  ['tax_minor', 'taxMinor', 'bigint'],
+  ['total_minor', 'totalMinor', 'bigint'],
+];
 
 /** The named rollups. Reports know which of them answers which dimensions. */
-const BY_HOUR = rollup('sales_by_hour', [['hour', 'hour', 'smallint']], [BASKETS, ...LINE_SUMS]);
-const BY_OPERATOR = rollup('sales_by_operator', [['operator', 'operator', 'text']], [BASKETS, ...LINE_SUMS]);
-const BY_PRODUCT = rollup('sales_by_product', [['product', 'product', 'text']], LINE_SUMS);
-const BY_TENDER = rollup('sales_by_tender', [['tender', 'tender', 'text']], [BASKETS, AMOUNT]);
+const BY_HOUR = rollup('sales_by_hour', [DATE, ['hour', 'hour', 'smallint'], CURRENCY], [BASKETS, ...LINE_SUMS]);
+const BY_OPERATOR = rollup(
+  'sales_by_operator',
+  [DATE, ['operator', 'operator', 'text'], CURRENCY],
+  [BASKETS, ...LINE_SUMS],
+);
+const BY_PRODUCT = rollup('sales_by_product', [DATE, ['product', 'product', 'text'], CURRENCY], LINE_SUMS);
+const BY_TENDER = rollup('sales_by_tender', [DATE, ['tender', 'tender', 'text'], CURRENCY], [BASKETS, AMOUNT]);
 const BY_MODIFIER = rollup(
   'sales_by_modifier',
-  [
-    ['kind', 'kind', 'text'],
-    ['informational', 'informational', 'boolean'],
-  ],
-  [['lines', 'lines'], AMOUNT],
+  [DATE, ['kind', 'kind', 'text'], ['informational', 'informational', 'boolean'], CURRENCY],
+  [LINES, AMOUNT],
 );
-
-const STOCK = `INSERT INTO stock_balance (tenant_id, branch_id, product, quantity_milli)
-  SELECT $1, $2, product, "quantityMilli" FROM jsonb_to_recordset($3::jsonb) AS delta (product text, "quantityMilli" bigint)
-  ON CONFLICT (branch_id, product) DO UPDATE SET quantity_milli = stock_balance.quantity_milli + excluded.quantity_milli`;
+const STOCK = rollup(
+  'stock_balance',
+  [['product', 'product', 'text']],
+  [['quantity_milli', 'quantityMilli', 'bigint']],
+);
 
 /** Adds what the sales just inserted amount to, in the transaction that inserted them. */
 export async function storeDeltas(
@@ -62,15 +82,16 @@ export async function storeDeltas(
   at: { tenantId: string; branchId: string },
   deltas: SalesDeltas,
 ): Promise<void> {
-  const steps: [string, readonly unknown[]][] = [
+  const steps: [Rollup, readonly Delta[]][] = [
     [STOCK, deltas.stock],
-    [BY_HOUR.sql, deltas.byHour],
-    [BY_PRODUCT.sql, deltas.byProduct],
-    [BY_TENDER.sql, deltas.byTender],
-    [BY_OPERATOR.sql, deltas.byOperator],
-    [BY_MODIFIER.sql, deltas.byModifier],
+    [BY_HOUR, deltas.byHour],
+    [BY_PRODUCT, deltas.byProduct],
+    [BY_TENDER, deltas.byTender],
+    [BY_OPERATOR, deltas.byOperator],
+    [BY_MODIFIER, deltas.byModifier],
   ];
-  for (const [sql, rows] of steps) {
-    if (rows.length > 0) await tx.query(sql, [at.tenantId, at.branchId, JSON.stringify(rows)]);
+  for (const [{ statement, columns }, rows] of steps) {
+    if (rows.length === 0) continue;
+    await tx.prepared(statement, [at.tenantId, at.branchId, ...columns.map((column) => columnOf(column, rows))]);
   }
 }

@@ -67,7 +67,7 @@ export const HUB_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'hub/src/database/migrations/000001-tenants-people-catalogue-feed.ts',
-        find: "USING (tenant_id = nullif(current_setting(''branchline.tenant_id'', true), '''')::uuid)",
+        find: "USING (tenant_id = (SELECT nullif(current_setting(''branchline.tenant_id'', true), '''')::uuid))",
         replace: 'USING (true)',
       },
     ],
