@@ -59,11 +59,11 @@ export function uuids(values: readonly (string | null)[]): Buffer {
 /** Of text that can be stored: see `storable.ts`. */
 export function texts(values: readonly (string | null | undefined)[]): Buffer {
   let bytes = 0;
-  for (const value of values) bytes += LENGTH_BYTES + (value == null ? 0 : Buffer.byteLength(value));
+  for (const value of values) bytes += LENGTH_BYTES + Buffer.byteLength(value ?? '');
   const column = startColumn(OID.text, values.length, bytes);
   let at = HEAD_BYTES;
   for (const value of values) {
-    const length = value == null ? NULL_LENGTH : column.write(value, at + LENGTH_BYTES);
+    const length = typeof value === 'string' ? column.write(value, at + LENGTH_BYTES) : NULL_LENGTH;
     column.writeInt32BE(length, at);
     at += LENGTH_BYTES + Math.max(length, 0);
   }

@@ -26,30 +26,22 @@ export function faultOfSale(sale: SaleBody): SaleFault | null {
     return { code: 'invalid-body', detail: 'two lines have the same number' };
   if (hasDoubles(sale.tenders.map((tender) => tender.tenderNo)))
     return { code: 'invalid-body', detail: 'two tenders have the same number' };
-  const differing = checksOf(sale).find(([, said, summed]) => said !== summed);
-  return differing
-    ? { code: 'sums-differ', detail: `${differing[0]} is ${differing[1]}, its parts are ${differing[2]}` }
-    : null;
+  return faultOfSums(sale);
 }
 
 /** The first amount that is too large, and where. */
 function amountBeyond(sale: SaleBody): string | null {
-  const head = [
-    sale.amountMinor,
-    sale.discountMinor,
-    sale.netMinor,
-    sale.taxMinor,
-    sale.totalMinor,
-    sale.cashRoundingMinor,
-    sale.changeMinor,
-  ];
-  if (head.some(isBeyond)) return 'an amount of the sale';
+  if (
+    isAnyBeyond(sale) ||
+    isBeyond(sale.discountMinor) ||
+    isBeyond(sale.cashRoundingMinor) ||
+    isBeyond(sale.changeMinor)
+  )
+    return 'an amount of the sale';
   for (const line of sale.lines) {
-    if ([line.price.minor, line.amountMinor, line.netMinor, line.taxMinor, line.totalMinor].some(isBeyond))
-      return `an amount of line ${line.lineNo}`;
-    const isPartBeyond = (part: { amountMinor: number }): boolean => isBeyond(part.amountMinor);
-    const parts = [line.modifiers, line.information ?? [], line.taxes];
-    if (parts.some((list) => list.some(isPartBeyond))) return `a part of line ${line.lineNo}`;
+    if (isAnyBeyond(line) || isBeyond(line.price.minor)) return `an amount of line ${line.lineNo}`;
+    if (isPartBeyond(line.modifiers) || isPartBeyond(line.information) || isPartBeyond(line.taxes))
+      return `a part of line ${line.lineNo}`;
   }
   const tender = sale.tenders.find(
     ({ amountMinor, cashBackMinor = 0 }) => isBeyond(amountMinor) || isBeyond(cashBackMinor),
@@ -57,35 +49,56 @@ function amountBeyond(sale: SaleBody): string | null {
   return tender ? `tender ${tender.tenderNo}` : null;
 }
 
+type Amounts = Record<'amountMinor' | 'netMinor' | 'taxMinor' | 'totalMinor', number>;
+
+function isAnyBeyond({ amountMinor, netMinor, taxMinor, totalMinor }: Amounts): boolean {
+  return isBeyond(amountMinor) || isBeyond(netMinor) || isBeyond(taxMinor) || isBeyond(totalMinor);
+}
+
+function isPartBeyond(parts: readonly { amountMinor: number }[] | undefined): boolean {
+  if (parts === undefined) return false;
+  for (const part of parts) if (isBeyond(part.amountMinor)) return true;
+  return false;
+}
+
 function isBeyond(minor: number): boolean {
   return Math.abs(minor) > AMOUNT_MINOR_MAX;
 }
 
-function checksOf(sale: SaleBody): [what: string, said: number, summed: number][] {
-  const sum = (column: 'amountMinor' | 'netMinor' | 'taxMinor' | 'totalMinor'): number =>
-    add(sale.lines.map((line) => line[column]));
-  const paid = add(sale.tenders.map((tender) => tender.amountMinor - (tender.cashBackMinor ?? 0))) - sale.changeMinor;
-  return [
-    ['amountMinor', sale.amountMinor, sum('amountMinor')],
-    ['discountMinor', sale.discountMinor, add(sale.lines.map(discountOfLine))],
-    ['netMinor', sale.netMinor, sum('netMinor')],
-    ['taxMinor', sale.taxMinor, sum('taxMinor')],
-    ['totalMinor', sale.totalMinor, sum('totalMinor')],
-    ['totalMinor', sale.totalMinor, sale.netMinor + sale.taxMinor],
-    ['what is paid', sale.totalMinor + sale.cashRoundingMinor, paid],
-  ];
+function faultOfSums(sale: SaleBody): SaleFault | null {
+  const sums = { amountMinor: 0, discountMinor: 0, netMinor: 0, taxMinor: 0, totalMinor: 0 };
+  for (const line of sale.lines) {
+    sums.amountMinor += line.amountMinor;
+    sums.discountMinor += discountOfLine(line);
+    sums.netMinor += line.netMinor;
+    sums.taxMinor += line.taxMinor;
+    sums.totalMinor += line.totalMinor;
+  }
+  let paidMinor = 0 - sale.changeMinor;
+  for (const { amountMinor, cashBackMinor = 0 } of sale.tenders) paidMinor += amountMinor - cashBackMinor;
+  return (
+    differing('amountMinor', sale.amountMinor, sums.amountMinor) ??
+    differing('discountMinor', sale.discountMinor, sums.discountMinor) ??
+    differing('netMinor', sale.netMinor, sums.netMinor) ??
+    differing('taxMinor', sale.taxMinor, sums.taxMinor) ??
+    differing('totalMinor', sale.totalMinor, sums.totalMinor) ??
+    differing('totalMinor', sale.totalMinor, sale.netMinor + sale.taxMinor) ??
+    differing('what is paid', sale.totalMinor + sale.cashRoundingMinor, paidMinor)
+  );
+}
+
+/** Sums are exact: at most a few thousand parts, each within AMOUNT_MINOR_MAX… and one that is not differs from what was said. */
+function differing(what: string, said: number, summed: number): SaleFault | null {
+  return said === summed ? null : { code: 'sums-differ', detail: `${what} is ${said}, its parts are ${summed}` };
 }
 
 /** −Σ modifiers, as `domain/sale.ts` has it: positive for a reduction. */
 export function discountOfLine(line: SaleBody['lines'][number]): number {
-  return 0 - add(line.modifiers.map((modifier) => modifier.amountMinor));
-}
-
-/** Exact: at most a few thousand parts, each within AMOUNT_MINOR_MAX… and a sum that is not exact differs from what was said. */
-function add(amounts: readonly number[]): number {
-  return amounts.reduce((sum, amount) => sum + amount, 0);
+  let sum = 0;
+  for (const modifier of line.modifiers) sum -= modifier.amountMinor;
+  return sum;
 }
 
 function hasDoubles(numbers: readonly number[]): boolean {
-  return new Set(numbers).size !== numbers.length;
+  return numbers.length > 1 && new Set(numbers).size !== numbers.length;
 }
