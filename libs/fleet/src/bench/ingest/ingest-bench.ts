@@ -1,0 +1,176 @@
+import pg from 'pg';
+import { type BenchContext, type BenchRow } from '../bench.js';
+import { bareRowsOf, type BareRows, type BareSchema, copyRows, createBareTables } from './bare-rows.js';
+import type { WrittenPush } from './branch-journal.js';
+import { cpuTimeUs, withChildren } from './cpu-time.js';
+import { type IngestChain, withIngestChain } from './ingest-chain.js';
+import { type IngestLoad, type Measured, rowsOf, type Spent } from './ingest-figures.js';
+import { compressed } from './pushing-box.js';
+
+/** 500 sales a push is what the replicator begins with. */
+const LOAD: IngestLoad = { boxes: 4, salesAPush: 500, pushesARound: 10 };
+
+type Subject = keyof Measured;
+const SUBJECTS: readonly Subject[] = ['hub', 'bareKeyed', 'bare'];
+const SCHEMAS = { bareKeyed: 'bare_keyed', bare: 'bare' } as const satisfies Record<string, BareSchema>;
+
+/**
+ * B-3: what a hub takes in over HTTP, next to COPY of the bare rows of such sales into the same PostgreSQL, by as many
+ * connections in as many commits. Sales are made, signed and compressed before the clock starts, and so are the rows.
+ */
+export function ingestBench(context: BenchContext): Promise<BenchRow[]> {
+  return withIngestChain(context, LOAD.boxes, async (chain) => {
+    const clients = await connect(chain.database.url, LOAD.boxes);
+    try {
+      return await new IngestBench(context, chain, clients).measure();
+    } finally {
+      for (const client of clients) await client.end();
+    }
+  });
+}
+
+class IngestBench {
+  private readonly client: pg.Client;
+  /** Of the sales that the hub took in before: what is copied next. By box. */
+  private rows: BareRows[][] = [];
+
+  constructor(
+    private readonly context: BenchContext,
+    private readonly chain: IngestChain,
+    private readonly clients: readonly pg.Client[],
+  ) {
+    const [client] = clients;
+    if (!client) throw new Error('no connection');
+    this.client = client;
+  }
+
+  async measure(): Promise<BenchRow[]> {
+    const { context, client } = this;
+    context.note(await settingsOf(client));
+    for (const schema of Object.values(SCHEMAS)) await createBareTables(client, schema);
+    context.note('warming up');
+    await this.pushAll();
+    const measured: Measured = { hub: [], bareKeyed: [], bare: [] };
+    for (let round = 0; round < context.rounds; round += 1) {
+      context.signal.throwIfAborted();
+      const { rows } = this;
+      for (let turn = 0; turn < SUBJECTS.length; turn += 1) {
+        const subject = SUBJECTS[(round + turn) % SUBJECTS.length] ?? 'hub';
+        const spent = subject === 'hub' ? await this.pushAll() : await this.copyAll(SCHEMAS[subject], rows);
+        measured[subject].push(spent);
+        const { seconds, sales } = spent;
+        context.note(`round ${round + 1} of ${context.rounds}: ${subject} ${Math.round(sales / seconds)} sales/s`);
+      }
+    }
+    return rowsOf(LOAD, measured);
+  }
+
+  private async pushAll(): Promise<Spent> {
+    const work = await Promise.all(
+      this.chain.boxes.map(async ({ box, journal }) => {
+        const pushes = Array.from({ length: LOAD.pushesARound }, () => journal.nextPush(LOAD.salesAPush));
+        await box.prove();
+        return { box, pushes, bodies: await Promise.all(pushes.map(({ body }) => compressed(body))) };
+      }),
+    );
+    const spent = await this.spending('public', async () => {
+      await Promise.all(
+        work.map(async ({ box, pushes, bodies }) => {
+          for (const [at, body] of bodies.entries()) assertTaken(await box.push(body), pushes[at]);
+        }),
+      );
+    });
+    this.rows = [];
+    for (const { box, pushes } of work) {
+      const ofBox: BareRows[] = [];
+      for (const push of pushes) ofBox.push(await bareRowsOf(this.client, push, box.journalBox));
+      this.rows.push(ofBox);
+    }
+    return spent;
+  }
+
+  private copyAll(schema: BareSchema, rows: readonly BareRows[][]): Promise<Spent> {
+    return this.spending(schema, async () => {
+      await Promise.all(
+        this.clients.map(async (client, at) => {
+          for (const ofPush of rows[at] ?? []) await copyRows(client, schema, ofPush);
+        }),
+      );
+    });
+  }
+
+  /** Each begins just after a checkpoint: to all it falls to write each page whole the first time. */
+  private async spending(schema: string, work: () => Promise<void>): Promise<Spent> {
+    const { client } = this;
+    await client.query('CHECKPOINT');
+    const before = { wal: await walPosition(client), size: await sizeOf(client, schema), cpu: this.cpuTimes() };
+    const startedMs = performance.now();
+    await work();
+    const seconds = (performance.now() - startedMs) / 1000;
+    const cpu = this.cpuTimes();
+    return {
+      seconds,
+      sales: LOAD.boxes * LOAD.pushesARound * LOAD.salesAPush,
+      walBytes: (await walPosition(client)) - before.wal,
+      tableBytes: (await sizeOf(client, schema)) - before.size,
+      postgresUs: difference(cpu.postgres, before.cpu.postgres),
+      hubUs: difference(cpu.hub, before.cpu.hub),
+    };
+  }
+
+  private cpuTimes(): { hub: number | null; postgres: number | null } {
+    const { hubPid, database } = this.chain;
+    return {
+      hub: cpuTimeUs([hubPid]),
+      postgres: database.pid === null ? null : cpuTimeUs(withChildren(database.pid)),
+    };
+  }
+}
+
+function assertTaken(answer: { appliedSeq: number; quarantined: unknown[] }, push: WrittenPush | undefined): void {
+  const lastSeq = push?.lines.at(-1)?.seq;
+  if (answer.appliedSeq !== lastSeq || answer.quarantined.length > 0)
+    throw new Error(`the hub took lines to ${answer.appliedSeq} of ${lastSeq}, ${answer.quarantined.length} set aside`);
+}
+
+function difference(after: number | null, before: number | null): number | null {
+  return after === null || before === null ? null : after - before;
+}
+
+async function connect(url: string, count: number): Promise<pg.Client[]> {
+  const clients = Array.from({ length: count }, () => new pg.Client({ connectionString: url }));
+  for (const client of clients) await client.connect();
+  return clients;
+}
+
+async function walPosition(client: pg.Client): Promise<number> {
+  const { rows } = await client.query<{ bytes: string }>(`SELECT pg_current_wal_lsn() - '0/0'::pg_lsn AS bytes`);
+  return Number(rows[0]?.bytes);
+}
+
+async function sizeOf(client: pg.Client, schema: string): Promise<number> {
+  const { rows } = await client.query<{ bytes: string }>(
+    `SELECT sum(pg_total_relation_size(c.oid)) AS bytes FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE n.nspname = $1 AND c.relkind = 'r'`,
+    [schema],
+  );
+  return Number(rows[0]?.bytes);
+}
+
+const SETTINGS = [
+  'server_version',
+  'fsync',
+  'synchronous_commit',
+  'full_page_writes',
+  'wal_level',
+  'shared_buffers',
+  'max_wal_size',
+];
+
+async function settingsOf(client: pg.Client): Promise<string> {
+  const { rows } = await client.query<{ name: string; setting: string }>(
+    'SELECT name, current_setting(name) AS setting FROM pg_settings WHERE name = ANY ($1) ORDER BY name',
+    [SETTINGS],
+  );
+  return `PostgreSQL: ${rows.map(({ name, setting }) => `${name} = ${setting}`).join(', ')}`;
+}
