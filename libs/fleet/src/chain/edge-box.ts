@@ -18,7 +18,7 @@ export interface EdgeBoxOptions {
   enrolmentCode?: string;
   /** Further environment: rhythms of polling and retrying. */
   env: Record<string, string>;
-  /** Tills reach the edge through a line that can be cut, too. */
+  /** Tills can reach the edge through a line that can be cut, too. */
   withTillLine: boolean;
   /** It starts with the hub out of reach. */
   hubLineIsCut: boolean;
@@ -65,9 +65,9 @@ export class EdgeBox {
     return this.options.branch;
   }
 
-  /** What a till is given. */
+  /** Where the process of the moment listens: a till that is to see it killed goes through `tillLine`. */
   get url(): string {
-    return this.tillLine ? this.tillLine.url : this.running.url;
+    return this.running.url;
   }
 
   get pid(): number {

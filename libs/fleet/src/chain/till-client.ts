@@ -96,7 +96,7 @@ const PASSING = [429, 502, 503, 504];
 
 /** A till at its edge: one operator, signed in by PIN; whatever it asks bears an id, so that it may be asked again. */
 export class TillClient {
-  private readonly http: JsonClient;
+  private http: JsonClient;
   private access: { token: string; refreshToken: string; renewAtMs: number } | null = null;
 
   constructor(private readonly options: TillOptions) {
@@ -120,6 +120,12 @@ export class TillClient {
 
   close(): void {
     this.http.close();
+  }
+
+  /** Between two requests: the edge is reached elsewhere now. */
+  moveTo(url: string): void {
+    this.http.close();
+    this.http = new JsonClient(url, this.options.signal);
   }
 
   /** Signs in unless it is signed in, so that the next request needs nothing before it. */

@@ -31,7 +31,7 @@ export interface StoreJob {
 
 /** Quicker than in a shop: a replay waits for each store's last acknowledgement. */
 export const EDGE_RHYTHM = {
-  EDGE_POLL_MS: '1000',
+  EDGE_POLL_MS: '10000',
   EDGE_RETRY_MS_MIN: '100',
   EDGE_RETRY_MS_MAX: '1000',
   EDGE_REQUEST_TIMEOUT_MS: '10000',
