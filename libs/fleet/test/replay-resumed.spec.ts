@@ -11,7 +11,7 @@ import type { StoreState } from '../src/replay/replay-folder.js';
 import type { ReplayReport } from '../src/replay/run-replay.js';
 import { FIXTURES, INPUT, startReplay } from './replay-command.js';
 
-const RUNS_MS_MAX = 400_000;
+const RUNS_MS_MAX = 600_000;
 const LOOK_MS = 10;
 
 let folder: string;

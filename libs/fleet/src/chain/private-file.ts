@@ -19,8 +19,12 @@ export function writePrivateJson(file: string, content: object): void {
   }
 }
 
-/** Null when there is none. @throws EnvironmentFailure when it is not what was written */
-export function readPrivateJson<S extends z.ZodType>(file: string, schema: S): z.output<S> | null {
+/** Null when there is none. @throws EnvironmentFailure when it is not what was written, with what to do then */
+export function readPrivateJson<S extends z.ZodType>(
+  file: string,
+  schema: S,
+  remedy = '--fresh begins anew',
+): z.output<S> | null {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
@@ -29,7 +33,7 @@ export function readPrivateJson<S extends z.ZodType>(file: string, schema: S): z
     throw new EnvironmentFailure(`cannot read ${file}: ${(error as Error).message}`);
   }
   const parsed = schema.safeParse(parseJson(text));
-  if (!parsed.success) throw new EnvironmentFailure(`${file} is not what was written there; --fresh begins anew`);
+  if (!parsed.success) throw new EnvironmentFailure(`${file} is not what was written there; ${remedy}`);
   return parsed.data;
 }
 

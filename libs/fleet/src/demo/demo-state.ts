@@ -1,9 +1,8 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { EnvironmentFailure } from '@branchline/http/exit.js';
 import { z } from 'zod';
+import { lockFolder } from '../chain/folder-lock.js';
 import { makeFolder, readPrivateJson, writePrivateJson } from '../chain/private-file.js';
-import { startMarkOf } from '../process-table.js';
 
 const operatorSchema = z.object({ operator: z.string(), name: z.string(), role: z.string(), pin: z.string() });
 const branchSchema = z.object({
@@ -26,30 +25,20 @@ const STATE = 'state.json';
 /** Ours in the data folder; nothing else there is ever touched. */
 const OURS = ['hub-secrets', 'edges', 'logs', 'tills', 'told', STATE, 'fleet.json', 'sign-ins.json', 'pids.json'];
 const FOLDERS = ['hub-secrets', 'edges', 'tills', 'told'];
-const LOCK = 'supervisor.pid';
 
 export class DemoFolder {
-  private constructor(readonly path: string) {}
+  private constructor(
+    readonly path: string,
+    /** Lets another supervisor have it. */
+    readonly release: () => void,
+  ) {}
 
   /** One supervisor a folder. @throws EnvironmentFailure */
   static open(path: string): DemoFolder {
     makeFolder(path);
-    const lock = join(path, LOCK);
-    const [pid = '', mark] = existsSync(lock) ? readFileSync(lock, 'utf8').split('\n') : [];
-    if (Number(pid) !== process.pid && mark && startMarkOf(Number(pid)) === mark) {
-      throw new EnvironmentFailure(`${path} is in use by process ${pid}`);
-    }
-    try {
-      writeFileSync(lock, `${process.pid}\n${startMarkOf(process.pid) ?? ''}\n`);
-    } catch (error) {
-      throw new EnvironmentFailure(`cannot write into ${path}: ${(error as Error).message}`);
-    }
+    const release = lockFolder(path);
     for (const name of FOLDERS) makeFolder(join(path, name), 0o700);
-    return new DemoFolder(path);
-  }
-
-  release(): void {
-    rmSync(join(this.path, LOCK), { force: true });
+    return new DemoFolder(path, release);
   }
 
   file(name: 'fleet.json' | 'sign-ins.json'): string {

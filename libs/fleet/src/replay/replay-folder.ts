@@ -76,6 +76,7 @@ export type StoreDone = z.output<typeof doneSchema>;
 export type StoreState = z.output<typeof storeSchema>;
 
 const STATE = 'replay.json';
+const REMEDY = 'begin anew in an empty folder';
 
 /** The folder of one replay: its databases, its logs, and how far it has come. Each file of ours is renamed into place whole. */
 export class ReplayFolder {
@@ -113,7 +114,7 @@ export class ReplayFolder {
 
   /** Where an earlier run of the same replay has come to; null: there was none. @throws BadInput when it is of another one */
   readState(request: ReplayOf): ReplayState | null {
-    const state = readPrivateJson(join(this.path, STATE), stateSchema);
+    const state = readPrivateJson(join(this.path, STATE), stateSchema, REMEDY);
     if (!state) return null;
     const names = Object.keys(request) as (keyof ReplayOf)[];
     const other = names.filter((name) => JSON.stringify(state.request[name]) !== JSON.stringify(request[name]));
@@ -126,7 +127,7 @@ export class ReplayFolder {
   }
 
   readStore(branch: string): StoreState | null {
-    return readPrivateJson(join(this.path, 'stores', `${branch}.json`), storeSchema);
+    return readPrivateJson(join(this.path, 'stores', `${branch}.json`), storeSchema, REMEDY);
   }
 
   writeStore(branch: string, state: StoreState): void {
