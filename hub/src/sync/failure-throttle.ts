@@ -17,9 +17,10 @@ export class FailureThrottle {
 
   /** @throws Problem `too-many-requests` with Retry-After */
   check(key: string): void {
-    const count = this.countOf(key);
-    if (count < FAILURES_MAX) return;
-    const waitS = Math.ceil(((count - FAILURES_MAX + 1) * REFILL_MS) / 1000);
+    // There must be room for one more whole failure: forgiven by the millisecond, the count is below its top at once.
+    const excess = this.countOf(key) - (FAILURES_MAX - 1);
+    if (excess <= 0) return;
+    const waitS = Math.ceil((excess * REFILL_MS) / 1000);
     throw problem('too-many-requests', undefined, { headers: { 'retry-after': String(waitS) } });
   }
 
