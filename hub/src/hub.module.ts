@@ -13,7 +13,8 @@ import { FeedModule } from './feed/feed.module.js';
 import { FleetModule } from './fleet/fleet.module.js';
 import { PartsModule } from './parts.module.js';
 import { PeopleModule } from './people/people.module.js';
-import { BOX_AUTHENTICATOR, PERSON_AUTHENTICATOR, type HubParts } from './providers.js';
+import { IntegrationsModule } from './integrations/integrations.module.js';
+import { BOX_AUTHENTICATOR, INTEGRATION_AUTHENTICATOR, PERSON_AUTHENTICATOR, type HubParts } from './providers.js';
 import { ReportsModule } from './reports/reports.module.js';
 import { SyncModule } from './sync/sync.module.js';
 import { VerifyModule } from './verify/verify.module.js';
@@ -29,6 +30,7 @@ export class HubModule {
         MetricsModule.forRoot(),
         FeedModule,
         PeopleModule,
+        IntegrationsModule,
         BranchesModule,
         CatalogueModule,
         SyncModule,
@@ -41,8 +43,12 @@ export class HubModule {
       providers: [
         {
           provide: AUTHENTICATORS,
-          inject: [PERSON_AUTHENTICATOR, BOX_AUTHENTICATOR],
-          useFactory: (person: Authenticator, box: Authenticator): Authenticators => ({ person, box }),
+          inject: [PERSON_AUTHENTICATOR, BOX_AUTHENTICATOR, INTEGRATION_AUTHENTICATOR],
+          useFactory: (person: Authenticator, box: Authenticator, integration: Authenticator): Authenticators => ({
+            person,
+            box,
+            integration,
+          }),
         },
         accessGuardProvider,
       ],

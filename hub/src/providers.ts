@@ -28,6 +28,8 @@ export const TRIAL_CONTROL = Symbol('trial control');
 
 /** How a box proves itself: provided by the module of sync, handed to the guard. */
 export const BOX_AUTHENTICATOR = Symbol('box authenticator');
+/** How an integration proves itself. */
+export const INTEGRATION_AUTHENTICATOR = Symbol('integration authenticator');
 /** How a person of head office proves himself. */
 export const PERSON_AUTHENTICATOR = Symbol('person authenticator');
 export type { Authenticator };

@@ -19,6 +19,7 @@ import { creating } from './places.js';
 
 const listQuery = z.strictObject(pageQuery);
 type Who = PrincipalOf<'person'>;
+type Asking = PrincipalOf<'person' | 'integration'>;
 
 @ApiTags('branches')
 @ApiBearerAuth()
@@ -32,9 +33,9 @@ export class BranchesController {
   ) {}
 
   @Get()
-  @Allow({ by: 'person', ability: 'branch.read' })
+  @Allow({ by: ['person', 'integration'], ability: 'branch.read' })
   list(
-    @CurrentPrincipal('person') who: Who,
+    @CurrentPrincipal('person', 'integration') who: Asking,
     @query(listQuery) { limit, after }: z.infer<typeof listQuery>,
   ): Promise<Page<Branch>> {
     const [afterCode] = after === undefined ? [''] : decodeCursor(z.tuple([code]), after);
@@ -54,8 +55,11 @@ export class BranchesController {
   }
 
   @Get(':code')
-  @Allow({ by: 'person', ability: 'branch.read' })
-  read(@CurrentPrincipal('person') who: Who, @param('code', code) branchCode: string): Promise<Branch> {
+  @Allow({ by: ['person', 'integration'], ability: 'branch.read' })
+  read(
+    @CurrentPrincipal('person', 'integration') who: Asking,
+    @param('code', code) branchCode: string,
+  ): Promise<Branch> {
     return this.database.transaction(who.tenantId, async (tx) =>
       shownBranch(await findBranch(tx, who, branchCode, 'branch.read')),
     );

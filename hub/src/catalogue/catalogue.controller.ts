@@ -22,7 +22,7 @@ const flag = z
   .default(false);
 const importQuery = z.strictObject({ dryRun: flag, skipBad: flag });
 const listQuery = z.strictObject({ ...pageQuery, search: text(100).optional() });
-type Who = PrincipalOf<'person'>;
+type Asking = PrincipalOf<'person' | 'integration'>;
 
 @ApiTags('catalogue')
 @ApiBearerAuth()
@@ -36,23 +36,29 @@ export class CatalogueController {
 
   @Post('imports/products')
   @HttpCode(200)
-  @Allow({ by: 'person', ability: 'catalogue.manage' })
+  @Allow({ by: ['person', 'integration'], ability: 'catalogue.manage' })
   @ApiConsumes('text/csv')
   @ApiBody({ schema: { type: 'string' } })
   async import(
-    @CurrentPrincipal('person') who: Who,
+    @CurrentPrincipal('person', 'integration') who: Asking,
     @query(importQuery) { dryRun, skipBad }: z.infer<typeof importQuery>,
     @Body() file: unknown,
   ): Promise<ImportAnswer> {
     assertForTenant(who, 'catalogue.manage');
     if (!Buffer.isBuffer(file)) throw problem('unsupported-media-type', 'Send the file as text/csv.');
-    return importProducts(this, { tenantId: who.tenantId, personId: who.personId, file, dryRun, skipBad });
+    return importProducts(this, {
+      tenantId: who.tenantId,
+      createdBy: who.kind === 'person' ? who.personId : who.integrationId,
+      file,
+      dryRun,
+      skipBad,
+    });
   }
 
   @Get('catalogue/products')
-  @Allow({ by: 'person', ability: 'catalogue.read' })
+  @Allow({ by: ['person', 'integration'], ability: 'catalogue.read' })
   list(
-    @CurrentPrincipal('person') who: Who,
+    @CurrentPrincipal('person', 'integration') who: Asking,
     @query(listQuery) input: z.infer<typeof listQuery>,
   ): Promise<Page<CatalogueProduct>> {
     return this.database.transaction(who.tenantId, (tx) => listProducts(tx, input));

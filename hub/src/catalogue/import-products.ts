@@ -22,7 +22,7 @@ export type ImportAnswer = {
   release: string | null;
 };
 
-export type ImportInput = { tenantId: string; personId: string; file: Buffer; dryRun: boolean; skipBad: boolean };
+export type ImportInput = { tenantId: string; createdBy: string; file: Buffer; dryRun: boolean; skipBad: boolean };
 export type ImportParts = { database: Database; clock: Clock; newId: NewId };
 
 const STATEMENT_MS_MAX = 300_000;
@@ -48,7 +48,7 @@ async function importInto(tx: Tx, parts: ImportParts, input: ImportInput): Promi
   const answer = { rows, ...counts, bad: bad.shown, badCount: bad.count, release: null };
   if (input.dryRun || counts.created + counts.changed === 0) return answer;
   const release = parts.newId();
-  await store(tx, { release, nowMs, personId: input.personId });
+  await store(tx, { release, nowMs, createdBy: input.createdBy });
   return { ...answer, release };
 }
 
@@ -101,12 +101,12 @@ async function decide(
 
 async function store(
   tx: Tx,
-  { release, nowMs, personId }: { release: string; nowMs: number; personId: string },
+  { release, nowMs, createdBy }: { release: string; nowMs: number; createdBy: string },
 ): Promise<void> {
   const now = new Date(nowMs);
   await tx.execute(
     `INSERT INTO release (tenant_id, id, reason, created_at, created_by) VALUES ($1, $2, 'product import', $3, $4)`,
-    [tx.tenantId, release, now, personId],
+    [tx.tenantId, release, now, createdBy],
   );
   await tx.execute(sql.STORE_PRODUCTS, [tx.tenantId, now]);
   await tx.execute(sql.DROP_BARCODES);

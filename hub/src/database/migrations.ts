@@ -3,6 +3,13 @@ import { TenantsPeopleCatalogueFeed } from './migrations/000001-tenants-people-c
 import { Facts } from './migrations/000002-facts.js';
 import { SignInLinks } from './migrations/000003-sign-in-links.js';
 import { Proof } from './migrations/000004-proof.js';
+import { Integrations } from './migrations/000005-integrations.js';
 
 /** In order, forward only; each file is plain SQL and never edited once released. */
-export const MIGRATIONS: (new () => MigrationInterface)[] = [TenantsPeopleCatalogueFeed, Facts, SignInLinks, Proof];
+export const MIGRATIONS: (new () => MigrationInterface)[] = [
+  TenantsPeopleCatalogueFeed,
+  Facts,
+  SignInLinks,
+  Proof,
+  Integrations,
+];

@@ -11,6 +11,8 @@ import { Database } from '../database/unit-of-work.js';
 import { Contacts } from '../sync/contacts.js';
 import { fleetItemSchema, listFleet, type FleetItem } from './list-fleet.js';
 
+type Asking = PrincipalOf<'person' | 'integration'>;
+
 const fleetQuery = z.strictObject(pageQuery);
 const fleetPage = z.strictObject({ items: z.array(fleetItemSchema), next: z.string().nullable() });
 
@@ -24,10 +26,10 @@ export class FleetController {
   ) {}
 
   @Get()
-  @Allow({ by: 'person', ability: 'fleet.read' })
+  @Allow({ by: ['person', 'integration'], ability: 'fleet.read' })
   @ApiOkResponse({ schema: openApiOf(fleetPage) })
   list(
-    @CurrentPrincipal('person') who: PrincipalOf<'person'>,
+    @CurrentPrincipal('person', 'integration') who: Asking,
     @query(fleetQuery) page: z.infer<typeof fleetQuery>,
   ): Promise<Page<FleetItem>> {
     const [afterCode] = page.after === undefined ? [''] : decodeCursor(z.tuple([code]), page.after);

@@ -15,31 +15,34 @@ export const grantSchema = z
   });
 export type WrittenGrant = z.infer<typeof grantSchema>;
 
+type Scoped = Pick<Grant, 'scope' | 'id'>;
+
 /**
  * As they are kept: a region by its code, a branch by its id, which is what `abilityFor` is asked with here.
  *
  * @throws Problem `invalid-field` for a region or branch that does not exist in the tenant
  */
-export async function keptGrants(tx: Tx, written: readonly WrittenGrant[]): Promise<Grant[]> {
+export async function keptGrants<G extends Scoped>(tx: Tx, written: readonly G[]): Promise<G[]> {
   const known = await tx.query<{ scope: string; code: string; id: string }>(
     `SELECT 'region' AS scope, code, code AS id FROM region WHERE code = ANY ($1)
      UNION ALL SELECT 'branch', code, id::text FROM branch WHERE code = ANY ($1)`,
     [written.flatMap((grant) => grant.id ?? [])],
   );
-  return written.map(({ role, scope, id }, place) => {
-    if (id === undefined) return { role, scope };
+  return written.map((grant, place) => {
+    const { scope, id } = grant;
+    if (id === undefined) return grant;
     const found = known.find((row) => row.scope === scope && row.code === id);
-    if (found) return { role, scope, id: found.id };
+    if (found) return { ...grant, id: found.id };
     const message = `there is no ${scope} ${id}`;
     throw problem('invalid-field', message, { errors: [{ path: `grants.${place}.id`, code: 'unknown', message }] });
   });
 }
 
 /** The way back, for answers: `show` for each of the lists that were handed in. */
-export async function grantShower(
+export async function grantShower<G extends Scoped>(
   tx: Tx,
-  lists: readonly (readonly Grant[])[],
-): Promise<(kept: readonly Grant[]) => Grant[]> {
+  lists: readonly (readonly G[])[],
+): Promise<(kept: readonly G[]) => G[]> {
   const ids = lists.flat().flatMap((grant) => (grant.scope === 'branch' && grant.id !== undefined ? grant.id : []));
   const rows =
     ids.length === 0

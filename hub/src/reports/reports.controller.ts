@@ -9,6 +9,8 @@ import { CLOCK } from '../providers.js';
 import { COMBINABLE } from './dimensions.js';
 import { salesReport, salesReportQuery, type SalesReport, type SalesReportQuery } from './sales-report.js';
 
+type Asking = PrincipalOf<'person' | 'integration'>;
+
 const REPORT_MS_MAX = 20_000;
 
 @ApiTags('reports')
@@ -21,10 +23,10 @@ export class ReportsController {
   ) {}
 
   @Get('sales')
-  @Allow({ by: 'person', ability: 'report.read' })
+  @Allow({ by: ['person', 'integration'], ability: 'report.read' })
   @ApiOperation({ summary: 'Consolidated sales with completeness per branch', description: `groupBy: ${COMBINABLE}` })
   sales(
-    @CurrentPrincipal('person') who: PrincipalOf<'person'>,
+    @CurrentPrincipal('person', 'integration') who: Asking,
     @query(salesReportQuery) asked: SalesReportQuery,
   ): Promise<SalesReport> {
     const options = { isolation: 'REPEATABLE READ', statementMsMax: REPORT_MS_MAX } as const;

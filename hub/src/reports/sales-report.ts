@@ -50,7 +50,7 @@ export type SalesReport = {
  */
 export async function salesReport(
   tx: Tx,
-  who: PrincipalOf<'person'>,
+  who: PrincipalOf<'person' | 'integration'>,
   query: SalesReportQuery,
   nowMs: number,
 ): Promise<SalesReport> {

@@ -17,6 +17,7 @@ import { listQuarantine, workListQuery, type QuarantineItem, type WorkListQuery 
 import { branchOfQuarantined, retryQuarantined, type Retried } from './retry-quarantined.js';
 
 type Who = PrincipalOf<'person'>;
+type Asking = PrincipalOf<'person' | 'integration'>;
 
 /** What people have to look at: lines set aside, and facts that contradict each other. */
 @ApiTags('work lists')
@@ -30,9 +31,9 @@ export class WorkListController {
   ) {}
 
   @Get('quarantine')
-  @Allow({ by: 'person', ability: 'quarantine.read' })
+  @Allow({ by: ['person', 'integration'], ability: 'quarantine.read' })
   quarantine(
-    @CurrentPrincipal('person') who: Who,
+    @CurrentPrincipal('person', 'integration') who: Asking,
     @query(workListQuery) page: WorkListQuery,
   ): Promise<Page<QuarantineItem>> {
     return this.database.transaction(who.tenantId, async (tx) =>
@@ -53,9 +54,9 @@ export class WorkListController {
   }
 
   @Get('conflicts')
-  @Allow({ by: 'person', ability: 'conflict.read' })
+  @Allow({ by: ['person', 'integration'], ability: 'conflict.read' })
   conflicts(
-    @CurrentPrincipal('person') who: Who,
+    @CurrentPrincipal('person', 'integration') who: Asking,
     @query(workListQuery) page: WorkListQuery,
   ): Promise<Page<ConflictItem>> {
     return this.database.transaction(who.tenantId, async (tx) =>
@@ -67,7 +68,7 @@ export class WorkListController {
 /** @throws Problem `not-found` for a branch that is not there or not theirs, alike */
 async function branchIdsOf(
   tx: Tx,
-  who: Who,
+  who: Asking,
   ability: AbilityName,
   { branch: asked }: WorkListQuery,
 ): Promise<string[]> {

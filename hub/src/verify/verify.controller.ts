@@ -12,7 +12,7 @@ import { verificationSchema, type Verification } from './answer.js';
 import { BranchVerifier } from './branch-verifier.js';
 import { lastVerification } from './last-verification.js';
 
-type Who = PrincipalOf<'person'>;
+type Asking = PrincipalOf<'person' | 'integration'>;
 
 @ApiTags('fleet')
 @ApiBearerAuth()
@@ -25,7 +25,7 @@ export class VerifyController {
 
   @Post(':code/verify')
   @HttpCode(200)
-  @Allow({ by: 'person', ability: 'fleet.verify' })
+  @Allow({ by: ['person', 'integration'], ability: 'fleet.verify' })
   @ApiOperation({
     summary: 'Proves the history that is held of a branch, and all that was made of it',
     description:
@@ -34,20 +34,26 @@ export class VerifyController {
       'Lines in quarantine are accounted for. Takes about a second for 5,000 lines, at most five minutes; the result is kept and can be read again.',
   })
   @ApiOkResponse({ schema: openApiOf(verificationSchema) })
-  async verify(@CurrentPrincipal('person') who: Who, @param('code', code) asked: string): Promise<Verification> {
+  async verify(
+    @CurrentPrincipal('person', 'integration') who: Asking,
+    @param('code', code) asked: string,
+  ): Promise<Verification> {
     return this.verifier.verify(await this.find(who, asked, 'fleet.verify'));
   }
 
   @Get(':code/verification')
-  @Allow({ by: 'person', ability: 'fleet.read' })
+  @Allow({ by: ['person', 'integration'], ability: 'fleet.read' })
   @ApiOperation({ summary: 'The last verification of a branch, as it was answered' })
   @ApiOkResponse({ schema: openApiOf(verificationSchema) })
-  async last(@CurrentPrincipal('person') who: Who, @param('code', code) asked: string): Promise<Verification> {
+  async last(
+    @CurrentPrincipal('person', 'integration') who: Asking,
+    @param('code', code) asked: string,
+  ): Promise<Verification> {
     const branch = await this.find(who, asked, 'fleet.read');
     return this.database.transaction(who.tenantId, (tx) => lastVerification(tx, branch));
   }
 
-  private find(who: Who, asked: string, ability: AbilityName): Promise<BranchRow> {
+  private find(who: Asking, asked: string, ability: AbilityName): Promise<BranchRow> {
     return this.database.transaction(who.tenantId, (tx) => findBranch(tx, who, asked, ability));
   }
 }

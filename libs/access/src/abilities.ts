@@ -16,6 +16,7 @@ export const ABILITIES = {
   'branch.manage': 'create and change branches, enrol boxes',
   'staff.manage': 'create and change operators and their PINs',
   'people.manage': 'create and change people of head office and their roles',
+  'integration.manage': 'create and end integrations and their tokens',
   'catalogue.read': 'read the catalogue of the chain',
   'catalogue.manage': 'import and change products and prices',
   'report.read': 'read consolidated reports',

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { ABILITY_NAMES, type AbilityName } from './abilities.js';
 import { abilityFor, branchesVisible, type Place } from './ability.js';
-import { ROLE_RULES, abilitiesOfRole, rulesOf, type Grant } from './roles.js';
+import { ROLE_RULES, abilitiesOfRole, roleOfAbility, rulesOf, type Grant } from './roles.js';
 
 const B1 = { tenant: 't1', region: 'r1', branch: 'b1' };
 const B2 = { tenant: 't1', region: 'r1', branch: 'b2' };
@@ -44,6 +44,13 @@ describe('a grant', () => {
     const able = abilityFor([{ role: 'closer', scope: 'branch', id: 'b1' }], own);
     expect(ABILITY_NAMES.filter((ability) => able.can(ability, B1))).toEqual(['shift.read', 'day.seal']);
     expect(abilityFor([{ role: 'closer', scope: 'branch', id: 'b1' }]).can('day.seal')).toBe(false);
+  });
+
+  it('of one ability holds that one and no other', () => {
+    const able = abilityFor([{ role: roleOfAbility('report.read'), scope: 'branch', id: 'b1' }]);
+    expect(ABILITY_NAMES.filter((ability) => able.can(ability))).toEqual(['report.read']);
+    expect([able.can('report.read', B1), able.can('report.read', B2)]).toEqual([true, false]);
+    expect(abilitiesOfRole('ability:*', { 'ability:*': ['*'] })).toEqual([]);
   });
 
   it('cannot be widened by an own role that takes the name of one out of the box', () => {

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import type { Grant } from './roles.js';
 
-/** Who is asking, once proved. People, operators, tills and boxes are four things and never open each other's doors. */
+/** Who is asking, once proved. People, operators, tills, boxes and integrations are five things and never open each other's doors. */
 export type Person = {
   kind: 'person';
   personId: string;
@@ -14,7 +14,16 @@ export type Operator = { kind: 'operator'; operator: string; deviceId: string; t
 export type Device = { kind: 'device'; deviceId: string; till: string };
 export type Box = { kind: 'box'; tenantId: string; branchId: string; branchCode: string; boxId: string };
 
-export type Principal = Person | Operator | Device | Box;
+/** A system beside the tills: accounting, a web shop, BI. */
+export type Integration = {
+  kind: 'integration';
+  integrationId: string;
+  tenantId: string;
+  name: string;
+  grants: readonly Grant[];
+};
+
+export type Principal = Person | Operator | Device | Box | Integration;
 export type PrincipalKind = Principal['kind'];
 export type PrincipalOf<K extends PrincipalKind> = Extract<Principal, { kind: K }>;
 

@@ -58,8 +58,16 @@ export type Grant = { role: RoleName | (string & {}); scope: 'tenant' | 'region'
 /** One rule: an ability in one scope. */
 export type Rule = { ability: AbilityName; scope: Grant['scope']; id?: string };
 
+/** What a system is given instead of a role: one ability by its name. No role can bear such a name. */
+export function roleOfAbility(ability: AbilityName): string {
+  return `${ONE_ABILITY}${ability}`;
+}
+
+const ONE_ABILITY = 'ability:';
+
 /** A role nobody knows any more grants nothing. */
 export function abilitiesOfRole(role: string, own: OwnRoles = {}): AbilityName[] {
+  if (role.startsWith(ONE_ABILITY)) return ABILITY_NAMES.filter((ability) => roleOfAbility(ability) === role);
   const builtIn: Readonly<Record<string, readonly string[]>> = ROLE_RULES;
   // Own property only: a role named `constructor` must not find something.
   const patterns = Object.hasOwn(builtIn, role) ? builtIn[role] : Object.hasOwn(own, role) ? own[role] : undefined;

@@ -27,6 +27,7 @@ export const PROBLEMS = {
   'wrong-credentials': { status: 401, title: 'E-mail, password or code is wrong.' },
   'refresh-reused': { status: 401, title: 'This sign-in was ended because its refresh token was used twice.' },
   'locked-out': { status: 429, title: 'Too many wrong attempts. Wait, or ask a manager.' },
+  'two-tokens-alive': { status: 409, title: 'Two tokens are alive already. Revoke one first.' },
   'box-revoked': { status: 403, title: 'This box has been revoked.' },
 
   // The machine
