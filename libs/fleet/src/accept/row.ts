@@ -9,6 +9,8 @@ export interface AcceptContext {
   root: string;
   /** Folder of the Complete Journey data set. */
   dataSet: string;
+  /** Where a row that looks at screens leaves its pictures. */
+  picturesDir?: string | undefined;
   signal: AbortSignal;
   /** What is going on, for people. */
   note(line: string): void;

@@ -30,6 +30,7 @@ export class StartedChain {
   private readonly child: ChildProcess;
   private readonly exited: Promise<number | null>;
   private ready = false;
+  private printedLink: string | null = null;
   private ended = false;
   private tail = '';
   /** All that it has started, by the mark that a later process with the same pid does not bear. */
@@ -52,6 +53,7 @@ export class StartedChain {
       createInterface({ input: stream }).on('line', (line) => {
         this.tail = `${this.tail}${line}\n`.slice(-TAIL_CHARACTERS);
         if (line.startsWith('READY')) this.ready = true;
+        this.printedLink ??= /https?:\S+#sign-in=\S+/.exec(line)?.[0] ?? null;
       });
     }
   }
@@ -64,6 +66,11 @@ export class StartedChain {
       await pause(POLL_MS, undefined, { signal });
     }
     return `not READY within ${boundMs / 1000} s: ${lastLine(this.tail)}`;
+  }
+
+  /** That signs a visitor in at head office's page, as it was printed. */
+  link(): string | null {
+    return this.printedLink;
   }
 
   fleet(): Fleet {

@@ -27,16 +27,18 @@ runMain('accept', async () => {
       [],
     )
     .option('--data-set <dir>', 'the Complete Journey data set', resolve(ROOT, '../shared/data/complete-journey'))
+    .option('--pictures <dir>', 'keep the pictures of rows that look at screens')
     .allowExcessArguments(false);
   parseOrExit(program, process.argv);
-  const { only, dataSet } = program.opts<{ only: number[]; dataSet: string }>();
+  const { only, dataSet, pictures } = program.opts<{ only: number[]; dataSet: string; pictures?: string }>();
+  const picturesDir = pictures && resolve(pictures);
   const [issue = ''] = program.args;
   const rows = ISSUES.get(issue);
   if (!rows) throw new BadInput(`no issue is called ${issue}; there is: ${[...ISSUES.keys()].join(', ')}`);
   const missing = only.find((n) => n > rows.length);
   if (missing !== undefined) throw new BadInput(`${issue} has ${rows.length} rows, there is no row ${missing}`);
   const note = (line: string): void => void process.stderr.write(`${line}\n`);
-  const context = { root: ROOT, dataSet: resolve(dataSet), signal: abortedBySignals(), note };
+  const context = { root: ROOT, dataSet: resolve(dataSet), picturesDir, signal: abortedBySignals(), note };
   try {
     return await showAll(rows, only, context);
   } catch (error) {
