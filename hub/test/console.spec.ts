@@ -113,6 +113,19 @@ describe('signing in', () => {
     for (const tab of tabs) await tab.locator('tr.branch').first().waitFor();
   });
 
+  it('lets a renewal end that a page began and did not live to see, before it asks with the old cookie', async () => {
+    await signIn();
+    const until = await page.evaluate<number>(
+      `{ const until = Date.now() + 1_500; localStorage.setItem('branchline-renewing-until', String(until)); until }`,
+    );
+    const renewing = page.waitForRequest(/\/auth\/refresh/);
+    await page.reload();
+    await renewing;
+    expect(Date.now()).toBeGreaterThanOrEqual(until - 20);
+    await rowOf('Newtown').waitFor();
+    expect(await page.evaluate('localStorage.length')).toBe(0);
+  });
+
   it('with a password says what was wrong, and signing out ends it', async () => {
     await page.goto(harness.url);
     await page.getByLabel('E-mail').fill(harness.admin.email);

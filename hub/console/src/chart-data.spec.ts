@@ -13,13 +13,33 @@ const branch = (at: number, other: Partial<BranchToday> = {}) =>
   }) as BranchToday;
 
 describe('the chart', () => {
-  it('has the takings of each branch by hour, from the hour in which a day begins first', () => {
-    const { series, firstHour, currency } = chartData([branch(1, { firstHour: 5 }), branch(2)]);
-    expect([firstHour, currency]).toEqual([4, 'AUD']);
+  it('has the takings of each branch by hour, of the hours in which anything was sold', () => {
+    const { series, hours, currency } = chartData([branch(1, { firstHour: 5 }), branch(2)]);
+    expect([hours[0], hours.length, currency]).toEqual([9, 12, 'AUD']);
     expect(series.map(({ name, byHour }) => [name, ...byHour])).toEqual([
       ['B1 Store 1', [9, 500]],
       ['B2 Store 2', [9, 500]],
     ]);
+  });
+
+  it.each([
+    [[], [16, 3]],
+    [[9], [9, 20]],
+    [
+      [9, 23],
+      [9, 23],
+    ],
+    [[23], [16, 3]],
+    [
+      [4, 3],
+      [4, 3],
+    ],
+    [[3], [16, 3]],
+  ])('of a day that begins at 4 and sold at %j goes from and to %j', (sold, [from, to]) => {
+    const hours = sold.map((hour) => ({ hour, baskets: 1, totalMinor: 1 }));
+    const shown = chartData([branch(1, { hours })]).hours;
+    expect([shown.at(0), shown.at(-1)]).toEqual([from, to]);
+    expect(shown.length).toBeGreaterThanOrEqual(12);
   });
 
   it('counts sales where currencies are mixed: amounts of two are never added', () => {

@@ -3,12 +3,15 @@ import { count } from './format.js';
 
 /** What the chart is drawn from: pure, so that it can be tested without a browser. */
 
-export const HOURS = 24;
+const HOURS = 24;
+/** Fewer columns than these are broad bars in an empty room. */
+const HOURS_SHOWN_MIN = 12;
 /** As many colours as are told apart; further branches share one more. */
 const SERIES_MAX = 7;
 
 export type Series = { name: string; byHour: Map<number, number> };
-export type ChartData = { series: Series[]; firstHour: number; currency: string | null };
+/** `hours`: in the order of a business day, from the first to the last in which anything was sold. */
+export type ChartData = { series: Series[]; hours: number[]; currency: string | null };
 
 /** Takings where all branches have one currency, numbers of sales where not: amounts of two are never added. */
 export function chartData(branches: readonly BranchToday[]): ChartData {
@@ -24,7 +27,16 @@ export function chartData(branches: readonly BranchToday[]): ChartData {
     for (const { hour, baskets, totalMinor } of hours)
       byHour?.set(hour, (byHour.get(hour) ?? 0) + (currency === null ? baskets : totalMinor));
   });
-  return { series, firstHour: Math.min(...branches.map(({ firstHour }) => firstHour), HOURS - 1), currency };
+  const firstHour = Math.min(...branches.map((branch) => branch.firstHour), HOURS - 1);
+  return { series, hours: hoursShown(series, firstHour), currency };
+}
+
+function hoursShown(series: readonly Series[], firstHour: number): number[] {
+  const places = series.flatMap(({ byHour }) => [...byHour.keys()].map((hour) => (hour - firstHour + HOURS) % HOURS));
+  const first = Math.min(...places, HOURS - 1);
+  const last = Math.min(HOURS - 1, Math.max(first + HOURS_SHOWN_MIN - 1, ...places));
+  const from = Math.max(0, Math.min(first, last - HOURS_SHOWN_MIN + 1));
+  return Array.from({ length: last - from + 1 }, (_, at) => (firstHour + from + at) % HOURS);
 }
 
 /** A round number not below `highest`, and the step of four or five lines up to it. */

@@ -1,9 +1,10 @@
 import type { BranchToday } from './answers.js';
-import { HOURS, chartData, scaleOf, type ChartData } from './chart-data.js';
+import { chartData, scaleOf, type ChartData } from './chart-data.js';
 import { el, svg } from './dom.js';
 import { count, money, shortMoney } from './format.js';
 
 const HEIGHT = 240;
+const BAR_WIDTH_MAX = 56;
 const MARGIN = { top: 12, right: 8, bottom: 26, left: 56 };
 
 /** Bars by hour, the branches on top of each other. */
@@ -45,7 +46,7 @@ export class HourChart {
 }
 
 function chartOf(data: ChartData, width: number): SVGSVGElement {
-  const hours = Array.from({ length: HOURS }, (_, at) => (data.firstHour + at) % HOURS);
+  const { hours } = data;
   const sumOf = (hour: number): number => data.series.reduce((sum, { byHour }) => sum + (byHour.get(hour) ?? 0), 0);
   const { top, step } = scaleOf(Math.max(...hours.map(sumOf)));
   const plot = { width: width - MARGIN.left - MARGIN.right, height: HEIGHT - MARGIN.top - MARGIN.bottom };
@@ -67,7 +68,8 @@ function chartOf(data: ChartData, width: number): SVGSVGElement {
       svg('text', { class: 'tick', x: MARGIN.left - 8, y: y + 4, 'text-anchor': 'end' }, axis(value)),
     );
   }
-  const slot = plot.width / HOURS;
+  const slot = plot.width / hours.length;
+  const bar = Math.min(slot * 0.72, BAR_WIDTH_MAX);
   hours.forEach((hour, at) => {
     const x = MARGIN.left + at * slot;
     if (slot >= 22 || at % 3 === 0)
@@ -83,8 +85,8 @@ function chartOf(data: ChartData, width: number): SVGSVGElement {
       const value = byHour.get(hour) ?? 0;
       if (value <= 0) return;
       const rect = {
-        x: x + slot * 0.14,
-        width: slot * 0.72,
+        x: x + (slot - bar) / 2,
+        width: bar,
         y: yOf(below + value),
         height: yOf(below) - yOf(below + value),
       };

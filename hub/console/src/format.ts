@@ -43,6 +43,11 @@ export function clockTime(instant: string | number): string {
   return clockOfViewer.format(new Date(instant));
 }
 
+/** `14:03`, where the second says nothing. */
+export function shortTime(instant: string): string {
+  return clockTime(instant).slice(0, 5);
+}
+
 /** `Fri 14:03` on the clock of a branch. */
 export function localTime(instant: string, timeZone: string): string {
   const options = { timeZone, weekday: 'short', hour: '2-digit', minute: '2-digit' } as const;

@@ -1,5 +1,5 @@
 import type { BranchToday, TrialBranch, Verification } from './answers.js';
-import { clockTime, count, counted, money, shortHash, span } from './format.js';
+import { clockTime, count, counted, money, shortHash, shortTime, span } from './format.js';
 
 /** What the page says about a branch: pure, so that every word of it can be tested without a browser. */
 
@@ -93,7 +93,7 @@ export function proofWords({ provedTo, lastVerification }: BranchToday): Said {
   return {
     tone: outcome === 'equal' ? 'good' : 'bad',
     title: proved,
-    detail: `verified ${clockTime(at)}, ${outcome === 'equal' ? 'equal' : 'differs'}`,
+    detail: `verified ${shortTime(at)}, ${outcome === 'equal' ? 'equal' : 'differs'}`,
   };
 }
 
