@@ -5,6 +5,7 @@ import { BadInput, EnvironmentFailure, EXIT, runMain } from '@branchline/http/ex
 import { Command, InvalidArgumentError } from 'commander';
 import { stopLeft } from '../replay/leave-running.js';
 import { type BadFile, BadRows, type InputRequest, readReplayInput } from '../replay/replay-input.js';
+import type { Screen } from '../replay/progress.js';
 import { replayChain, type ReplayRequest } from '../replay/replay-chain.js';
 import type { ReplayOutcome } from '../replay/run-replay.js';
 import { abortedBySignals, Interrupted, parseOrExit, wholeNumber } from './command-line.js';
@@ -23,6 +24,10 @@ interface Flags {
   out?: string;
 }
 
+const screen: Screen = {
+  columns: () => (process.stderr.isTTY ? process.stderr.columns : null),
+  write: (text) => process.stderr.write(text),
+};
 const STORES_MAX = 10_000;
 /** Each is a process of some 150 MB. */
 const BOXES_MAX = 64;
@@ -60,7 +65,7 @@ async function replay(flags: Flags, signal: AbortSignal): Promise<number> {
       clock: systemClock,
       chance: Math.random,
       signal,
-      screen: { isTerminal: process.stderr.isTTY === true, write: (text) => process.stderr.write(text) },
+      screen,
       tell,
     };
     const outcome = await replayChain(request);

@@ -3,7 +3,8 @@ import type { Clock } from '@branchline/domain/clock.js';
 
 /** Where the lines for who waits go: standard error. */
 export interface Screen {
-  isTerminal: boolean;
+  /** Its width at this moment; null: no terminal. */
+  columns(): number | null;
   write(text: string): void;
 }
 
@@ -16,8 +17,8 @@ const TICK_MS = 1_000;
 const LINE_EVERY_TICKS = 10;
 /** What starting, killing and stopping a store's edge takes, in baskets: 3 s of a core to 25 ms for each, with its share of a day. */
 const STORE_IS_WORTH_BASKETS = 120;
-/** Below it nothing can be said about the rest. */
-const ESTIMATE_MS_MIN = 5_000;
+/** Before that much is done nothing can be said about the rest. */
+const ESTIMATE_BASKETS_MIN = STORE_IS_WORTH_BASKETS;
 
 /** A line on the screen about how far a replay has come: rewritten on a terminal, else another every ten seconds. */
 export class Progress {
@@ -55,7 +56,9 @@ export class Progress {
     for (let ticks = 1; await pause(TICK_MS, true, { signal }).catch(() => false); ticks += 1) {
       onTick(ticks);
       const { screen } = this.parts;
-      if (screen.isTerminal) this.rewrite(this.line());
+      const columns = screen.columns();
+      // A line that wraps could not be rewritten.
+      if (columns !== null) this.rewrite(this.line().slice(0, columns - 1));
       else if (ticks % LINE_EVERY_TICKS === 0) screen.write(`${this.line()}\n`);
     }
     if (this.shown) this.rewrite('');
@@ -79,7 +82,7 @@ export class Progress {
   private restMs(elapsedMs: number): number | null {
     const worth = ({ stores, baskets }: ProgressTotals) => stores * STORE_IS_WORTH_BASKETS + baskets;
     const doneNow = worth(this.done) - worth(this.before);
-    if (elapsedMs < ESTIMATE_MS_MIN || doneNow <= 0) return null;
+    if (doneNow < ESTIMATE_BASKETS_MIN) return null;
     return (elapsedMs / doneNow) * (worth(this.all) - worth(this.done));
   }
 
