@@ -31,7 +31,7 @@ export class VerifyController {
     description:
       'Recomputes, from the archived bytes of every line of the branch, the hash chain of each of its histories, the head that its box signed, every row that ' +
       'was projected and, per business date, money, quantity and baskets, and compares them with what is stored and with the rollups that reports read. ' +
-      'Lines in quarantine are accounted for. Takes about a second for 5,000 lines, at most five minutes; the result is kept and can be read again.',
+      'Lines in quarantine are accounted for. Takes some seconds for 10,000 lines and at most fifteen minutes; the result is kept and can be read again.',
   })
   @ApiOkResponse({ schema: openApiOf(verificationSchema) })
   async verify(
