@@ -11,15 +11,17 @@ const LENGTH_BYTES = 4;
 const NULL_LENGTH = -1;
 const TWO_TO_32 = 2 ** 32;
 
-/** Of safe integers. */
+/** Of safe integers. Written through a view: what Buffer checks of each number took longer than all the rest. */
 export function int8s(values: readonly number[]): Buffer {
   const column = startColumn(OID.int8, values.length, values.length * (LENGTH_BYTES + 8));
+  const view = new DataView(column.buffer, column.byteOffset, column.length);
   let at = HEAD_BYTES;
   for (const value of values) {
     const high = Math.floor(value / TWO_TO_32);
-    at = column.writeInt32BE(8, at);
-    at = column.writeInt32BE(high, at);
-    at = column.writeUInt32BE(value - high * TWO_TO_32, at);
+    view.setInt32(at, 8);
+    view.setInt32(at + 4, high);
+    view.setUint32(at + 8, value - high * TWO_TO_32);
+    at += LENGTH_BYTES + 8;
   }
   return column;
 }

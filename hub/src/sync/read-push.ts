@@ -3,7 +3,7 @@ import { MalformedPush, type ReceivedPush } from '@branchline/replication/push.j
 import { WrongSeq, readLine, type LineReading } from './read-line.js';
 
 /** About 5 ms of reading: hellos and people are served in between. */
-const LINES_AT_A_TIME = 64;
+const LINES_AT_A_TIME = 256;
 
 /** Reads all lines of a push before any lock is taken. @throws MalformedPush when a line says it stands elsewhere */
 export async function readPush({ header, lines }: ReceivedPush): Promise<LineReading[]> {

@@ -131,7 +131,6 @@ const SALES = [
     CONSTRAINT pk_sale PRIMARY KEY (branch_id, id)
   )`,
   'CREATE INDEX ix_sale_receipt_number ON sale (branch_id, receipt_number)',
-  'CREATE INDEX ix_sale_business_date ON sale (branch_id, business_date)',
   `CREATE TABLE sale_line (
     tenant_id uuid NOT NULL,
     branch_id uuid NOT NULL,
