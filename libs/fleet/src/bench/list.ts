@@ -1,9 +1,11 @@
 import type { Bench } from './bench.js';
 import { edgeBench } from './edge/edge-bench.js';
+import { footprintBench } from './edge/footprint-bench.js';
 import { ingestBench } from './ingest/ingest-bench.js';
 
 /** Every bench there is, by the name that `npm run bench` takes. */
 export const BENCHES: ReadonlyMap<string, Bench> = new Map([
   ['edge', edgeBench],
   ['ingest', ingestBench],
+  ['footprint', footprintBench],
 ]);

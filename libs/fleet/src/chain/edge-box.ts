@@ -122,6 +122,12 @@ export class EdgeBox {
     return signal ?? `${code}: ${lastLine}`;
   }
 
+  /** Ends the process in order; the lines stay, and `launch` starts it again. */
+  async shutDown(): Promise<void> {
+    this.notePeak();
+    await this.running.stop();
+  }
+
   async stop(): Promise<void> {
     this.notePeak();
     await this.process?.stop();

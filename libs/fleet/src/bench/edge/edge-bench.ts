@@ -1,12 +1,11 @@
 import { join } from 'node:path';
-import { JsonClient } from '../../chain/json-client.js';
 import { endpointOf } from '../../chain/edge-box.js';
 import { type Bench, type BenchContext, type BenchRow, benchRow } from '../bench.js';
 import { HelperProcess } from '../helper-process.js';
 import { inRounds } from '../rounds.js';
 import type { BareFigures, BareLoop } from './bare-main.js';
-import { figureOfMetrics } from './metrics-text.js';
 import type { SalesFigures, SalesLoad } from './load-main.js';
+import { edgeFigure } from './edge-figure.js';
 import { inTradingEdge, type TradingEdge } from './trading-edge.js';
 
 const CLIENTS = 32;
@@ -22,6 +21,7 @@ export const edgeBench: Bench = (context) =>
     const load = HelperProcess.start<SalesLoad, SalesFigures>('edge/load-main');
     const bare = HelperProcess.start<BareLoop, BareFigures>('edge/bare-main');
     try {
+      await edge.stopHub();
       return await new EdgeBench(context, edge, load, bare).measure();
     } finally {
       await load.close();
@@ -135,12 +135,6 @@ class EdgeBench {
   }
 
   private async edgeCpuMs(): Promise<number> {
-    const http = new JsonClient(this.edge.box.url, this.context.signal);
-    try {
-      const { body } = await http.ask({ method: 'GET', path: '/metrics' });
-      return figureOfMetrics(String(body), 'process_cpu_seconds_total') * 1000;
-    } finally {
-      http.close();
-    }
+    return (await edgeFigure(this.edge.box, 'process_cpu_seconds_total', this.context.signal)) * 1000;
   }
 }

@@ -18,7 +18,7 @@ export interface BenchTill {
   deviceToken: string;
 }
 
-/** A store with its catalogue, its staff and some tills in an open shift each, and no line to head office. */
+/** A store with its catalogue, its staff and some tills in an open shift each; its line to head office is cut. */
 export interface TradingEdge {
   box: EdgeBox;
   tills: readonly BenchTill[];
@@ -26,12 +26,14 @@ export interface TradingEdge {
   databaseFile: string;
   /** Access tokens for all tills, fresh: good for ten minutes. */
   signIn(): Promise<{ till: string; token: string }[]>;
+  /** For those who do not need it: the edge has the machine for itself. */
+  stopHub(): Promise<void>;
 }
 
 const FLOAT_MINOR = 30_000;
 const sessionSchema = z.looseObject({ accessToken: z.string() });
 
-/** Works with an edge that a real hub has set up; then the line is cut and the hub stopped, so that the edge has the machine. */
+/** Works with an edge that a real hub has set up. However it ends, nothing is left running. */
 export async function inTradingEdge<T>(
   { dataDir, databaseUrl, signal, note }: BenchContext,
   tillCount: number,
@@ -72,10 +74,10 @@ async function openStore(chain: Chain, dataDir: string, tillCount: number, signa
       products: demoProducts(demoCatalogueCsv(), priceZone),
       databaseFile: join(dataDir, 'edges', branch.code, 'edge.db'),
       signIn: () => signInAll(box, tills, { operator, pin }, signal),
+      stopHub: async () => void (await chain.hub.stop()),
     };
     await openShifts(box, await edge.signIn(), signal);
     box.hubLine.cut();
-    await chain.hub.stop();
     return edge;
   } finally {
     headOffice.close();
