@@ -19,8 +19,8 @@ import { Refusal } from './hub-failure.js';
 import type { HubLine, LineRequest, Listener } from './hub-line.js';
 
 const compress = promisify(brotliCompress);
-/** Quality 4: 5.35× on real change-sets at a fraction of the time of 11. */
-const BROTLI = { params: { [constants.BROTLI_PARAM_QUALITY]: 4 } };
+/** Quality 6: a fifth smaller than 4 for 19 instead of 14 µs a sale, beside the loop; 9 saves a twentieth more for 97. */
+const BROTLI = { params: { [constants.BROTLI_PARAM_QUALITY]: 6 } };
 
 /** Renewed this long before it ends, so that no push starts with a token that dies under way. */
 const TOKEN_RENEW_MS = 60_000;

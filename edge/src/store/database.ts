@@ -4,7 +4,7 @@ import { EnvironmentFailure } from '@branchline/http/exit.js';
 import BetterSqlite3 from 'better-sqlite3';
 import { DataSource } from 'typeorm';
 import { First1700000000001 } from './migrations/000001-first.js';
-import { openReadOnly } from './read-connection.js';
+import { CACHE_KB, openReadOnly } from './read-connection.js';
 import { Connection } from './tx.js';
 
 /** What this program can read. A file whose `minReader` is newer was written by a later one and is left alone. */
@@ -112,6 +112,7 @@ async function connect(file: string): Promise<DataSource> {
     prepareDatabase: (database: BetterSqlite3.Database) => {
       database.pragma('busy_timeout = 2000');
       database.pragma('foreign_keys = ON');
+      database.pragma(`cache_size = -${CACHE_KB}`);
       database.pragma('journal_mode = WAL');
       database.pragma('synchronous = FULL');
     },
