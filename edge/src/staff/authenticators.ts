@@ -13,6 +13,9 @@ export function edgeAuthenticators(store: Store, clock: Clock): Authenticators {
   return { operator: operatorStrategy(store, clock), device: deviceAuthenticator(store) };
 }
 
+/** Of all the operators of a store, for the ten minutes that a token lives. */
+const TOKENS_REMEMBERED = 500;
+
 /** Grants come from the operator's row, read now: whoever was removed is out with the next request. */
 function operatorStrategy(store: Store, clock: Clock): Authenticator {
   const { box, reads } = store;
@@ -30,6 +33,7 @@ function operatorStrategy(store: Store, clock: Clock): Authenticator {
       return known && { kind: 'operator', operator, deviceId: device, till, grants: known.grants };
     },
     clock,
+    tokensRemembered: TOKENS_REMEMBERED,
   });
 }
 

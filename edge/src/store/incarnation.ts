@@ -32,10 +32,10 @@ export function openIncarnationIfDue(
   previous?: IncarnationOpen['previous'],
 ): Head {
   const head = readHead(tx);
+  if (head !== null && head.due === null) return head;
   const due = tx.get<{ reason: IncarnationReason; epochAbove: number }>(
     'SELECT reason, epoch_above AS epochAbove FROM incarnation_due',
   );
-  if (head !== null && due === undefined) return head;
   const body: IncarnationOpen = {
     incarnation: newId(),
     tenant: box.tenant,

@@ -34,10 +34,29 @@ export function readHead(tx: ReadTx): Head | null {
 
 export type Writing = { nowMs: number; actor: string | null; device: string | null };
 
-/** Appends one line to the head's incarnation and writes its rows. @throws Problem line-too-large */
-export function appendLine(tx: Tx, draft: DraftLine, writing: Writing, appliers: Appliers): JournalRef {
-  const head = readHead(tx);
-  if (head === null) throw new Error('no incarnation is open');
+type Appended = Pick<Head, 'seq' | 'hash' | 'hlc'>;
+
+/**
+ * Appends lines to the head's incarnation, one after the other, and writes their rows.
+ * @param head as it was read in this savepoint @throws Problem line-too-large
+ */
+export function appendLines(
+  tx: Tx,
+  head: Head,
+  drafts: readonly DraftLine[],
+  writing: Writing,
+  appliers: Appliers,
+): JournalRef[] {
+  let last: Appended = head;
+  return drafts.map((draft) => {
+    const appended = appendLine(tx, { ...head, ...last }, draft, writing, appliers);
+    last = appended;
+    const { seq, hash } = appended;
+    return { incarnation: head.incarnation, epoch: head.epoch, seq, hash };
+  });
+}
+
+function appendLine(tx: Tx, head: Head, draft: DraftLine, writing: Writing, appliers: Appliers): Appended {
   const seq = head.seq + 1;
   const line: JournalLine = {
     seq,
@@ -55,7 +74,7 @@ export function appendLine(tx: Tx, draft: DraftLine, writing: Writing, appliers:
   const place = { incarnationNo: head.incarnationNo, seq, position: nextPosition(tx) };
   const hash = storeLine(tx, line, place, Buffer.from(head.hash, 'hex'), true);
   applyLine(tx, line, place, appliers);
-  return { incarnation: head.incarnation, epoch: head.epoch, seq, hash: hash.toString('hex') };
+  return { seq, hash: hash.toString('hex'), hlc: line.hlc };
 }
 
 /** The one door through which rows are written: live work, recovery and rebuild. */

@@ -25,7 +25,15 @@ export type JwtStrategySettings = {
   /** Looks up what can have changed since the token was signed (roles, revocation): undefined refuses. May throw a Problem. */
   toPrincipal(claims: JwtPayload, request: FastifyRequest): Principal | undefined | Promise<Principal | undefined>;
   clock: { now(): number };
+  /**
+   * How many tokens are known again by their text: their signature was proved once, and its key is asked for again. Whether
+   * they still live, and what they open, is looked up each time. For who asks with the same few tokens all day; 0: none.
+   */
+  tokensRemembered?: number;
 };
+
+/** A token whose signature was proved, and by which key. */
+type Proved = { kid: string; key: KeyObject; claims: JwtPayload };
 
 /**
  * Proves a principal by a signed access token, through passport-jwt. Each strategy lives in a passport of its own: the
@@ -54,12 +62,41 @@ export function makeJwtStrategy(settings: JwtStrategySettings): Authenticator {
     }
 
     async validate(request: FastifyRequest, claims: JwtPayload): Promise<Principal | false> {
-      if (!isLiveAccessToken(claims, settings.clock.now())) return false;
-      return (await settings.toPrincipal(claims, request)) ?? false;
+      remember(request, claims);
+      return principalOf(settings, claims, request);
     }
   }
   new AccessTokenStrategy();
-  return (request) => runStrategy(own as typeof passport, settings.name, request);
+
+  const proved = new Map<string, Proved>();
+  const remember = (request: FastifyRequest, claims: JwtPayload): void => {
+    const { tokensRemembered = 0, keyOf } = settings;
+    const token = shortBearerToken(request);
+    const kid = token === null ? undefined : jsonwebtoken.decode(token, { complete: true })?.header.kid;
+    if (tokensRemembered === 0 || token === null || kid === undefined) return;
+    const key = keyOf(kid, token);
+    if (key === undefined || key instanceof Promise) return;
+    if (proved.size >= tokensRemembered) proved.clear();
+    proved.set(token, { kid, key, claims });
+  };
+  return async (request) => {
+    const token = shortBearerToken(request);
+    const known = token === null ? undefined : proved.get(token);
+    if (token === null || known === undefined || settings.keyOf(known.kid, token) !== known.key)
+      return runStrategy(own as typeof passport, settings.name, request);
+    const principal = await principalOf(settings, known.claims, request);
+    if (principal === false) throw problem('unauthenticated');
+    return principal;
+  };
+}
+
+async function principalOf(
+  { clock, toPrincipal }: JwtStrategySettings,
+  claims: JwtPayload,
+  request: FastifyRequest,
+): Promise<Principal | false> {
+  if (!isLiveAccessToken(claims, clock.now())) return false;
+  return (await toPrincipal(claims, request)) ?? false;
 }
 
 /** `typ` keeps refresh and other tokens of the same signer out; exp − iat is ours to bound, not the signer's. */
