@@ -26,6 +26,7 @@ const NOBODY = 'UNKNOWN';
  */
 export const recordFinishedSale: Command<FinishedSale, SaleOutcome> = {
   name: 'record-finished-sale',
+  waits: true,
   decide(tx, { input, contentHash, till, branchCode }, context) {
     const stored = replayedSale(tx, input.id, contentHash);
     if (stored !== undefined) {

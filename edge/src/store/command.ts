@@ -30,6 +30,8 @@ export type Decision<Outcome> = { lines: DraftLine[]; answer(journaled: JournalR
  */
 export interface Command<Input, Outcome> {
   readonly name: string;
+  /** It writes down what happened elsewhere: nobody stands at a till for it, and sales go first. */
+  readonly waits?: true;
   decide(tx: ReadTx, input: Input, context: CommandContext): Decision<Outcome>;
 }
 

@@ -16,6 +16,8 @@ export type StoreParts = {
   moveReference: ReferenceMover;
   clock: Clock;
   newId: () => string;
+  /** Milliseconds from any start; the process's own unless given. */
+  stopwatch?: () => number;
   alarm(message: string): void;
   onFatal(error: Error): void;
 };
@@ -41,9 +43,9 @@ export class Store {
         parts.alarm(`${due.reason}: nothing more is written to this incarnation, the next line opens a new one`);
       }
       witness.startSyncing();
-      const { box, appliers, clock, newId, onFatal } = parts;
+      const { box, appliers, clock, newId, onFatal, stopwatch = () => performance.now() } = parts;
       const { isInPlace } = database;
-      const writer = new Writer({ connection, appliers, box, witness, clock, newId, isInPlace, onFatal });
+      const writer = new Writer({ connection, appliers, box, witness, clock, newId, isInPlace, stopwatch, onFatal });
       return new Store(parts, database, witness, writer);
     } catch (error) {
       await database.close();

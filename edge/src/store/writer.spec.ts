@@ -9,7 +9,7 @@ import type { Store } from './store.js';
 import { BY_NOBODY, DEVICE_APPLIERS, enrolDevice, storeFixture, type StoreFixture } from './testing/store-fixture.js';
 import { Connection } from './tx.js';
 import { Witness } from './witness.js';
-import { Writer } from './writer.js';
+import { GROUP_MS_MAX, Writer } from './writer.js';
 
 const enrol = (store: Store, name: string, extra: { refuse?: boolean; thenThrow?: string } = {}): Promise<JournalRef> =>
   store.writer.execute(enrolDevice, { id: v7(), name, ...extra }, BY_NOBODY);
@@ -132,6 +132,7 @@ describe('the writer', () => {
       clock: fixture.clock,
       newId: v7,
       isInPlace: () => true,
+      stopwatch: () => 0,
       onFatal: (error) => fixture.fatal.push(error),
     });
     const first = writer.execute(enrolDevice, { id: v7(), name: 'lost' }, BY_NOBODY);
@@ -178,6 +179,44 @@ describe('the writer', () => {
     expect(order.lastIndexOf('sale')).toBeLessThan(order.lastIndexOf('slice'));
   });
 
+  /** In which order commands ran, and where a group ended, by a clock that they alone move. */
+  async function orderOf(commands: readonly { name: string; waits?: true; takesMs: number }[]): Promise<string> {
+    let nowMs = 0;
+    await store.close();
+    store = await fixture.open({ stopwatch: () => nowMs });
+    const order: string[] = [];
+    store.writer.onCommitted(() => order.push('|'));
+    await Promise.all(
+      commands.map(({ name, waits, takesMs }) => {
+        const slow: typeof enrolDevice = {
+          name,
+          ...(waits && { waits }),
+          decide: (tx, input, context) => {
+            order.push(name);
+            nowMs += takesMs;
+            return enrolDevice.decide(tx, input, context);
+          },
+        };
+        return store.writer.execute(slow, { id: v7(), name }, BY_NOBODY);
+      }),
+    );
+    return order.join(' ');
+  }
+
+  it('ends a group once it has taken its time, so that who comes then waits for that and no longer', async () => {
+    const commands = ['a', 'b', 'c', 'd', 'e'].map((name) => ({ name, takesMs: GROUP_MS_MAX * 0.4 }));
+    expect(await orderOf(commands)).toBe('a b c | d e |');
+    expect(await orderOf([{ name: 'x', takesMs: 10 * GROUP_MS_MAX }, ...commands.slice(0, 2)])).toBe('x | a b |');
+  });
+
+  it('lets sales pass what was handed over, which goes on all the same', async () => {
+    const handedOver = ['h1', 'h2', 'h3'].map((name) => ({ name, waits: true as const, takesMs: GROUP_MS_MAX }));
+    const quick = ['s1', 's2'].map((name) => ({ name, takesMs: 1 }));
+    expect(await orderOf([...handedOver, ...quick])).toBe('s1 s2 h1 | h2 | h3 |');
+    const long = ['s1', 's2', 's3'].map((name) => ({ name, takesMs: GROUP_MS_MAX }));
+    expect(await orderOf([...handedOver, ...long])).toBe('s1 h1 | s2 h2 | s3 h3 |');
+  });
+
   it('writes the witness before it answers', async () => {
     const order: string[] = [];
     const writer = new Writer({
@@ -188,6 +227,7 @@ describe('the writer', () => {
       clock: fixture.clock,
       newId: v7,
       isInPlace: () => true,
+      stopwatch: () => 0,
       onFatal: (error) => fixture.fatal.push(error),
     });
     const heard: typeof enrolDevice = {

@@ -52,6 +52,8 @@ export function storeFixture(): StoreFixture {
         moveReference: () => undefined,
         clock,
         newId: v7,
+        // What is queued together is one group, however slow the machine.
+        stopwatch: () => 0,
         alarm: (message) => alarms.push(message),
         onFatal: (error) => fatal.push(error),
         ...overrides,
