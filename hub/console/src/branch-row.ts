@@ -7,7 +7,8 @@ export type Order = 'cut' | 'restore' | 'kill' | 'verify';
 /** @returns what is to be said about it beside the row itself, if anything */
 export type GiveOrder = (branch: string, order: Order) => Promise<Said | null>;
 
-const COLUMNS = 7;
+/** Of the table; under a trial there is one more. */
+const COLUMNS = 6;
 /** Of what passes; the outcome of a verification stays until the next order. */
 const NOTE_MS = 12_000;
 
@@ -23,6 +24,7 @@ export class BranchRow {
   private readonly known = new Statement('said');
   private readonly heads = new Heads();
   private readonly note = el('p', { role: 'status' });
+  private readonly noteCell = el('td', { role: 'cell' });
   private readonly noteRow: HTMLTableRowElement;
   private readonly buttons: Record<'line' | 'kill' | 'verify', HTMLButtonElement>;
   private lineOrder: Order = 'cut';
@@ -53,11 +55,8 @@ export class BranchRow {
       cell('Head of history', 'heads', ...this.heads.nodes),
       el('td', { role: 'cell', class: 'actions' }, line, kill, verify),
     );
-    this.noteRow = el(
-      'tr',
-      { role: 'row', class: 'note' },
-      el('td', { role: 'cell', colspan: String(COLUMNS) }, this.note),
-    );
+    this.noteRow = el('tr', { role: 'row', class: 'note' }, this.noteCell);
+    this.noteCell.append(this.note);
     this.nodes = [this.row, this.noteRow];
   }
 
@@ -71,6 +70,7 @@ export class BranchRow {
     this.office.show(branch.baskets, money(branch.totalMinor, currency), meeting?.text ?? '', meeting?.tone ?? 'idle');
     if (trial) this.sold.show(trial.tillBaskets, money(trial.tillTotalMinor, trial.currency), '', 'idle');
     this.heads.show(branch, trial);
+    setAttribute(this.noteCell, 'colspan', String(trial ? COLUMNS + 1 : COLUMNS));
     this.lineOrder = trial?.line === 'down' ? 'restore' : 'cut';
     this.showButtons(branch, trial);
   }
