@@ -12,6 +12,8 @@ export interface AcceptContext {
   /** Where a row that looks at screens leaves its pictures. */
   picturesDir?: string | undefined;
   signal: AbortSignal;
+  /** For what is drawn by chance; absent: another one each time. */
+  seed?: number | undefined;
   /** What is going on, for people. */
   note(line: string): void;
 }

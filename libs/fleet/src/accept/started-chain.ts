@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { systemClock } from '@branchline/domain/clock.js';
+import axios from 'axios';
 import { z } from 'zod';
 import { type Credentials, HubClient } from '../chain/hub-client.js';
 import { lastLine } from '../mutants/run-program.js';
@@ -13,7 +14,13 @@ import { plainEnvironment } from './scratch.js';
 
 const fleetSchema = z.looseObject({
   hub: z.looseObject({ url: z.url(), pid: z.int(), databaseUrl: z.string() }),
-  edges: z.array(z.looseObject({ branch: z.string(), url: z.url(), pid: z.int(), line: z.url() })),
+  edges: z.array(
+    z.looseObject({ branch: z.string(), url: z.url(), pid: z.int(), database: z.string(), line: z.url() }),
+  ),
+});
+
+const signInsSchema = z.looseObject({
+  branches: z.array(z.looseObject({ branch: z.string(), url: z.string(), deviceToken: z.string() })),
 });
 
 export type Fleet = z.output<typeof fleetSchema>;
@@ -40,8 +47,9 @@ export class StartedChain {
     root: string,
     private readonly dataDir: string,
     edges: number,
+    more: readonly string[] = [],
   ) {
-    const args = [join(root, START_COMMAND), '--data', dataDir, '--edges', String(edges), '--port-base', '0'];
+    const args = [join(root, START_COMMAND), '--data', dataDir, '--edges', String(edges), '--port-base', '0', ...more];
     const env = plainEnvironment();
     this.child = spawn(process.execPath, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     this.exited = new Promise((done) => {
@@ -77,11 +85,23 @@ export class StartedChain {
     return fleetSchema.parse(readJson(join(this.dataDir, 'fleet.json')));
   }
 
-  /** As head office sees it. */
-  async basketsAtHub(signal: AbortSignal): Promise<number> {
+  credentials(): Credentials {
     const credentials = findCredentials(readJson(join(this.dataDir, 'sign-ins.json')));
     if (!credentials) throw new Error('sign-ins.json names nobody with an e-mail and a password');
-    const hub = new HubClient(this.fleet().hub.url, credentials, systemClock, signal);
+    return credentials;
+  }
+
+  /** Hash of the newest line, as the edge itself tells it. */
+  async headAtEdge(branch: string): Promise<string | null> {
+    const { branches } = signInsSchema.parse(readJson(join(this.dataDir, 'sign-ins.json')));
+    const { url, deviceToken } = branches.find((each) => each.branch === branch) ?? { url: '', deviceToken: '' };
+    const headers = { authorization: `Bearer ${deviceToken}` };
+    return (await axios.get<{ headHash: string | null }>(`${url}/v1/sync/status`, { headers })).data.headHash;
+  }
+
+  /** As head office sees it. */
+  async basketsAtHub(signal: AbortSignal): Promise<number> {
+    const hub = new HubClient(this.fleet().hub.url, this.credentials(), systemClock, signal);
     try {
       const { rows } = await hub.salesByBranch();
       return rows.reduce((sum, { baskets }) => sum + baskets, 0);
@@ -104,6 +124,25 @@ export class StartedChain {
     if (left.length > 0) complaints.push(`processes left: ${left.join(', ')}`);
     for (const url of urls) if (await isListening(url)) complaints.push(`${url} still listens`);
     return complaints;
+  }
+
+  /** Ctrl-C, without waiting for what comes of it. */
+  interruptOnly(): void {
+    this.remember([]);
+    if (this.child.pid !== undefined && !this.ended) process.kill(-this.child.pid, 'SIGINT');
+  }
+
+  /** SIGKILL for the start process and nobody else: what it has started has to end by itself. */
+  async killAlone(): Promise<void> {
+    this.remember([]);
+    this.child.kill('SIGKILL');
+    await this.exited;
+  }
+
+  /** @returns what of all that it had started still runs after that time */
+  async untilNothingLeft(boundMs: number): Promise<number[]> {
+    for (let waitedMs = 0; waitedMs < boundMs && this.left().length > 0; waitedMs += POLL_MS) await pause(POLL_MS);
+    return this.left();
   }
 
   /** Whatever is left of it. */

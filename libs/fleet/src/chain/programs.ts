@@ -8,6 +8,7 @@ import { z } from 'zod';
 export const HUB_MAIN = fromRoot('hub/dist/main.js');
 export const HUB_CLI = fromRoot('hub/dist/cli.js');
 export const EDGE_MAIN = fromRoot('edge/dist/main.js');
+export const EDGE_CLI = fromRoot('edge/dist/cli.js');
 
 const INIT_MS_MAX = 60_000;
 const createdSchema = z.looseObject({ tenant: z.string(), email: z.string(), password: z.string() });

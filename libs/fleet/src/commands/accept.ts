@@ -9,10 +9,18 @@ import { abortedBySignals, Interrupted, parseOrExit, wholeNumber } from './comma
 
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
 const ROWS_MAX = 99;
+const SEED_MAX = 999_999_999;
 const ISSUES: ReadonlyMap<string, readonly Row[]> = new Map([
   ['spine', SPINE],
   ['chain', CHAIN],
 ]);
+
+interface Flags {
+  only: number[];
+  dataSet: string;
+  pictures?: string;
+  seed?: number;
+}
 
 /** `npm run accept -- NAME`: does what the issue says it is shown by, and tells what came of it. */
 runMain('accept', async () => {
@@ -28,9 +36,10 @@ runMain('accept', async () => {
     )
     .option('--data-set <dir>', 'the Complete Journey data set', resolve(ROOT, '../shared/data/complete-journey'))
     .option('--pictures <dir>', 'keep the pictures of rows that look at screens')
+    .option('--seed <n>', 'for what is drawn by chance', wholeNumber(0, SEED_MAX))
     .allowExcessArguments(false);
   parseOrExit(program, process.argv);
-  const { only, dataSet, pictures } = program.opts<{ only: number[]; dataSet: string; pictures?: string }>();
+  const { only, dataSet, pictures, seed } = program.opts<Flags>();
   const picturesDir = pictures && resolve(pictures);
   const [issue = ''] = program.args;
   const rows = ISSUES.get(issue);
@@ -38,7 +47,7 @@ runMain('accept', async () => {
   const missing = only.find((n) => n > rows.length);
   if (missing !== undefined) throw new BadInput(`${issue} has ${rows.length} rows, there is no row ${missing}`);
   const note = (line: string): void => void process.stderr.write(`${line}\n`);
-  const context = { root: ROOT, dataSet: resolve(dataSet), picturesDir, signal: abortedBySignals(), note };
+  const context = { root: ROOT, dataSet: resolve(dataSet), picturesDir, signal: abortedBySignals(), seed, note };
   try {
     return await showAll(rows, only, context);
   } catch (error) {

@@ -14,11 +14,13 @@ interface Flags {
   data: string;
   edges?: number;
   portBase: number;
+  pace: number;
 }
 
 const DATA_DEFAULT = fileURLToPath(new URL('../../../../.branchline', import.meta.url));
 const PORT_BASE_DEFAULT = 8_400;
 const EDGES_MAX = 32;
+const PACE_MAX = 50;
 const PIN_DIGITS = 6;
 
 runMain('start', async () => {
@@ -33,15 +35,17 @@ runMain('start', async () => {
     .option('--fresh', 'forget all data and begin anew', false)
     .option('--data <dir>', 'where the data lies', DATA_DEFAULT)
     .option('--edges <n>', 'how many stores (default: 3, or as many as there are)', wholeNumber(1, EDGES_MAX))
+    .option('--pace <n>', 'customers come so many times as often', wholeNumber(1, PACE_MAX), 1)
     .option('--port-base <p>', 'port of the hub; the stores follow; 0: any', wholeNumber(0, 65_000), PORT_BASE_DEFAULT);
   parseOrExit(command, process.argv);
-  const { fresh, data, edges, portBase } = command.opts<Flags>();
+  const { fresh, data, edges, portBase, pace } = command.opts<Flags>();
   try {
     await runDemo({
       dataDir: resolve(data),
       fresh,
       edges,
       portBase,
+      pace,
       databaseUrl: process.env['DATABASE_URL'] || undefined,
       clock: systemClock,
       chance: Math.random,

@@ -16,6 +16,7 @@ export interface StoreParts {
   folder: DemoFolder;
   till: Pick<TillOptions, 'clock' | 'chance' | 'signal'>;
   newId: () => string;
+  pace: number;
   tell: (line: string) => void;
 }
 
@@ -111,7 +112,7 @@ export class DemoStore implements TrialStore {
   }
 
   private shopperAt(till: string, deviceToken: string, onSale: () => void): Shopper {
-    const { folder, newId, tell } = this.parts;
+    const { folder, newId, pace, tell } = this.parts;
     const { clock, chance, signal } = this.parts.till;
     const { cashier, drawer, pauseMsMax } = knownTill(till);
     return new Shopper({
@@ -121,7 +122,7 @@ export class DemoStore implements TrialStore {
       memoryFile: folder.tillFile(this.code, till),
       newId,
       chance,
-      pauseMs: () => pauseMs(localTime(clock.now(), this.branch.timeZone), chance(), pauseMsMax),
+      pauseMs: () => pauseMs(localTime(clock.now(), this.branch.timeZone), chance(), pauseMsMax) / pace,
       troubleMs: TROUBLE_MS,
       signal,
       tell: (line) => tell(`${this.code} ${till}: ${line}`),

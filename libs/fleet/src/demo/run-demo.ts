@@ -24,6 +24,8 @@ export interface DemoRequest {
   edges: number | undefined;
   /** The hub's port, the edges' follow; 0: any free ones. */
   portBase: number;
+  /** How many times as often as by the rhythm of the day customers come. */
+  pace: number;
   /** A PostgreSQL server of the user's own; absent: an embedded one. */
   databaseUrl: string | undefined;
   clock: Clock;
@@ -181,8 +183,8 @@ class Demo {
 
   private async openStores(chain: Chain, state: DemoState, ports: Ports): Promise<void> {
     const { signal, folder } = this;
-    const { clock, chance, newId, display } = this.request;
-    const parts = { folder, till: { clock, chance, signal }, newId, tell: (line: string) => display.say(line) };
+    const { clock, chance, newId, pace, display } = this.request;
+    const parts = { folder, till: { clock, chance, signal }, newId, pace, tell: (line: string) => display.say(line) };
     const boxes = await Promise.all(
       state.branches.map(
         ({ code }, index) =>
