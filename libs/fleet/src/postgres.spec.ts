@@ -197,6 +197,18 @@ describe('the parent of an embedded PostgreSQL', () => {
     expect(startMarkOf(next.pid)).not.toBeNull();
   });
 
+  it('that has nothing else to do is still there when it has stopped it', async () => {
+    const source = `const { startPostgres } = await import(${JSON.stringify(script)});
+      const main = async () => {
+        const server = await startPostgres({ dataDir: ${JSON.stringify(dataDir)}, durability: 'throwaway' });
+        await server.stop();
+        process.exitCode = 5;
+      };
+      void main();`;
+    parent = spawn(process.execPath, ['--input-type=module', '-e', source], { stdio: 'inherit' });
+    expect(await once(parent, 'exit')).toEqual([5, null]);
+  });
+
   it('that lives keeps its folder to itself', async () => {
     const pid = await startInAnotherProcess();
     await expect(start()).rejects.toThrow(`${dataDir} is in use by process ${parent?.pid}`);

@@ -131,7 +131,7 @@ async function startOwn(
     const passing =
       isMet || /pre-existing shared memory/.test(failure) || (!options.port && /Address already in use/.test(failure));
     if (!passing || attempt === START_TRIES_MAX)
-      throw new EnvironmentFailure(`PostgreSQL did not start: ${lastLine(failure)}`);
+      throw new EnvironmentFailure(`PostgreSQL did not start: ${reasonIn(failure)}`);
     await pause(200 * attempt);
   }
 }
@@ -183,7 +183,7 @@ function initialise(binaries: PostgresBinaries, dataDir: string, throwaway: bool
     if (throwaway) args.push('--no-sync');
     const run = spawnSync(binaries.initdb, args, { ...user, cwd: '/', env: POSTGRES_ENVIRONMENT, encoding: 'utf8' });
     if (run.status !== 0)
-      throw run.error ?? new Error(lastLine(run.stderr) || `initdb ended with ${run.status ?? run.signal}`);
+      throw run.error ?? new Error(reasonIn(run.stderr) || `initdb ended with ${run.status ?? run.signal}`);
     renameSync(draft, dataDir);
   } catch (error) {
     rmSync(draft, { recursive: true, force: true });
@@ -337,6 +337,8 @@ function readLines(file: string): string[] {
   }
 }
 
-function lastLine(text: string): string {
-  return text.trim().split('\n').at(-1)?.trim() ?? '';
+/** The first line that PostgreSQL itself calls an error: what it says after that is how it tidies up. Otherwise the last one. */
+function reasonIn(text: string): string {
+  const lines = text.trim().split('\n');
+  return (lines.find((line) => /\b(error|FATAL|PANIC): /.test(line)) ?? lines.at(-1) ?? '').trim();
 }

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -60,6 +60,13 @@ describe('a supervised program', () => {
     const second = await supervisor.start(first.program);
     expect(second.pid).not.toBe(first.pid);
     expect(readFileSync(first.program.logFile, 'utf8')).toBe('here\nhere\n');
+  });
+
+  it('may end when its list cannot be written any more', async () => {
+    const child = await supervisor.start(program(`${READY} ${STAYS}`));
+    mkdirSync(join(folder, 'pids.json.new'));
+    expect(await child.stop()).toMatchObject({ signal: 'SIGTERM' });
+    await expect(supervisor.start(program(READY))).rejects.toThrow(/^cannot write .*pids\.json: /);
   });
 
   it('of a supervisor that is gone is stopped by the next one, a stranger with its pid is not', async () => {

@@ -68,7 +68,7 @@ export class Supervisor {
   async start(program: Program): Promise<SupervisedProcess> {
     const child = new SupervisedProcess(program, () => {
       this.running.delete(child);
-      this.writePids();
+      this.strikeOff();
     });
     this.running.add(child);
     this.writePids();
@@ -105,6 +105,16 @@ export class Supervisor {
     for (const child of this.running) child.release();
   }
 
+  /** On a full disk the list of before stays: the ended one that it names too is known by its mark to be nobody's any more. */
+  private strikeOff(): void {
+    try {
+      this.writePids();
+    } catch (error) {
+      if (!(error instanceof EnvironmentFailure)) throw error;
+    }
+  }
+
+  /** @throws EnvironmentFailure */
   private writePids(): void {
     const entries: PidEntry[] = [...this.running].map(({ program, pid, startMark }) => ({
       name: program.name,
@@ -113,8 +123,12 @@ export class Supervisor {
       script: program.args[0] ?? '',
     }));
     // Renamed into place: a supervisor killed while it writes leaves the list of before.
-    writeFileSync(`${this.pidFile}.new`, `${JSON.stringify(entries, null, 1)}\n`);
-    renameSync(`${this.pidFile}.new`, this.pidFile);
+    try {
+      writeFileSync(`${this.pidFile}.new`, `${JSON.stringify(entries, null, 1)}\n`);
+      renameSync(`${this.pidFile}.new`, this.pidFile);
+    } catch (error) {
+      throw new EnvironmentFailure(`cannot write ${this.pidFile}: ${(error as Error).message}`);
+    }
   }
 }
 

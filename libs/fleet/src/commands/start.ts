@@ -1,3 +1,4 @@
+import './node-version.js';
 import { randomInt } from 'node:crypto';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';

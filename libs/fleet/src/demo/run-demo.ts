@@ -11,6 +11,7 @@ import { assertPortIsFree, freePort } from '../ports.js';
 import { DEMO_TENANT } from './demo-chain.js';
 import { type DemoBranchState, DemoFolder, type DemoState } from './demo-state.js';
 import { DemoStore } from './demo-store.js';
+import { assertSpace } from './disk-space.js';
 import type { Display } from './display.js';
 import { type PreparedBranch, setUpHeadOffice } from './set-up-demo.js';
 import { writeFleet, writeSignIns } from './show-around.js';
@@ -37,6 +38,9 @@ export interface DemoRequest {
 }
 
 const EDGES_FIRST = 3;
+/** A first start takes some 90 MB. */
+const SPACE_BYTES_TO_START = 128 * 1024 * 1024;
+const SPACE_BYTES_TO_GO_ON = 4 * 1024 * 1024;
 const CONTROL_TOKEN_BYTES = 32;
 const EDGE_RHYTHM = { EDGE_POLL_MS: '5000', EDGE_RETRY_MS_MIN: '500', EDGE_RETRY_MS_MAX: '3000' };
 
@@ -45,6 +49,7 @@ export async function runDemo(request: DemoRequest): Promise<void> {
   assertBuilt();
   const folder = DemoFolder.open(request.dataDir);
   try {
+    assertSpace(folder.path, SPACE_BYTES_TO_START);
     const state = request.fresh ? null : folder.readState();
     const count = request.edges ?? state?.branches.length ?? EDGES_FIRST;
     if (state && state.branches.length !== count) {
@@ -62,6 +67,10 @@ export async function runDemo(request: DemoRequest): Promise<void> {
     } finally {
       await database.stop();
     }
+  } catch (error) {
+    // Whoever ran out of it says so in a way of its own, often far from the cause.
+    if (error instanceof Error) assertSpace(folder.path, SPACE_BYTES_TO_GO_ON, error);
+    throw error;
   } finally {
     request.display.close();
     folder.release();
