@@ -1,7 +1,7 @@
 import { benchesMeetTheirGoals } from './bench-goals.js';
 import { freshStartIsLookedAt } from './fresh-start.js';
 import { replayOfAllStoresEqualsTheExpected } from './replay-all.js';
-import { notRun, type Row } from './row.js';
+import type { Row } from './row.js';
 import { startSurvivesKills } from './start-kills.js';
 
 /** What the issue *chain* is shown by. */
@@ -11,7 +11,3 @@ export const CHAIN: readonly Row[] = [
   { what: 'B-1, B-3 and B-10', run: (context) => benchesMeetTheirGoals(['edge', 'ingest', 'footprint'], context) },
   { what: 'npm start killed twenty times: whole each time', run: startSurvivesKills },
 ];
-
-function notYet(): ReturnType<Row['run']> {
-  return Promise.resolve(notRun('not built yet'));
-}
