@@ -36,7 +36,8 @@ const GLENELG: BranchView = {
   provedTo: null,
 };
 const PLACES: Places = {
-  open: 'http://127.0.0.1:8400',
+  // As long as it gets.
+  open: `http://127.0.0.1:65535/#sign-in=bll_${'a'.repeat(43)}`,
   headOffice: { url: 'http://127.0.0.1:8400', email: 'office@example.com', password: 'secret' },
   stores: [],
   fleetFile: '/data/fleet.json',
@@ -63,7 +64,8 @@ describe('the live table', () => {
   it('shows every branch, what tills were told, what head office sees and lacks, what happened and where to go', () => {
     expect(renderScreen(screenOf(viewOf(NEWTOWN, FREMANTLE, GLENELG)), plain)).toEqual([
       'Branchline, the trial chain   11:23:48Z   hub up',
-      'open      http://127.0.0.1:8400',
+      'open, and be signed in:',
+      PLACES.open,
       'sign-ins  /data/sign-ins.json',
       'fleet     /data/fleet.json',
       '',
@@ -84,8 +86,8 @@ describe('the live table', () => {
 
   it('says complete when head office lacks nothing, on a line that stays where it is', () => {
     const lines = renderScreen(screenOf(viewOf(NEWTOWN)), plain);
-    expect(lines[8]).toMatch(/ AUD {2}complete$/);
-    expect(lines[9]).toBe('');
+    expect(lines[9]).toMatch(/ AUD {2}complete$/);
+    expect(lines[10]).toBe('');
   });
 
   it('says nothing of head office before it was asked', () => {
@@ -96,15 +98,15 @@ describe('the live table', () => {
 
   it('gives longer names the room that a wider terminal has', () => {
     const view = viewOf({ ...NEWTOWN, name: 'Kuranda Village Markets' });
-    expect(renderScreen(screenOf(view), plain)[6]).toMatch(/^B001 Kuranda Vil… {2}22:23/);
-    expect(renderScreen(screenOf(view), { ...plain, columns: 120 })[6]).toMatch(
+    expect(renderScreen(screenOf(view), plain)[7]).toMatch(/^B001 Kuranda Vil… {2}22:23/);
+    expect(renderScreen(screenOf(view), { ...plain, columns: 120 })[7]).toMatch(
       /^B001 Kuranda Village Markets {2}22:23/,
     );
   });
 
   it('drops the oldest messages first when the terminal is low', () => {
-    const lines = renderScreen(screenOf(viewOf(NEWTOWN)), { ...plain, rows: 14 });
-    expect(lines).toHaveLength(14);
+    const lines = renderScreen(screenOf(viewOf(NEWTOWN)), { ...plain, rows: 15 });
+    expect(lines).toHaveLength(15);
     expect(lines.join('\n')).not.toContain('READY');
     expect(lines.at(-3)).toBe('11:23:49Z  B002: line cut');
     expect(lines.at(-1)).toBe('Ctrl-C stops, the data stays');
@@ -113,7 +115,7 @@ describe('the live table', () => {
   it('shows what is wrong in colour where there is colour, and no control character that is not its own', () => {
     const screen = { ...screenOf(viewOf(FREMANTLE)), log: [{ atMs, text: 'bell\u0007 and \u001b[2J' }] };
     const lines = renderScreen(screen, { ...plain, hasColour: true });
-    expect(lines[6]).toContain('\u001b[1;31mcut \u001b[0m');
+    expect(lines[7]).toContain('\u001b[1;31mcut \u001b[0m');
     expect(lines.at(-3)).toBe('\u001b[2m11:23:48Z  \u001b[0mbell  and  [2J');
   });
 

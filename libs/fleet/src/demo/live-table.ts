@@ -35,7 +35,9 @@ export function renderScreen({ places, view, log }: Screen, terminal: Terminal):
       `   ${timeOf(view.atMs)}   hub `,
       [view.hub, view.hub === 'up' ? 'good' : 'bad'],
     ],
-    [['open      ', 'dim'], places.open],
+    [['open, and be signed in:', 'dim']],
+    // On a line of its own: with its code it takes 79 of 80 columns, and cut off it is worth nothing.
+    [places.open],
     [['sign-ins  ', 'dim'], places.signInsFile],
     [['fleet     ', 'dim'], places.fleetFile],
     [],
