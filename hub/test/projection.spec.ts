@@ -105,6 +105,26 @@ describe('a poisoned line', () => {
     expect(await counts(box)).toMatchObject({ sales: 1 });
   });
 
+  it.each([
+    ['a Z', (journal: JournalBuilder) => journal.shiftClose(v7(), 1), '"byBusinessDate":[]'],
+    ['a day seal', (journal: JournalBuilder) => journal.daySeal(), '"totalMinor":0'],
+  ])('that is %s, nested without end, does not stop the stream', async (_what, append, member) => {
+    const box = await newBox();
+    const plain = box.newJournal();
+    append(plain);
+    const nested = `${member},"added":${'['.repeat(50_000)}${']'.repeat(50_000)}`;
+    const journal = box.newJournal();
+    journal.appendBytes(Buffer.from(String(plain.lines[1]).replace(member, nested)));
+    journal.sale();
+    const { status, data } = await box.push(journal.push());
+    expect([status, data.appliedSeq, data.quarantined]).toEqual([
+      200,
+      3,
+      [{ seq: 2, code: 'unstorable-text', detail: expect.any(String) }],
+    ]);
+    expect(await counts(box)).toMatchObject({ sales: 1 });
+  });
+
   it('holds what a later version will know', async () => {
     const box = await newBox();
     const journal = box.newJournal();

@@ -108,8 +108,9 @@ function readDecoded(line: JournalLine, text: string): LineReading {
   if (contract > CONTRACT)
     return setAside(seq, line, 'newer-contract', `contract ${contract}, known here up to ${CONTRACT}`, true);
   if (!isJournalKind(kind)) return setAside(seq, line, 'unknown-kind', kind, true);
-  // Only an escape can carry NUL or half a surrogate pair: raw ones are no UTF-8 or no JSON.
-  const unstorable = text.includes('\\u') ? findUnstorable(line) : null;
+  // Only an escape can carry NUL or half a surrogate pair: raw ones are no UTF-8 or no JSON. And nested too deep to be
+  // written as JSON again, which ends the push and not the line, can only be what is kept as JSON: nothing of a sale.
+  const unstorable = kind !== 'sale' || text.includes('\\u') ? findUnstorable(line) : null;
   if (unstorable !== null) return setAside(seq, line, 'unstorable-text', `text that cannot be stored at ${unstorable}`);
   if (line.at > INSTANT_MS_MAX) return setAside(seq, line, 'number-out-of-range', 'at');
   return readBody(line, kind);
