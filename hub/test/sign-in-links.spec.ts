@@ -83,6 +83,20 @@ describe('a sign-in link', () => {
     expect((await harness.anonymous.post('/v1/auth/refresh', { refreshToken })).status).toBe(401);
   });
 
+  it('of a sign-in that is almost thirty days old says when that ends, and opens nothing from then on', async () => {
+    const startedAtMs = clock.now();
+    let { refreshToken } = signed;
+    let accessToken = '';
+    for (let day = 0; day < 30; day += 5) {
+      clock.advance(5 * 24 * HOUR_MS - (day === 25 ? HOUR_MS : 0));
+      ({ refreshToken, accessToken } = (await harness.anonymous.post('/v1/auth/refresh', { refreshToken })).data);
+    }
+    const { code, expiresAt } = await newLink({}, apiAt(harness.url, accessToken));
+    expect(Date.parse(expiresAt) - startedAtMs).toBe(30 * 24 * HOUR_MS);
+    clock.advance(HOUR_MS);
+    expect(outcome(await follow(code))).toEqual(INVALID);
+  });
+
   it('gives way to newer ones when there are more than ten', async () => {
     const links = [];
     for (let count = 0; count < 12; count += 1) {

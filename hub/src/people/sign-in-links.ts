@@ -4,7 +4,7 @@ import { hashToken } from '@branchline/access/refresh-token.js';
 import { problem } from '@branchline/http/problem.js';
 import { z } from 'zod';
 import type { Tx } from '../database/unit-of-work.js';
-import { startFamily, type SignInParts, type SignedIn } from './sign-in.js';
+import { FAMILY_MS_MAX, startFamily, type SignInParts, type SignedIn } from './sign-in.js';
 
 const DAY_S = 24 * 3_600;
 export const linkInput = z.strictObject({ expiresInS: z.int().min(60).max(DAY_S).default(DAY_S) }).optional();
@@ -28,15 +28,24 @@ export async function createSignInLink(
   input: LinkInput,
 ): Promise<CreatedLink> {
   const nowMs = parts.clock.now();
-  const expiresAt = new Date(nowMs + (input?.expiresInS ?? DAY_S) * 1000);
+  const asked = new Date(nowMs + (input?.expiresInS ?? DAY_S) * 1000);
   const { token: code, hash } = newOpaqueToken('bll', parts.randomBytes);
   await tx.execute(MAKE_ROOM, [who.sessionId, new Date(nowMs), LINKS_MAX - 1]);
-  await tx.execute(
-    'INSERT INTO sign_in_link (tenant_id, code_hash, family_id, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)',
-    [tx.tenantId, hash, who.sessionId, new Date(nowMs), expiresAt],
-  );
+  const { expiresAt } = await tx.one<{ expiresAt: Date }>(CREATE, [
+    hash,
+    who.sessionId,
+    new Date(nowMs),
+    asked,
+    FAMILY_MS_MAX,
+  ]);
   return { code, expiresAt: expiresAt.toISOString() };
 }
+
+/** Not beyond its sign-in: access tokens of links of links would prolong each other for ever, refreshed or not. */
+const CREATE = `
+INSERT INTO sign_in_link (tenant_id, code_hash, family_id, created_at, expires_at)
+SELECT f.tenant_id, $1, f.id, $3, least($4::timestamptz, f.started_at + $5::bigint * interval '1 millisecond') FROM refresh_family f WHERE f.id = $2
+RETURNING expires_at AS "expiresAt"`;
 
 const MAKE_ROOM = `
 DELETE FROM sign_in_link l WHERE l.family_id = $1 AND (l.expires_at <= $2 OR l.used_at IS NOT NULL OR l.code_hash NOT IN (
