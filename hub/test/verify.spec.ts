@@ -352,6 +352,20 @@ describe('what differs is named', () => {
     expect((await verify(box)).days).toEqual([EQUAL_DAYS[0], { businessDate: '2026-11-21', equal: false }]);
   });
 
+  it('by every date of its sums, however many differ', async () => {
+    const box = await newBox();
+    const journal = box.newJournal();
+    const dates = Array.from({ length: 60 }, (_, day) =>
+      new Date(Date.UTC(2026, 8, 1 + day)).toISOString().slice(0, 10),
+    );
+    for (const businessDate of dates) journal.sale({ businessDate });
+    await pushed(box, journal);
+    await tamper(`UPDATE sales_by_tender SET amount_minor = amount_minor + 1 WHERE branch_id = $1`, box.branch);
+    const { days, differences } = await verify(box);
+    expect(days).toEqual(dates.map((businessDate) => ({ businessDate, equal: false })));
+    expect(differences.at(-1)?.detail).toBe('sales_by_tender: 10 more rows differ');
+  });
+
   it('two hundred times at most, and counted beyond', async () => {
     const box = await newBox();
     const journal = box.newJournal();

@@ -62,7 +62,7 @@ type Found = { key: Record<string, unknown>; rows: Record<string, number | null>
 /** Every sum that reports read against the rows it is the sum of; only what differs leaves the database. */
 export async function compareRollups(tx: Tx, branchId: string, differences: Differences): Promise<void> {
   for (const rollup of ROLLUPS) {
-    const found = await tx.query<Found>(statementOf(rollup), [branchId]);
+    const found = await tx.query<Found>(namesOf(rollup), [branchId]);
     for (const { key, rows, kept } of found) {
       const column = rollup.sums.find((sum) => rows[sum] !== kept[sum]) ?? rollup.sums[0];
       const told = `${column} is ${kept[`${column}`] ?? 'not there'}, its rows make ${rows[`${column}`] ?? 'none'}`;
@@ -70,15 +70,34 @@ export async function compareRollups(tx: Tx, branchId: string, differences: Diff
       const detail = `${rollup.table} ${Object.values(key).join(' ')}: ${told}`;
       differences.add('rollup', detail, typeof date === 'string' ? date : undefined);
     }
+    if (found.length === NAMED_MAX) await tellUnnamed(tx, branchId, rollup, differences);
   }
 }
 
-const statementOf = ({ table, keys, sums, rows }: Rollup): string => {
-  const list = (alias: string): string => sums.map((sum) => `${alias}.${sum}`).join(', ');
+/** No date is called equal because its sums were not named. */
+async function tellUnnamed(tx: Tx, branchId: string, rollup: Rollup, differences: Differences): Promise<void> {
+  const { count, dates } = await tx.one<{ count: number; dates: string[] }>(extentOf(rollup), [branchId]);
+  for (const date of dates) differences.dates.add(date);
+  if (count > NAMED_MAX) differences.add('rollup', `${rollup.table}: ${count - NAMED_MAX} more rows differ`);
+}
+
+const namesOf = (rollup: Rollup): string => {
+  const { keys, sums } = rollup;
   const object = (alias: string): string =>
     `json_build_object(${sums.map((sum) => `'${sum}', ${alias}.${sum}`).join(', ')})`;
+  const key = `json_build_object(${keys.map((name) => `'${name}', ${name}`).join(', ')})`;
+  const select = `${key} AS key, ${object('facts')} AS rows, ${object('kept')} AS kept`;
+  return `${differing(rollup, select)} ORDER BY ${keys.join(', ')} LIMIT ${NAMED_MAX}`;
+};
+
+const extentOf = (rollup: Rollup): string => {
+  const dates = rollup.keys.includes('business_date') ? 'array_agg(DISTINCT business_date::text)' : `'{}'::text[]`;
+  return differing(rollup, `count(*) AS count, ${dates} AS dates`);
+};
+
+const differing = ({ table, keys, sums, rows }: Rollup, select: string): string => {
+  const list = (alias: string): string => sums.map((sum) => `${alias}.${sum}`).join(', ');
   return `WITH facts AS (${rows}), kept AS (SELECT ${[...keys, ...sums].join(', ')} FROM ${table} WHERE branch_id = $1)
-    SELECT json_build_object(${keys.map((key) => `'${key}', ${key}`).join(', ')}) AS key, ${object('facts')} AS rows, ${object('kept')} AS kept
-    FROM facts FULL JOIN kept USING (${keys.join(', ')})
-    WHERE (${list('facts')}) IS DISTINCT FROM (${list('kept')}) ORDER BY ${keys.join(', ')} LIMIT ${NAMED_MAX}`;
+    SELECT ${select} FROM facts FULL JOIN kept USING (${keys.join(', ')})
+    WHERE (${list('facts')}) IS DISTINCT FROM (${list('kept')})`;
 };
