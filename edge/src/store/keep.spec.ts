@@ -67,7 +67,7 @@ describe('looking after a file', () => {
     await restored.close();
   });
 
-  it('keeps the file that a restore replaces, with what its log holds', async () => {
+  it('keeps the file that a restore replaces, with what its log holds, and takes it back', async () => {
     backUp(file('edge.db'), file('backup.db'));
     const store = await fixture.open();
     await enrol(store, 'only here');
@@ -76,9 +76,13 @@ describe('looking after a file', () => {
     await store.close();
     for (const rest of ['', '-wal']) renameSync(file(`killed.db${rest}`), file(`edge.db${rest}`));
     await restore(file('edge.db'), file('backup.db'));
-    const kept = await openDatabase(file('edge.db.before-restore'));
-    expect(kept.reads.get(`SELECT count(*) AS devices FROM device WHERE name = 'only here'`)).toEqual({ devices: 1 });
-    await kept.close();
+    expect(statSync(file('edge.db.before-restore-wal')).size).toBeGreaterThan(0);
+    // Twice: the wrong backup, then another. What was set aside first is still what was sold, and is taken back.
+    await restore(file('edge.db'), file('backup.db'));
+    await restore(file('edge.db'), file('edge.db.before-restore'));
+    const back = await openDatabase(file('edge.db'));
+    expect(back.reads.get(`SELECT count(*) AS devices FROM device WHERE name = 'only here'`)).toEqual({ devices: 1 });
+    await back.close();
   });
 
   it('restores what the backup says, whatever an interrupted restore left behind', async () => {

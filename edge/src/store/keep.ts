@@ -77,19 +77,20 @@ function proveCopy(file: string): number {
 
 /**
  * Puts a backup in the place of the file; the one it replaces stays beside it as `.before-restore`, for it may hold sales
- * that nobody else has. The witness stays as it is: on its next start the edge sees that the file is behind it and opens
- * a new incarnation, so nothing that was told meanwhile is contradicted.
+ * that nobody else has: a second restore keeps a second one, and either can be restored in turn. The witness stays as it
+ * is: on its next start the edge sees that the file is behind it and opens a new incarnation, so nothing that was told
+ * meanwhile is contradicted.
  */
 export async function restore(databaseFile: string, from: string): Promise<void> {
   if (!existsSync(from)) throw new BadInput(`${from} does not exist`);
   await whileLocked(databaseFile, async () => {
     const beside = `${databaseFile}.restoring`;
-    removeFile(beside);
-    copyFileSync(from, beside);
+    // With the log of one that was set aside: what was told last may be there alone.
+    copyFile(from, beside);
     // Opening proves that it is a file of ours and of a release this one can read.
     await (await openLocked(beside)).close();
     syncFile(beside);
-    setAside(databaseFile, `${databaseFile}.before-restore`);
+    setAside(databaseFile, 'before-restore');
     replaceFile(beside, databaseFile);
   });
 }
@@ -101,7 +102,7 @@ export async function rebuildInPlace(databaseFile: string, parts: RebuildParts):
     removeFile(beside);
     const rebuilt = await rebuildBeside(databaseFile, beside, parts);
     syncFile(beside);
-    copyFileSync(databaseFile, `${databaseFile}.before-rebuild`);
+    setAside(databaseFile, 'before-rebuild');
     replaceFile(beside, databaseFile);
     return rebuilt;
   });
@@ -135,10 +136,23 @@ async function openExisting(databaseFile: string): Promise<EdgeDatabase> {
   return openLocked(databaseFile);
 }
 
+/** Never over one of before, and on disk before the file itself is touched. */
+function setAside(file: string, suffix: string): void {
+  const wanted = `${file}.${suffix}`;
+  let to = wanted;
+  for (let no = 2; existsSync(to); no += 1) to = `${wanted}-${no}`;
+  copyFile(file, to);
+  syncFile(dirname(to));
+}
+
 /** With its write-ahead log: what a kill left there is committed as well. */
-function setAside(file: string, to: string): void {
+function copyFile(from: string, to: string): void {
   removeFile(to);
-  for (const rest of ['-wal', '']) if (existsSync(`${file}${rest}`)) copyFileSync(`${file}${rest}`, `${to}${rest}`);
+  for (const rest of ['-wal', '']) {
+    if (!existsSync(`${from}${rest}`)) continue;
+    copyFileSync(`${from}${rest}`, `${to}${rest}`);
+    syncFile(`${to}${rest}`);
+  }
 }
 
 /** With the log that an interrupted run left: SQLite would replay it into whatever bears the name next. */
