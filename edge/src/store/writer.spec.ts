@@ -7,7 +7,7 @@ import type { JournalRef } from './command.js';
 import { hashAt, readHead, readLines } from './journal.js';
 import type { Store } from './store.js';
 import { BY_NOBODY, DEVICE_APPLIERS, enrolDevice, storeFixture, type StoreFixture } from './testing/store-fixture.js';
-import { Connection } from './tx.js';
+import { Connection, type SqlValue } from './tx.js';
 import { Witness } from './witness.js';
 import { GROUP_MS_MAX, Writer } from './writer.js';
 
@@ -142,6 +142,33 @@ describe('the writer', () => {
       code: 'storage-failed',
     });
     expect(deviceNames()).toEqual([]);
+  });
+
+  it('answers everybody when a group cannot even begin, for whatever reason, and goes on', async () => {
+    const { database } = connectionOf(store);
+    let begins = 0;
+    const failing = new (class extends Connection {
+      override run(sql: string, ...params: SqlValue[]): ReturnType<Connection['run']> {
+        if (sql === 'BEGIN IMMEDIATE' && begins++ === 0) throw new Error('interrupted');
+        return super.run(sql, ...params);
+      }
+    })(database);
+    const writer = new Writer({
+      connection: failing,
+      appliers: DEVICE_APPLIERS,
+      box: fixture.box,
+      witness: { write: () => undefined },
+      clock: fixture.clock,
+      newId: v7,
+      isInPlace: () => true,
+      stopwatch: () => 0,
+      onFatal: (error) => fixture.fatal.push(error),
+    });
+    const execute = (name: string) => writer.execute(enrolDevice, { id: v7(), name }, BY_NOBODY);
+    const results = await Promise.allSettled([execute('one'), execute('two')]);
+    expect(results).toEqual([1, 2].map(() => ({ status: 'rejected', reason: new Error('interrupted') })));
+    expect(await execute('after')).toMatchObject({ seq: 2 });
+    expect(deviceNames()).toEqual(['after']);
   });
 
   it.each([

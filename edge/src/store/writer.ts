@@ -39,9 +39,9 @@ export type WriterParts = {
 };
 
 /**
- * The store's one writer. It takes what is queued, sales before what was handed over, opens one transaction, runs each task in a savepoint of its own,
- * commits once (`synchronous=FULL`), writes the witness, and only then answers all of them: group commit. Everything
- * between begin and commit is synchronous, so nothing can interleave.
+ * The store's one writer. It takes what is queued, sales before what was handed over, opens one transaction, runs each task
+ * in a savepoint of its own, commits once (`synchronous=FULL`), writes the witness, and only then answers all of them: group
+ * commit. Everything between begin and commit is synchronous, so nothing can interleave.
  *
  * A full disk rolls back the whole transaction, wherever it strikes, so the group fails as one with `storage-full` and the
  * process goes on. Any other I/O error or failed commit leaves the outcome unknown: answers are `storage-failed` and
@@ -227,8 +227,10 @@ export class Writer {
 
   private failGroup(group: Task[], error: unknown): void {
     const failure = this.rollBack(error) ?? error;
-    // Those who would have been next meet the same disk: told now, they need not wait for it again.
-    const others = isStorageFailure(error) ? this.queue.take(GROUP_COMMANDS_MAX - group.length) : [];
+    // Those who would have been next meet the same disk: told now, they need not wait for it again. And of a group that
+    // could not even begin somebody must be told, whatever it was: to try for ever would be to answer nobody.
+    const others =
+      group.length === 0 || isStorageFailure(error) ? this.queue.take(GROUP_COMMANDS_MAX - group.length) : [];
     for (const task of [...group, ...others]) task.reject(failure);
   }
 
