@@ -60,6 +60,9 @@ const isAway = ({ outage }: StoreState) => outage !== null && outage.awayFrom !=
 const isStruck = ({ outage }: StoreState) => outage !== null && outage.killedPid > 0 && outage.restartedPid === 0;
 const isDone = ({ done }: StoreState) => done !== null;
 
+/** The seconds are those of all calls together, so one that has nothing to do adds its own start. */
+const withoutTimes = (closing: string): string => closing.replaceAll(/(seconds|baskets_per_second)=[\d.]+ /g, '');
+
 describe('a replay that was killed', () => {
   it(
     'goes on where it was, and says in the end what an uninterrupted one says',
@@ -90,7 +93,7 @@ describe('a replay that was killed', () => {
 
       // There is nothing left to do, and the answer is the same.
       const again = await startReplay(folder, args).ended;
-      expect(again).toMatchObject({ code: 0, stdout });
+      expect({ code: again.code, said: withoutTimes(again.stdout) }).toEqual({ code: 0, said: withoutTimes(stdout) });
       expect(JSON.parse(readFileSync(out, 'utf8'))).toMatchObject({ per_store: report.per_store, total: report.total });
     },
     RUNS_MS_MAX,
