@@ -115,6 +115,18 @@ describe('a verification', () => {
     expect([outcome, differences, streams[0]?.lines]).toEqual(['equal', [], 14]);
   });
 
+  it('accounts for a Z with a number that nothing here can hold', async () => {
+    const box = await newBox();
+    const plain = box.newJournal();
+    plain.shiftClose(v7(), 1);
+    const journal = box.newJournal();
+    const member = '"byBusinessDate":[]';
+    journal.appendBytes(Buffer.from(String(plain.lines[1]).replace(member, `${member},"added":1e999`)));
+    const { data } = await box.push(journal.push());
+    expect(data.quarantined).toEqual([{ seq: 2, code: 'number-out-of-range', detail: 'body.added' }]);
+    expect(await verify(box)).toMatchObject({ outcome: 'equal', differences: [], provedTo: { seq: 2 } });
+  });
+
   it('counts a fact once that two histories tell', async () => {
     const { box, journal } = await traded();
     const sold = journal.sale();

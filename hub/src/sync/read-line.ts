@@ -111,7 +111,8 @@ function readDecoded(line: JournalLine, text: string): LineReading {
   // Only an escape can carry NUL or half a surrogate pair: raw ones are no UTF-8 or no JSON. And nested too deep to be
   // written as JSON again, which ends the push and not the line, can only be what is kept as JSON: nothing of a sale.
   const unstorable = kind !== 'sale' || text.includes('\\u') ? findUnstorable(line) : null;
-  if (unstorable !== null) return setAside(seq, line, 'unstorable-text', `text that cannot be stored at ${unstorable}`);
+  if (unstorable?.code === 'number-out-of-range') return setAside(seq, line, unstorable.code, unstorable.at);
+  if (unstorable) return setAside(seq, line, unstorable.code, `text that cannot be stored at ${unstorable.at}`);
   if (line.at > INSTANT_MS_MAX) return setAside(seq, line, 'number-out-of-range', 'at');
   return readBody(line, kind);
 }
