@@ -19,6 +19,11 @@ export class TaskQueue {
     return this.live.length + this.waiting.length;
   }
 
+  /** Of one lane: a full one takes nothing from the other. */
+  lengthOf(waits: boolean): number {
+    return (waits ? this.waiting : this.live).length;
+  }
+
   push(task: Task): void {
     (task.waits ? this.waiting : this.live).push(task);
   }

@@ -9,7 +9,7 @@ import type { Store } from './store.js';
 import { BY_NOBODY, DEVICE_APPLIERS, enrolDevice, storeFixture, type StoreFixture } from './testing/store-fixture.js';
 import { Connection, type SqlValue } from './tx.js';
 import { Witness } from './witness.js';
-import { GROUP_MS_MAX, Writer } from './writer.js';
+import { GROUP_MS_MAX, QUEUE_COMMANDS_MAX, Writer } from './writer.js';
 
 const enrol = (store: Store, name: string, extra: { refuse?: boolean; thenThrow?: string } = {}): Promise<JournalRef> =>
   store.writer.execute(enrolDevice, { id: v7(), name, ...extra }, BY_NOBODY);
@@ -242,6 +242,17 @@ describe('the writer', () => {
     expect(await orderOf([...handedOver, ...quick])).toBe('s1 s2 h1 | h2 | h3 |');
     const long = ['s1', 's2', 's3'].map((name) => ({ name, takesMs: GROUP_MS_MAX }));
     expect(await orderOf([...handedOver, ...long])).toBe('s1 h1 | s2 h2 | s3 h3 |');
+  });
+
+  it('takes a sale however much was handed over, and no more of that than it can hold', async () => {
+    const handedOver: typeof enrolDevice = { ...enrolDevice, waits: true };
+    const execute = (command: typeof enrolDevice, name: string) =>
+      store.writer.execute(command, { id: v7(), name, refuse: name === 'handed over' }, BY_NOBODY);
+    const all = Array.from({ length: QUEUE_COMMANDS_MAX + 1 }, () => execute(handedOver, 'handed over'));
+    const sale = execute(enrolDevice, 'sale');
+    const codes = await Promise.all(all.map((each) => each.catch((error: { code: string }) => error.code)));
+    expect([codes.filter((code) => code === 'busy').length, codes.at(-1)]).toEqual([1, 'busy']);
+    expect(await sale).toMatchObject({ epoch: 1, seq: 2 });
   });
 
   it('writes the witness before it answers', async () => {

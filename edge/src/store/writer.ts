@@ -17,6 +17,7 @@ export const GROUP_COMMANDS_MAX = 64;
 export const GROUP_MS_MAX = 10;
 /** As long as each turn of the event loop brings another command the group waits for it, so many turns at most. */
 const GATHER_TURNS_MAX = 8;
+/** In each lane. */
 export const QUEUE_COMMANDS_MAX = 5_000;
 /** A background slice gets its turn after this many groups even while sales keep coming. */
 const GROUPS_BEFORE_A_SLICE = 4;
@@ -105,7 +106,8 @@ export class Writer {
   private enqueue<T>(name: string, waits: boolean, run: (tx: Tx) => () => T): Promise<T> {
     if (this.stopped !== 'no')
       return Promise.reject(problem(this.stopped === 'failed' ? 'storage-failed' : 'shutting-down'));
-    if (this.queue.length >= QUEUE_COMMANDS_MAX) return Promise.reject(problem('busy', 'too many writes are waiting'));
+    if (this.queue.lengthOf(waits) >= QUEUE_COMMANDS_MAX)
+      return Promise.reject(problem('busy', 'too many writes are waiting'));
     return new Promise<T>((resolve, reject) => {
       this.queue.push({ name, waits, run, resolve: (value) => resolve(value as T), reject });
       this.schedule();
