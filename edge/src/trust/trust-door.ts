@@ -12,10 +12,12 @@ export type TrustDoorParts = {
   branchCode: string;
   /** Of the door that the page leads to. */
   securePort: number;
+  /** How long a request may take to come; ten seconds unless given. */
+  requestMsMax?: number;
 };
 
 /** Everybody on the network may come here, so little of everything: a page of 10 KB needs no more. */
-const CONNECTIONS_MAX = 64;
+export const CONNECTIONS_MAX = 64;
 const HEADER_BYTES_MAX = 8 * 1024;
 const REQUEST_MS_MAX = 10_000;
 
@@ -24,7 +26,10 @@ const REQUEST_MS_MAX = 10_000;
  * own, so that no route of the API can ever be reached through it.
  */
 export async function openTrustDoor(parts: TrustDoorParts): Promise<TrustDoor> {
-  const server = createServer({ maxHeaderSize: HEADER_BYTES_MAX, requestTimeout: REQUEST_MS_MAX }, (request, reply) =>
+  const { requestMsMax = REQUEST_MS_MAX } = parts;
+  // Node looks for who is late every 30 s unless told: so long a few idle connections could keep everybody else out.
+  const limits = { requestTimeout: requestMsMax, connectionsCheckingInterval: requestMsMax / 10 };
+  const server = createServer({ maxHeaderSize: HEADER_BYTES_MAX, ...limits }, (request, reply) =>
     answer(parts, request, reply),
   );
   server.maxConnections = CONNECTIONS_MAX;
