@@ -13,7 +13,7 @@ import type { JournalBox } from './branch-journal.js';
 
 const brotli = promisify(brotliCompress);
 /** As the edge's replicator does it. */
-const AS_THE_EDGE_DOES = { params: { [constants.BROTLI_PARAM_QUALITY]: 4 } };
+const AS_THE_EDGE_DOES = { params: { [constants.BROTLI_PARAM_QUALITY]: 6 } };
 const PUSH_MS_MAX = 120_000;
 
 export function compressed(push: Buffer): Promise<Buffer> {
