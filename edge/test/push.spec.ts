@@ -14,6 +14,7 @@ import {
   type RunningReplicator,
 } from '../src/replicator/testing/replicator-fixture.js';
 import { readStreams } from '../src/replicator/push-state.js';
+import { replicationReadiness } from '../src/replicator/replicator-figures.js';
 import { readSyncLog } from '../src/replicator/sync-log.js';
 import { lineAt } from '../src/store/journal.js';
 import type { Store } from '../src/store/store.js';
@@ -146,6 +147,17 @@ describe('a push', () => {
     hub.intercept = () => null;
     replicator.force();
     await drained(store);
+  });
+
+  it('tells in one line of one that is damaged, and the store says all the same that it is ready', async () => {
+    await journalFacts(store, 1);
+    await store.writer.local('damage', (tx) => tx.run(`UPDATE journal SET line = x'01000000ff00' WHERE position = 1`));
+    const { replicator, alarms } = started(store);
+    await eventually('the alarm', () => alarms.length > 0);
+    expect(alarms).toEqual([
+      'journal-damaged: push: the journal is damaged at position 1: its bytes are not those that were written',
+    ]);
+    expect(replicationReadiness(store, replicator)).toMatchObject({ queue: 2, oldestQueuedAt: null });
   });
 
   it('halves what the hub finds too large, down to what it takes', async () => {

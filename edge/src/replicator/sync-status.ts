@@ -1,5 +1,6 @@
 import { decodeLine } from '@branchline/replication/line.js';
 import { readHead, readLines } from '../store/journal.js';
+import { DamagedLine } from '../store/line-storage.js';
 import type { ReadTx } from '../store/tx.js';
 import { readCursors } from './feed-cursors.js';
 import { lastAcknowledgedAt, queueLength, readStreams, streamToPush, type Stream } from './push-state.js';
@@ -72,11 +73,17 @@ export function queuedLines(tx: ReadTx, limit: number, after: QueuePlace | null)
 /** A page of the largest allowed size in lines of the usual one; longer lines make shorter pages. */
 const QUEUE_BYTES_MAX = 4 * 1024 * 1024;
 
+/** Null also of a damaged line: the store sells on, and must say that it is ready; the push tells what is wrong. */
 export function oldestQueuedAtMs(tx: ReadTx, streams: readonly Stream[]): number | null {
   const stream = streamToPush(streams);
   if (stream === null) return null;
-  const [oldest] = readLines(tx, stream.incarnationNo, stream.appliedSeq + 1, 1, 0);
-  return oldest === undefined ? null : decodeLine(oldest.line).at;
+  try {
+    const [oldest] = readLines(tx, stream.incarnationNo, stream.appliedSeq + 1, 1, 0);
+    return oldest === undefined ? null : decodeLine(oldest.line).at;
+  } catch (error) {
+    if (error instanceof DamagedLine) return null;
+    throw error;
+  }
 }
 
 export function isoOrNull(ms: number | null): string | null {
