@@ -139,6 +139,7 @@ describe('the store’s figure and head office’s', () => {
       '1 sale, A$1.00 not here yet',
     ],
     ['were read while a sale arrived', { tillBaskets: 9, tillTotalMinor: 12_000 }, 'busy', 'just arriving'],
+    ['know of no sale by a visitor', { tillBaskets: 9, tillTotalMinor: 12_000 }, 'idle', '1 sale of other tills'],
     ['differ though both have the same lines', { tillTotalMinor: 12_346 }, 'bad', 'differs by A$0.01'],
   ];
   it.each(cases)('%s', (_what, inTrial, tone, text) => {

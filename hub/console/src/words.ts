@@ -72,9 +72,10 @@ export function meetingOf(branch: BranchToday, trial: TrialBranch): Meeting {
   if (sales === 0 && minor === 0) return { tone: 'good', text: '= the store’s own' };
   if (sales <= 0) {
     const isSettled = headsMeet(branch, trial) && trial.queue === 0;
-    return isSettled
-      ? { tone: 'bad', text: `differs by ${money(minor, currency)}` }
-      : { tone: 'busy', text: 'just arriving' };
+    if (!isSettled) return { tone: 'busy', text: 'just arriving' };
+    // Rung up by somebody else, as by a visitor with curl: one history at both ends, of which the trial's tills know a part.
+    if (sales < 0) return { tone: 'idle', text: `${counted(-sales, 'sale')} of other tills` };
+    return { tone: 'bad', text: `differs by ${money(minor, currency)}` };
   }
   const lacks = `${counted(sales, 'sale')}, ${money(minor, currency)} not here yet`;
   return { tone: isAway(branch, trial) || sales > ON_THEIR_WAY_MAX ? 'bad' : 'busy', text: lacks };
