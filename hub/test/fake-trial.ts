@@ -39,6 +39,15 @@ export class FakeStore {
     await this.push();
   }
 
+  /** As many of the same in one push. */
+  async sellAll(count: number, options: SaleOptions): Promise<void> {
+    const line = this.line;
+    this.line = 'down';
+    for (let nth = 0; nth < count; nth += 1) await this.sell(options);
+    this.line = line;
+    await this.push();
+  }
+
   async poison(): Promise<void> {
     this.journal.append('sale', 'x', { not: 'a sale' });
     await this.push();

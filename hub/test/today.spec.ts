@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ManualClock } from '@branchline/domain/clock.js';
+import { AMOUNT_MINOR_MAX } from '../src/sync/sale-faults.js';
 import { FakeStore } from './fake-trial.js';
 import { createBranch, createPlaces, startHubHarness, type HubHarness } from './hub-harness.js';
 
@@ -86,6 +87,27 @@ describe('the chain today', () => {
     expect(await branchToday('B003')).toMatchObject({ line: 'heard', lastContactAt: heardAt });
     const fleet = await harness.admin.api.get('/v1/fleet');
     expect(fleet.data.items[2]).toMatchObject({ branch: 'B003', lastContactAt: heardAt });
+  });
+
+  it('says that a sum beyond all exact numbers is unknown, of that branch alone', async () => {
+    for (const code of ['B004', 'B005']) await createBranch(harness.admin.api, code);
+    const lines = [{ priceMinor: AMOUNT_MINOR_MAX }];
+    const huge = await openStore('B004');
+    await (await openStore('B005')).sell({ lines: [{ priceMinor: 700 }] });
+    await huge.sellAll(500, { lines, soldAtMs: clock.now() - 3_600_000 });
+    await huge.sellAll(500, { lines });
+    // Two hours that can each be kept exactly, and their sum cannot.
+    const [before, within] = (await branchToday('B004'))?.['hours'] as { hour: number }[];
+    expect([before, within]).toMatchObject(Array(2).fill({ baskets: 500, totalMinor: 500 * AMOUNT_MINOR_MAX }));
+    expect(await branchToday('B004')).toMatchObject({ baskets: 1000, totalMinor: null });
+    await huge.sellAll(500, { lines });
+    expect(await branchToday('B004')).toMatchObject({
+      baskets: 1500,
+      totalMinor: null,
+      hours: [before, { baskets: 1000, totalMinor: null }],
+    });
+    expect(await branchToday('B005')).toMatchObject({ baskets: 1, totalMinor: 700 });
+    expect((await today())['totals']).toMatchObject([{ currency: 'ZAR', totalMinor: null }]);
   });
 
   it('shows a person no more than his branches', async () => {

@@ -1,6 +1,7 @@
 /** What the hub answers, as far as the page reads it. The page is a client like any other: it shares no code with the server. */
 
-export type HourOfDay = { hour: number; baskets: number; totalMinor: number };
+/** `totalMinor`, here and below: null for a sum beyond what can be kept exactly. */
+export type HourOfDay = { hour: number; baskets: number; totalMinor: number | null };
 
 export type BranchToday = {
   branch: string;
@@ -14,7 +15,7 @@ export type BranchToday = {
   line: 'heard' | 'silent' | 'never';
   lastContactAt: string | null;
   baskets: number;
-  totalMinor: number;
+  totalMinor: number | null;
   hours: HourOfDay[];
   complete: boolean;
   final: boolean;
@@ -34,7 +35,7 @@ export type ChainToday = {
   isTrial: boolean;
   branches: BranchToday[];
   more: number;
-  totals: { currency: string; baskets: number; totalMinor: number }[];
+  totals: { currency: string; baskets: number; totalMinor: number | null }[];
 };
 
 /** `GET /v1/trial`: what a store of a trial knows itself. */

@@ -1,7 +1,7 @@
 import type { BranchToday, TrialBranch } from './answers.js';
 import { el, setAttribute, setText } from './dom.js';
 import { count, counted, localTime, money, shortHash } from './format.js';
-import { headsMeet, knownWords, lineWords, meetingOf, proofWords, type Said, type Tone } from './words.js';
+import { amountWords, headsMeet, knownWords, lineWords, meetingOf, proofWords, type Said, type Tone } from './words.js';
 
 export type Order = 'cut' | 'restore' | 'kill' | 'verify';
 /** @returns what is to be said about it beside the row itself, if anything */
@@ -67,7 +67,8 @@ export class BranchRow {
     this.line.show(lineWords(branch, trial, asOf));
     this.known.show(knownWords(branch, trial));
     const meeting = trial && meetingOf(branch, trial);
-    this.office.show(branch.baskets, money(branch.totalMinor, currency), meeting?.text ?? '', meeting?.tone ?? 'idle');
+    const amount = amountWords(branch.totalMinor, currency);
+    this.office.show(branch.baskets, amount, meeting?.text ?? '', meeting?.tone ?? 'idle');
     if (trial) this.sold.show(trial.tillBaskets, money(trial.tillTotalMinor, trial.currency), '', 'idle');
     this.heads.show(branch, trial);
     setAttribute(this.noteCell, 'colspan', String(trial ? COLUMNS + 1 : COLUMNS));

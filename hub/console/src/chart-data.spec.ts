@@ -42,6 +42,13 @@ describe('the chart', () => {
     expect(shown.length).toBeGreaterThanOrEqual(12);
   });
 
+  it('counts sales where an amount is unknown: a bar of what is left would be a wrong one', () => {
+    const unknown = branch(2, { hours: [{ hour: 9, baskets: 3, totalMinor: null }] });
+    const { series, currency } = chartData([branch(1), unknown]);
+    expect(currency).toBeNull();
+    expect(series.map(({ byHour }) => byHour.get(9))).toEqual([2, 3]);
+  });
+
   it('counts sales where currencies are mixed: amounts of two are never added', () => {
     const { series, currency } = chartData([branch(1), branch(2, { currency: 'NZD' })]);
     expect(currency).toBeNull();

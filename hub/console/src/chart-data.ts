@@ -13,10 +13,14 @@ export type Series = { name: string; byHour: Map<number, number> };
 /** `hours`: in the order of a business day, from the first to the last in which anything was sold. */
 export type ChartData = { series: Series[]; hours: number[]; currency: string | null };
 
-/** Takings where all branches have one currency, numbers of sales where not: amounts of two are never added. */
+/**
+ * Takings where all branches have one currency, numbers of sales where not, since amounts of two are never added; and
+ * where an amount is unknown.
+ */
 export function chartData(branches: readonly BranchToday[]): ChartData {
   const currencies = new Set(branches.map(({ currency }) => currency));
-  const [currency = null] = currencies.size === 1 ? currencies : [];
+  const isKnown = branches.every(({ hours }) => hours.every(({ totalMinor }) => totalMinor !== null));
+  const [currency = null] = currencies.size === 1 && isKnown ? currencies : [];
   const series = branches
     .slice(0, SERIES_MAX)
     .map(({ branch, name }) => ({ name: `${branch} ${name}`, byHour: new Map() }));
@@ -25,7 +29,7 @@ export function chartData(branches: readonly BranchToday[]): ChartData {
   branches.forEach(({ hours }, at) => {
     const byHour: Map<number, number> | undefined = series[Math.min(at, SERIES_MAX)]?.byHour;
     for (const { hour, baskets, totalMinor } of hours)
-      byHour?.set(hour, (byHour.get(hour) ?? 0) + (currency === null ? baskets : totalMinor));
+      byHour?.set(hour, (byHour.get(hour) ?? 0) + (currency === null || totalMinor === null ? baskets : totalMinor));
   });
   const firstHour = Math.min(...branches.map((branch) => branch.firstHour), HOURS - 1);
   return { series, hours: hoursShown(series, firstHour), currency };

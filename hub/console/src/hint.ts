@@ -1,6 +1,6 @@
 import type { BranchToday, TrialBranch } from './answers.js';
-import { count, counted, money, shortHash } from './format.js';
-import { headsMeet, isAway, meetingOf, type Tone } from './words.js';
+import { count, counted, shortHash } from './format.js';
+import { amountWords, headsMeet, isAway, meetingOf, type Tone } from './words.js';
 
 export type Hint = { tone: Tone; text: string };
 type Pair = { branch: BranchToday; trial: TrialBranch };
@@ -37,7 +37,7 @@ export class Guide {
     if (!this.healing.has(branch.branch) || !isWhole) return;
     this.healing.delete(branch.branch);
     const { name, baskets, totalMinor, currency, headHash } = branch;
-    const figures = `${counted(baskets, 'sale')}, ${money(totalMinor, currency)}`;
+    const figures = `${counted(baskets, 'sale')}, ${amountWords(totalMinor, currency)}`;
     const text = `${name} is whole again: ${figures} on both sides, one head hash ${shortHash(headHash ?? '')} at #${count(trial.headSeq ?? 0)}. Nothing lost, nothing doubled.`;
     this.met = { text, atMs: nowMs };
   }

@@ -2,11 +2,11 @@ import type { BranchToday, ChainToday, Trial, TrialBranch, Verification } from '
 import { BranchRow, type Order } from './branch-row.js';
 import { HourChart } from './chart.js';
 import { byId, setAttribute, setText } from './dom.js';
-import { clockTime, counted, money } from './format.js';
+import { clockTime, counted } from './format.js';
 import { Guide } from './hint.js';
 import { HubAway, Refused, SignedOut, type Hub } from './hub.js';
 import { Watch } from './watch.js';
-import { knownWords, totalWords, verificationWords, type Said } from './words.js';
+import { amountWords, knownWords, totalWords, verificationWords, type Said } from './words.js';
 
 /** What an order does is seen in the row; only a box may be back before anybody looked. */
 const ORDERED: Record<Exclude<Order, 'verify'>, Said | null> = {
@@ -116,7 +116,7 @@ export class Overview {
       said: knownWords(branch, trialOf.get(branch.branch)),
     }));
     const { tone, text } = totalWords(known, more);
-    const amounts = totals.map(({ currency, totalMinor }) => money(totalMinor, currency)).join(' + ');
+    const amounts = totals.map(({ currency, totalMinor }) => amountWords(totalMinor, currency)).join(' + ');
     setText(byId('total-amount'), amounts === '' ? '0' : amounts);
     setText(
       byId('total-sales'),

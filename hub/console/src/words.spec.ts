@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { BranchToday, TrialBranch } from './answers.js';
-import { knownWords, lineWords, meetingOf, proofWords, totalWords, verificationWords } from './words.js';
+import { amountWords, knownWords, lineWords, meetingOf, proofWords, totalWords, verificationWords } from './words.js';
 
 const AS_OF = '2026-11-20T12:00:10.000Z';
 const HASH = '3fa9c1d2'.padEnd(64, '0');
@@ -145,6 +145,15 @@ describe('the store’s figure and head office’s', () => {
   it.each(cases)('%s', (_what, inTrial, tone, text) => {
     const busy = tone === 'busy' ? { queue: 1 } : {};
     expect(meetingOf(branch(), trial({ ...inTrial, ...busy }))).toEqual({ tone, text });
+  });
+});
+
+describe('an amount that no number can keep exactly', () => {
+  it('is told as unknown, and compared with nothing', () => {
+    expect(amountWords(null, 'AUD')).toBe('AUD unknown: beyond all exact numbers');
+    expect(amountWords(0, 'AUD')).toBe('A$0.00');
+    const { tone, text } = meetingOf(branch({ totalMinor: null }), trial());
+    expect([tone, text]).toEqual(['bad', 'cannot be compared with the store’s own']);
   });
 });
 

@@ -60,6 +60,11 @@ function awayWords(branch: BranchToday, trial: TrialBranch | undefined): string 
   return `the line is down${since}`;
 }
 
+/** An amount, or that it is one which nobody can tell exactly. */
+export function amountWords(minor: number | null, currency: string): string {
+  return minor === null ? `${currency} unknown: beyond all exact numbers` : money(minor, currency);
+}
+
 export type Meeting = { tone: Tone; text: string };
 
 /** The tills' own figure beside head office's. They are read a moment apart, so one sale may be in one and not in the other. */
@@ -67,6 +72,7 @@ export function meetingOf(branch: BranchToday, trial: TrialBranch): Meeting {
   const { currency, baskets, totalMinor } = branch;
   if (trial.businessDate !== branch.businessDate || trial.currency !== currency)
     return { tone: 'idle', text: 'a new day begins' };
+  if (totalMinor === null) return { tone: 'bad', text: 'cannot be compared with the store’s own' };
   const sales = trial.tillBaskets - baskets;
   const minor = trial.tillTotalMinor - totalMinor;
   if (sales === 0 && minor === 0) return { tone: 'good', text: '= the store’s own' };

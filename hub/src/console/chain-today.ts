@@ -13,7 +13,8 @@ export const BRANCHES_SHOWN_MAX = 200;
 /** Two and a half polls of an edge as it comes: less would call a line down that only waits for its next poll. */
 export const SILENT_MS_MAX = 75_000;
 
-type HourOfDay = { hour: number; baskets: number; totalMinor: number };
+/** `totalMinor`: null where no number of a double is exactly this sum. */
+type HourOfDay = { hour: number; baskets: number; totalMinor: number | null };
 type FromFleet = Pick<
   FleetItem,
   'branch' | 'name' | 'headHash' | 'lastContactAt' | 'missing' | 'quarantined' | 'provedTo' | 'lastVerification'
@@ -31,7 +32,8 @@ export type BranchToday = FromFleet &
     /** `silent`: not heard for longer than a box is between two polls; `never`: no box has called yet. */
     line: 'heard' | 'silent' | 'never';
     baskets: number;
-    totalMinor: number;
+    /** Null: beyond what can be kept exactly. */
+    totalMinor: number | null;
     /** By the clock of the branch; hours in which nothing was sold are left out. */
     hours: HourOfDay[];
     mayVerify: boolean;
@@ -46,7 +48,7 @@ export type ChainToday = {
   /** Branches beyond those shown. */
   more: number;
   /** Of all branches, each on its own date; amounts of two currencies are never added. */
-  totals: { currency: string; baskets: number; totalMinor: number }[];
+  totals: { currency: string; baskets: number; totalMinor: number | null }[];
 };
 
 type Parts = { contacts: Contacts; isTrial: boolean; nowMs: number };
@@ -110,7 +112,7 @@ function branchToday(branch: BranchRow, date: string, found: Found): BranchToday
     line: lineOf(lastContactAt, nowMs),
     lastContactAt,
     baskets: hours.reduce((sum, { baskets }) => sum + baskets, 0),
-    totalMinor: hours.reduce((sum, { totalMinor }) => sum + totalMinor, 0),
+    totalMinor: exactSum(hours.map(({ totalMinor }) => totalMinor)),
     hours,
     complete,
     final,
@@ -122,6 +124,14 @@ function branchToday(branch: BranchRow, date: string, found: Found): BranchToday
     lastVerification,
     mayVerify,
   };
+}
+
+/** A sum of doubles that leaves the safe integers cannot come back into them unseen: it is unknown from then on. */
+function exactSum(minors: readonly (number | null)[]): number | null {
+  return minors.reduce<number | null>((sum, minor) => {
+    const next = sum === null || minor === null ? null : sum + minor;
+    return Number.isSafeInteger(next) ? next : null;
+  }, 0);
 }
 
 function lineOf(lastContactAt: string | null, nowMs: number): BranchToday['line'] {
@@ -164,14 +174,18 @@ function idsAndDates(dated: readonly Dated[]): [string[], string[]] {
   return [dated.map(({ branch }) => branch.id), dated.map(({ date }) => date)];
 }
 
+/** One branch whose figures no double can keep is not to shut the page for all the others. */
+const exact = (sum: string): string =>
+  `CASE WHEN abs(${sum}) <= ${Number.MAX_SAFE_INTEGER} THEN (${sum})::bigint END AS "totalMinor"`;
+
 const TODAY = `FROM unnest($1::uuid[], $2::date[]) AS today (branch_id, business_date)
   JOIN sales_by_hour r ON r.branch_id = today.branch_id AND r.business_date = today.business_date`;
 
 /** A branch trades in one currency; on the day it is given another one, what was sold in the old one is in the totals. */
 const HOURS = `
-SELECT r.branch_id AS "branchId", r.hour, r.baskets, r.total_minor AS "totalMinor"
+SELECT r.branch_id AS "branchId", r.hour, r.baskets, ${exact('r.total_minor')}
   ${TODAY} JOIN branch b ON b.id = r.branch_id AND b.currency = r.currency ORDER BY r.branch_id, r.hour`;
 
 const TOTALS = `
-SELECT r.currency, sum(r.baskets)::bigint AS baskets, sum(r.total_minor)::bigint AS "totalMinor"
+SELECT r.currency, sum(r.baskets)::bigint AS baskets, ${exact('sum(r.total_minor)')}
   ${TODAY} GROUP BY r.currency ORDER BY r.currency`;
