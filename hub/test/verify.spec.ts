@@ -3,6 +3,7 @@ import { chainHash } from '@branchline/replication/chain.js';
 import { v7 } from 'uuid';
 import { BranchVerifier } from '../src/verify/branch-verifier.js';
 import { BranchRow } from '../src/branches/branch.row.js';
+import { AMOUNT_MINOR_MAX } from '../src/sync/sale-faults.js';
 import type { Verification, What } from '../src/verify/answer.js';
 import { createBranch, createPlaces, startHubHarness, type HubHarness, type Signed } from './hub-harness.js';
 import type { JournalBuilder } from './journal-builder.js';
@@ -99,6 +100,19 @@ describe('a verification', () => {
       differences: [],
       provedTo: { ...head, at: expect.any(String) },
     });
+  });
+
+  it('proves a day that sums to more than a number keeps exactly, and tells what was added to it', async () => {
+    const box = await newBox();
+    const journal = box.newJournal();
+    for (let nth = 0; nth < 950; nth += 1) journal.sale({ lines: [{ priceMinor: AMOUNT_MINOR_MAX }] });
+    await pushed(box, journal);
+    expect(await verify(box)).toMatchObject({ outcome: 'equal', differences: [], days: [EQUAL_DAYS[0]] });
+    await tamper('UPDATE sales_by_hour SET total_minor = total_minor + 1 WHERE branch_id = $1', box.branch);
+    const { days, differences } = await verify(box);
+    expect(days).toEqual([{ businessDate: '2026-11-20', equal: false }]);
+    const detail = '2026-11-20: sales_by_hour has total_minor 9500000000000001, the archive 9500000000000000';
+    expect(differences).toContainEqual({ what: 'day-sums', detail });
   });
 
   it('accounts for what waits in quarantine, is held or was mended', async () => {

@@ -1,4 +1,4 @@
-import type { DayFigures } from '@branchline/domain/z-report.js';
+import type { DayFigures, SaleFigures } from '@branchline/domain/z-report.js';
 import type { Tx } from '../database/unit-of-work.js';
 import type { Verification } from './answer.js';
 import type { Differences } from './differences.js';
@@ -14,6 +14,19 @@ const COLUMNS = {
   total_minor: 'totalMinor',
 } as const satisfies Record<string, keyof DayFigures>;
 type Column = keyof typeof COLUMNS;
+
+/** Not as numbers: a thousand sales, each within its bounds, can sum to more than a double keeps exactly. */
+export type DaySums = Record<Column, bigint>;
+
+/** One sale more. */
+export function addToDay(days: Map<string, DaySums>, sale: SaleFigures): void {
+  const day = days.get(sale.businessDate);
+  const sums = Object.entries(COLUMNS).map(([column, name]) => {
+    const sum = day?.[column as Column] ?? 0n;
+    return [column, sum + BigInt(sale[name] ?? 1)] as const;
+  });
+  days.set(sale.businessDate, Object.fromEntries(sums) as DaySums);
+}
 
 /** Who else keeps money, quantity and baskets of a date, and which of them. */
 const KEPT: Readonly<Record<string, { columns: readonly Column[]; baskets: string }>> = {
@@ -34,7 +47,7 @@ type KeptDay = { businessDate: string } & Record<Column, string>;
 export async function compareDays(
   tx: Tx,
   branchId: string,
-  archive: ReadonlyMap<string, DayFigures>,
+  archive: ReadonlyMap<string, DaySums>,
   differences: Differences,
 ): Promise<Verification['days']> {
   const dates = new Set(archive.keys());
@@ -56,11 +69,11 @@ export async function compareDays(
 
 function differenceOf(
   columns: readonly Column[],
-  archive: DayFigures | undefined,
+  archive: DaySums | undefined,
   kept: KeptDay | undefined,
 ): string | null {
   for (const name of columns) {
-    const said = archive === undefined ? '0' : String(archive[COLUMNS[name]]);
+    const said = String(archive?.[name] ?? 0n);
     const is = kept?.[name] ?? '0';
     if (said !== is) return `has ${name} ${is}, the archive ${said}`;
   }

@@ -1,8 +1,9 @@
-import { sumDayFigures, type DayFigures, type SaleFigures } from '@branchline/domain/z-report.js';
+import type { SaleFigures } from '@branchline/domain/z-report.js';
 import { canonicalJson } from '@branchline/replication/canonical-json.js';
 import type { Tx } from '../database/unit-of-work.js';
 import { problem } from '@branchline/http/problem.js';
 import type { ReadyLine } from '../sync/read-line.js';
+import { addToDay, type DaySums } from './day-sums.js';
 import type { Differences } from './differences.js';
 import { expectedFact, type ExpectedFact, type FactKind, type Values } from './expected-facts.js';
 import { FACT_TABLES, storedFacts, type StoredFact } from './stored-facts.js';
@@ -18,7 +19,7 @@ type Place = { id: string; timeZone: string };
 
 /** Compares what the archived lines say with the rows that stand for them, and adds up what the lines say. */
 export class FactComparison {
-  readonly days = new Map<string, DayFigures>();
+  readonly days = new Map<string, DaySums>();
   /** Rows that were found to be what their line says or, named, to differ from it. */
   readonly found: Record<FactKind, number> = {
     sale: 0,
@@ -102,11 +103,7 @@ export class FactComparison {
   }
 
   private count(figures: readonly SaleFigures[]): void {
-    for (const day of sumDayFigures(figures)) {
-      const known = this.days.get(day.businessDate);
-      const [sum = day] = known ? sumDayFigures([known, day]) : [day];
-      this.days.set(day.businessDate, sum);
-    }
+    for (const figure of figures) addToDay(this.days, figure);
     if (this.days.size > DAYS_MAX)
       throw problem('verification-too-long', `The lines of the branch are of more than ${DAYS_MAX} business dates.`);
   }
