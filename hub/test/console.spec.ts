@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { systemClock } from '@branchline/domain/clock.js';
 import { openBrowser } from '@branchline/fleet/testing/browser.js';
+import { VERIFY_MS_MAX } from '../src/verify/branch-verifier.js';
 import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
 import { FakeStore, FakeTrial } from './fake-trial.js';
 import { createBranch, createPlaces, startHubHarness, type HubHarness } from './hub-harness.js';
@@ -235,6 +236,26 @@ describe('the chain at a glance', () => {
     await context.setOffline(false);
     await page.locator('#notice').waitFor({ state: 'hidden' });
     complaints = complaints.filter((complaint) => !complaint.includes('ERR_INTERNET_DISCONNECTED'));
+  });
+
+  it('says so when it cannot show an answer, and goes on by itself', async () => {
+    await signIn();
+    await page.route('**/v1/today', (route) => route.fulfill({ json: {} }));
+    await says(page.locator('#notice'), /^No figures that this page can show since \d\d:\d\d:\d\d\. Trying again\.$/);
+    await says(page.locator('#live-word'), 'as of');
+    await page.unroute('**/v1/today');
+    await page.locator('#notice').waitFor({ state: 'hidden' });
+    expect(complaints).not.toEqual([]);
+    complaints = complaints.filter((complaint) => !complaint.includes('RangeError'));
+  });
+
+  it('waits for a verification as long as the hub works on one', async () => {
+    await page.addInitScript(`window.waitsMs = []; const timeout = AbortSignal.timeout.bind(AbortSignal);
+      AbortSignal.timeout = (ms) => { window.waitsMs.push(ms); return timeout(ms); };`);
+    await signIn();
+    await order('Newtown', 'Verify').click();
+    await says(page.locator('tr.note'), /verified [\d:]+: equal/);
+    expect(await page.evaluate('Math.max(...window.waitsMs)')).toBeGreaterThan(VERIFY_MS_MAX);
   });
 
   it('says that the trial is away while head office answers', async () => {

@@ -18,8 +18,8 @@ export class SignedOut extends Error {}
 type Session = { accessToken: string; expiresInS: number; person: { email: string; name: string } };
 
 const ANSWER_MS_MAX = 10_000;
-/** Verifying a long history takes longer than a look. */
-const WORK_MS_MAX = 120_000;
+/** Longer than the hub gives a verification (a quarter of an hour) and its last statement (two minutes): it is the hub that ends it. */
+const WORK_MS_MAX = 1_080_000;
 /** A moment, no secret: until then a renewal that nobody waits for may still be under way. */
 const RENEWING_UNTIL = 'branchline-renewing-until';
 const RENEWAL_MS_MAX = 2_000;

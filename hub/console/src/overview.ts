@@ -165,7 +165,9 @@ function noticeOf(error: unknown, answeredAtMs: number): string {
   if (error instanceof Refused && error.status === 403) return `You may not see this chain: ${error.detail}`;
   if (error instanceof Refused) return `No figures from the hub since ${since}: ${error.detail} Trying again.`;
   if (error instanceof HubAway) return `No answer from the hub since ${since}. Trying again.`;
-  throw error;
+  // Of what the hub never answers, or a defect of the page: told where defects are, and to who looks as what it means.
+  reportError(error);
+  return `No figures that this page can show since ${since}. Trying again.`;
 }
 
 function showNotice(text: string): void {

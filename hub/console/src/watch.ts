@@ -38,9 +38,18 @@ export class Watch {
   private async round(): Promise<void> {
     do {
       this.again = false;
-      this.failures = (await this.look()) ? 0 : this.failures + 1;
+      this.failures = (await this.isAnswered()) ? 0 : this.failures + 1;
     } while (this.again && this.isRunning && !document.hidden);
     if (!this.isRunning || document.hidden) return;
     this.timer = setTimeout(() => this.now(), Math.min(ROUND_MS * 2 ** this.failures, BACKOFF_MS_MAX));
+  }
+  /** A defect is reported, and is no reason to stop: a page that stands still looks like one that is up to date. */
+  private async isAnswered(): Promise<boolean> {
+    try {
+      return await this.look();
+    } catch (error) {
+      reportError(error);
+      return false;
+    }
   }
 }
