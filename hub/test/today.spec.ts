@@ -118,4 +118,16 @@ describe('the chain today', () => {
     expect(answer.data.branches).toMatchObject([{ branch: 'B001', mayVerify: false }]);
     expect(answer.data.totals).toEqual([{ currency: 'ZAR', baskets: 2, totalMinor: 1500 }]);
   });
+
+  it('tells nothing of the fleet to who may only read reports', async () => {
+    const { data: all } = await harness.admin.api.get('/v1/today');
+    expect(all.branches[0]).toMatchObject({ quarantined: 0, headHash: expect.any(String) });
+    const grants = [{ role: 'analyst', scope: 'branch', id: 'B001' }];
+    const { data } = await harness.admin.api.post('/v1/people', { email: 'two@acme.example', name: 'Two', grants });
+    const { api } = await harness.signIn('two@acme.example', data.password);
+    expect((await api.get('/v1/fleet')).status).toBe(403);
+    const untold = { headHash: null, lastContactAt: null, missing: null, quarantined: null };
+    const answer = await api.get('/v1/today');
+    expect(answer.data.branches).toMatchObject([{ baskets: 2, ...untold, provedTo: null, lastVerification: null }]);
+  });
 });

@@ -22,7 +22,8 @@ export type BranchToday = {
   knownTo: { seq: number; at: string } | null;
   headHash: string | null;
   missing: number | null;
-  quarantined: number;
+  /** Null, and with it all that is of the fleet: who asked may not read it. */
+  quarantined: number | null;
   provedTo: { seq: number; hash: string; at: string } | null;
   lastVerification: { at: string; outcome: 'equal' | 'differs'; seq: number } | null;
   mayVerify: boolean;

@@ -181,9 +181,10 @@ class Heads {
   }
 
   show(branch: BranchToday, trial: TrialBranch | undefined): void {
-    const { knownTo, headHash } = branch;
+    const { knownTo, headHash, quarantined } = branch;
     const isMet = trial !== undefined && headsMeet(branch, trial);
-    setText(this.office, knownTo && headHash ? `${headWords(knownTo.seq, headHash)}${isMet ? ' =' : ''}` : 'none');
+    const none = quarantined === null ? '–' : 'none';
+    setText(this.office, knownTo && headHash ? `${headWords(knownTo.seq, headHash)}${isMet ? ' =' : ''}` : none);
     setAttribute(this.office, 'data-tone', isMet ? 'good' : 'idle');
     setText(this.store, trial?.headHash ? headWords(trial.headSeq ?? 0, trial.headHash) : 'away');
     this.proof.show(proofWords(branch));

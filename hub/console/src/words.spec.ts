@@ -157,6 +157,15 @@ describe('an amount that no number can keep exactly', () => {
   });
 });
 
+describe('a branch whose fleet one may not read', () => {
+  it('is said neither to be complete nor to be unproved or never heard of', () => {
+    const untold = branch({ quarantined: null, lastContactAt: null, missing: null, headHash: null });
+    expect(lineWords(untold, undefined, AS_OF)).toEqual({ tone: 'good', title: 'line up', detail: '' });
+    expect(knownWords(untold, undefined)).toMatchObject({ tone: 'idle', title: 'known up to #4,711' });
+    expect(proofWords(untold)).toEqual({ tone: 'idle', title: 'not shown to you', detail: '' });
+  });
+});
+
 describe('the consolidated total', () => {
   const store = (name: string, tone: 'good' | 'bad' | 'busy' | 'idle') => ({
     name,

@@ -19,7 +19,8 @@ export function lineWords(branch: BranchToday, trial: TrialBranch | undefined, a
   return { tone: 'good', title: 'line up', detail: heard };
 }
 
-function heardWords({ lastContactAt }: BranchToday, asOf: string): string {
+function heardWords({ lastContactAt, quarantined }: BranchToday, asOf: string): string {
+  if (quarantined === null) return '';
   if (lastContactAt === null) return 'never heard';
   return `heard ${span(Date.parse(asOf) - Date.parse(lastContactAt))} ago`;
 }
@@ -34,7 +35,8 @@ export function knownWords(branch: BranchToday, trial: TrialBranch | undefined):
   const { knownTo, complete, final, quarantined } = branch;
   if (knownTo === null) return { tone: 'idle', title: 'nothing known', detail: 'no box has called yet' };
   const place = `#${count(knownTo.seq)}`;
-  const aside = quarantined === 0 ? [] : [`${counted(quarantined, 'line')} set aside in quarantine`];
+  const aside =
+    quarantined === null || quarantined === 0 ? [] : [`${counted(quarantined, 'line')} set aside in quarantine`];
   if (complete && final) return { tone: 'good', title: `complete and final, ${place}`, detail: 'the day is closed' };
   if (complete) return { tone: 'bad', title: `complete up to ${place}, not final`, detail: aside.join(' · ') };
   const waiting = waitingLines(branch, trial);
@@ -46,6 +48,8 @@ export function knownWords(branch: BranchToday, trial: TrialBranch | undefined):
   if (aside.length > 0) return { tone: 'bad', title: `incomplete up to ${place}`, detail: aside.join(' · ') };
   if (waiting > ON_THEIR_WAY_MAX)
     return { tone: 'busy', title: `incomplete after ${place}`, detail: `${counted(waiting, 'line')} on their way` };
+  // Whether anything is missing or set aside before it is not known to who may not see the fleet.
+  if (quarantined === null) return { tone: 'idle', title: `known up to ${place}`, detail: 'the day is open' };
   return { tone: 'good', title: `complete up to ${place}`, detail: 'the day is open' };
 }
 
@@ -93,7 +97,8 @@ export function headsMeet(branch: BranchToday, trial: TrialBranch): boolean {
 }
 
 /** `proved`: chain recomputed and signed by the box, with every push; `verified`: the bytes as they are stored, when asked for. */
-export function proofWords({ provedTo, lastVerification }: BranchToday): Said {
+export function proofWords({ provedTo, lastVerification, quarantined }: BranchToday): Said {
+  if (quarantined === null) return { tone: 'idle', title: 'not shown to you', detail: '' };
   const proved = provedTo === null ? 'nothing proved yet' : `proved up to #${count(provedTo.seq)}`;
   if (lastVerification === null) return { tone: provedTo ? 'good' : 'idle', title: proved, detail: '' };
   const { outcome, at } = lastVerification;

@@ -15,14 +15,24 @@ export const SILENT_MS_MAX = 75_000;
 
 /** `totalMinor`: null where no number of a double is exactly this sum. */
 type HourOfDay = { hour: number; baskets: number; totalMinor: number | null };
-type FromFleet = Pick<
-  FleetItem,
-  'branch' | 'name' | 'headHash' | 'lastContactAt' | 'missing' | 'quarantined' | 'provedTo' | 'lastVerification'
->;
+/** What `GET /v1/fleet` tells: all null for who may not read it. */
+type FromFleet = Pick<FleetItem, 'headHash' | 'lastContactAt' | 'missing' | 'provedTo' | 'lastVerification'> & {
+  quarantined: number | null;
+};
+const UNTOLD: FromFleet = {
+  headHash: null,
+  lastContactAt: null,
+  missing: null,
+  quarantined: null,
+  provedTo: null,
+  lastVerification: null,
+};
 
 /** One branch on its own business date: what it sold as far as head office knows, and how far that is. */
 export type BranchToday = FromFleet &
   Pick<Completeness, 'complete' | 'final' | 'knownTo'> & {
+    branch: string;
+    name: string;
     region: string;
     timeZone: string;
     currency: string;
@@ -84,6 +94,7 @@ export async function chainToday(
         fleet: present(fleetOf, branch.code),
         completeness: present(completenessOfBranch, branch.code),
         hours: hours.get(branch.id) ?? [],
+        mayReadFleet: can('fleet.read', placeOf(branch)),
         mayVerify: can('fleet.verify', placeOf(branch)),
         nowMs,
       }),
@@ -94,10 +105,17 @@ export async function chainToday(
 }
 
 type Dated = { branch: BranchRow; date: string };
-type Found = { fleet: FleetItem; completeness: Completeness; hours: HourOfDay[]; mayVerify: boolean; nowMs: number };
+type Found = {
+  fleet: FleetItem;
+  completeness: Completeness;
+  hours: HourOfDay[];
+  mayReadFleet: boolean;
+  mayVerify: boolean;
+  nowMs: number;
+};
 
 function branchToday(branch: BranchRow, date: string, found: Found): BranchToday {
-  const { fleet, completeness, hours, mayVerify, nowMs } = found;
+  const { fleet, completeness, hours, mayReadFleet, mayVerify, nowMs } = found;
   const { complete, final, knownTo } = completeness;
   const { code, name, region, timeZone, currency } = branch;
   const { headHash, lastContactAt, missing, quarantined, provedTo, lastVerification } = fleet;
@@ -110,18 +128,13 @@ function branchToday(branch: BranchRow, date: string, found: Found): BranchToday
     businessDate: date,
     firstHour: Math.floor(branch.cutOffMinutes / 60),
     line: lineOf(lastContactAt, nowMs),
-    lastContactAt,
     baskets: hours.reduce((sum, { baskets }) => sum + baskets, 0),
     totalMinor: exactSum(hours.map(({ totalMinor }) => totalMinor)),
     hours,
     complete,
     final,
     knownTo,
-    headHash,
-    missing,
-    quarantined,
-    provedTo,
-    lastVerification,
+    ...(mayReadFleet ? { headHash, lastContactAt, missing, quarantined, provedTo, lastVerification } : UNTOLD),
     mayVerify,
   };
 }
