@@ -33,8 +33,7 @@ describe('looking after a file', () => {
     return findings.filter(({ well }) => !well).map(({ what, detail }) => `${what}: ${detail}`);
   }
 
-  /** Everywhere in the file: pages that were split leave stale copies behind. */
-  /** One bit of its line, as it lies in the file, in every copy of it. */
+  /** One bit of its line, in every copy of it: pages that were split leave stale ones behind. */
   function damageFifthDevice(): void {
     const database = new BetterSqlite3(file('edge.db'), { readonly: true });
     const line = database.prepare('SELECT line FROM journal WHERE position = 6').pluck().get() as Buffer;
