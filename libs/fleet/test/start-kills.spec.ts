@@ -29,8 +29,9 @@ describe('npm start that is killed outright', () => {
       const run = { root: ROOT, dataDir: join(folder, 'data'), edges: 1, kills, signal, note: () => undefined };
       const { complaints, told, starts } = await killStarts(run);
       expect(complaints).toEqual([]);
-      expect(told).toBeGreaterThan(3);
       expect(starts).toBe(3);
+      // A start is READY once a till was told of a sale; how many more there were is chance.
+      expect(told).toBeGreaterThanOrEqual(starts);
     },
     CASE_MS_MAX,
   );
