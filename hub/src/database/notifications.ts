@@ -77,14 +77,21 @@ export class Notifications {
     }
   }
 
+  /** One race for each connection: what lives long keeps a reaction for every one that it takes part in. */
   private async untilLost(client: pg.Client, lost: Promise<string>): Promise<string> {
-    for (;;) {
-      const timer = new AbortController();
-      const due = pause(PROBE_MS, null, { signal: timer.signal, ref: false }).catch(() => null);
-      const end = await Promise.race([lost, this.stopped, due]);
-      timer.abort();
-      if (end !== null) return end;
-      await client.query('SELECT 1');
+    const over = new AbortController();
+    try {
+      return await Promise.race([lost, this.stopped, probing(client, over.signal)]);
+    } finally {
+      over.abort();
     }
+  }
+}
+
+/** Never ends well: until the signal, or until the connection does not answer. */
+async function probing(client: pg.Client, signal: AbortSignal): Promise<never> {
+  for (;;) {
+    await pause(PROBE_MS, undefined, { signal, ref: false });
+    await client.query('SELECT 1');
   }
 }

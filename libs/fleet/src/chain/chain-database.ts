@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { EnvironmentFailure } from '@branchline/http/exit.js';
@@ -35,6 +36,12 @@ export interface ChainDatabaseOptions {
 const ALIVE_POLL_MS = 1_000;
 const CONNECT_MS_MAX = 10_000;
 const DUPLICATE_DATABASE = '42P04';
+
+/** On a server of the user's own each data folder has a database of its own; an embedded server is of one folder anyway. */
+export function databaseNameFor(kind: 'demo' | 'replay', dataDir: string, serverUrl: string | undefined): string {
+  if (serverUrl === undefined) return 'branchline';
+  return `branchline_${kind}_${createHash('sha256').update(dataDir).digest('hex').slice(0, 8)}`;
+}
 
 /** @throws EnvironmentFailure with one line */
 export async function openChainDatabase(options: ChainDatabaseOptions): Promise<ChainDatabase> {

@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { EnvironmentFailure } from '@branchline/http/exit.js';
 import type { z } from 'zod';
 
@@ -8,7 +8,7 @@ export function writePrivateJson(file: string, content: object): void {
   try {
     const handle = openSync(draft, 'w', 0o600);
     try {
-      writeSync(handle, `${JSON.stringify(content, null, 2)}\n`);
+      writeFileSync(handle, `${JSON.stringify(content, null, 2)}\n`);
       fsyncSync(handle);
     } finally {
       closeSync(handle);

@@ -1,8 +1,8 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { once, setMaxListeners } from 'node:events';
 import type { Clock } from '@branchline/domain/clock.js';
 import { BadInput } from '@branchline/http/exit.js';
-import { type ChainDatabase, openChainDatabase } from '../chain/chain-database.js';
+import { type ChainDatabase, databaseNameFor, openChainDatabase } from '../chain/chain-database.js';
 import { Chain } from '../chain/chain.js';
 import { keepRunning } from '../chain/keep-running.js';
 import { assertBuilt } from '../chain/programs.js';
@@ -59,7 +59,7 @@ export async function runDemo(request: DemoRequest): Promise<void> {
     const database = await openChainDatabase({
       dataDir: folder.path,
       serverUrl,
-      name: serverUrl === undefined ? 'branchline' : `branchline_demo_${shortHash(folder.path)}`,
+      name: databaseNameFor('demo', folder.path, serverUrl),
       durability: 'full',
     });
     try {
@@ -75,11 +75,6 @@ export async function runDemo(request: DemoRequest): Promise<void> {
     request.display.close();
     folder.release();
   }
-}
-
-/** Two data folders on one server have two databases. */
-function shortHash(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 8);
 }
 
 /** Good for one sign-in, so a new one at each start. */

@@ -1,4 +1,4 @@
-import { closeSync, fdatasyncSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fdatasyncSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EnvironmentFailure } from '@branchline/http/exit.js';
 import { z } from 'zod';
@@ -108,7 +108,7 @@ function append(path: string, line: string): void {
   try {
     const handle = openSync(path, 'a', 0o600);
     try {
-      writeSync(handle, line);
+      writeFileSync(handle, line);
       fdatasyncSync(handle);
     } finally {
       closeSync(handle);

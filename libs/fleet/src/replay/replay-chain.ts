@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import type { Clock } from '@branchline/domain/clock.js';
-import { type ChainDatabase, openChainDatabase } from '../chain/chain-database.js';
+import { type ChainDatabase, databaseNameFor, openChainDatabase } from '../chain/chain-database.js';
 import { Chain } from '../chain/chain.js';
 import { assertBuilt } from '../chain/programs.js';
 import { leaveRunning } from './leave-running.js';
@@ -50,7 +50,7 @@ export async function replayChain(request: ReplayRequest): Promise<ReplayOutcome
 
 async function inFolder(request: ReplayRequest, folder: ReplayFolder): Promise<ReplayOutcome> {
   const { databaseUrl: serverUrl, keep, tell } = request;
-  const name = databaseName(request, folder);
+  const name = databaseNameFor('replay', folder.path, request.databaseUrl);
   const of = replayOf(request, name);
   const known = folder.readState(of);
   // What a run that was killed, or kept, has left would write on.
@@ -70,10 +70,6 @@ async function inFolder(request: ReplayRequest, folder: ReplayFolder): Promise<R
       if (folder.isTemporary) await database.remove();
     }
   }
-}
-
-function databaseName({ databaseUrl }: ReplayRequest, folder: ReplayFolder): string {
-  return databaseUrl === undefined ? 'branchline' : `branchline_replay_${folder.shortHash}`;
 }
 
 function replayOf({ input, withOutage, databaseUrl }: ReplayRequest, name: string): ReplayOf {

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -101,11 +100,6 @@ export class ReplayFolder {
 
   static isReplay(path: string): boolean {
     return existsSync(join(path, STATE));
-  }
-
-  /** Tells the databases of two replays on one server apart. */
-  get shortHash(): string {
-    return createHash('sha256').update(this.path).digest('hex').slice(0, 8);
   }
 
   file(name: 'fleet.json' | 'sign-ins.json'): string {
