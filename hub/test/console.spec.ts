@@ -64,8 +64,8 @@ async function newPage(): Promise<Page> {
   return opened;
 }
 
-async function newLink(): Promise<string> {
-  const { data } = await harness.admin.api.post<{ code: string }>('/v1/auth/links');
+async function newLink(api = harness.admin.api): Promise<string> {
+  const { data } = await api.post<{ code: string }>('/v1/auth/links');
   return `${harness.url}/#sign-in=${data.code}`;
 }
 async function signIn(): Promise<void> {
@@ -96,6 +96,30 @@ describe('signing in', () => {
     await page.goto('about:blank');
     await page.goto(link);
     await rowOf('Newtown').waitFor();
+  });
+
+  it('by a link of somebody else asks first, and leaves who is signed in as he is unless he says yes', async () => {
+    const { email } = harness.admin;
+    const grants = [{ role: 'analyst', scope: 'tenant' }];
+    const person = { email: 'mallory@acme.example', name: 'Mallory', grants };
+    const { data } = await harness.admin.api.post<{ password: string }>('/v1/people', person);
+    const mallory = await harness.signIn(person.email, data.password);
+    const link = await newLink(mallory.api);
+    await signIn();
+    await says(page.locator('#who'), email);
+    // In a tab that shows the page already the link changes the fragment only.
+    for (const turn of ['stay', 'change'] as const) {
+      await page.goto(link);
+      await says(
+        page.locator('#otherwise-word'),
+        `You are signed in here as ${email}. This link signs in mallory@acme.example.`,
+      );
+      expect([page.url(), await page.locator('#chain').isVisible()]).toEqual([`${harness.url}/`, false]);
+      await page.getByRole('button', { name: turn === 'stay' ? 'Stay signed in' : 'Follow the link' }).click();
+      await rowOf('Newtown').waitFor();
+      await says(page.locator('#who'), turn === 'stay' ? email : 'mallory@acme.example');
+    }
+    complaints = complaints.filter((complaint) => !complaint.includes('a status of 409'));
   });
 
   it('keeps the refresh token where no script reads it, and survives reloads', async () => {

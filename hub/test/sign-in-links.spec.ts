@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { ManualClock } from '@branchline/domain/clock.js';
+import { hashToken } from '@branchline/access/refresh-token.js';
 import type { AxiosInstance, AxiosResponse } from 'axios';
+import pg from 'pg';
 import { apiAt, startHubHarness, type HubHarness } from './hub-harness.js';
 
 const HOUR_MS = 3_600_000;
@@ -25,6 +27,46 @@ async function newLink(body?: object, api = signed.api): Promise<{ code: string;
 const follow = (code: string) => harness.anonymous.post('/v1/auth/link', { code });
 const outcome = ({ status, data }: AxiosResponse): [number, string | undefined] => [status, data.code];
 const INVALID = [401, 'link-invalid'];
+const refresh = (refreshToken: string) => harness.anonymous.post('/v1/auth/refresh', { refreshToken });
+
+type Tokens = { accessToken?: string; refreshToken: string };
+/** Whether each can still be renewed; those that can are, in place. */
+async function alive(sessions: Tokens[]): Promise<boolean[]> {
+  const answers = [];
+  for (const session of sessions) {
+    const { status, data } = await refresh(session.refreshToken);
+    answers.push(status === 200);
+    if (status === 200) Object.assign(session, data);
+  }
+  return answers;
+}
+
+type Hold = {
+  now(): Promise<unknown>;
+  whenWaitedFor(waiting: number, unlessAnswered: Promise<unknown>): Promise<void>;
+};
+/** A transaction that stands still with what the statement locks, until it is told to commit. */
+async function holding(sql: string, params: unknown[], work: (hold: Hold) => Promise<void>): Promise<void> {
+  const client = new pg.Client({ connectionString: harness.databaseUrl });
+  await client.connect();
+  try {
+    await client.query('BEGIN');
+    await client.query(sql, params);
+    const whenWaitedFor = async (waiting: number, unlessAnswered: Promise<unknown>): Promise<void> => {
+      let answered = false;
+      const stop = (): void => void (answered = true);
+      unlessAnswered.then(stop, stop);
+      for (let looks = 0; looks < 10_000 && !answered; looks += 1) {
+        const { rows } = await client.query(`SELECT count(*)::int AS count FROM pg_stat_activity
+          WHERE datname = current_database() AND wait_event_type = 'Lock'`);
+        if (rows[0].count >= waiting) return;
+      }
+    };
+    await work({ now: () => client.query('COMMIT'), whenWaitedFor });
+  } finally {
+    await client.end();
+  }
+}
 
 describe('a sign-in link', () => {
   it('signs its maker in once, as a password would', async () => {
@@ -65,6 +107,54 @@ describe('a sign-in link', () => {
     const theirs = await newLink({}, gone.api);
     await admin.api.patch(`/v1/people/${data.id}`, { active: false });
     expect(outcome(await follow(theirs.code))).toEqual(INVALID);
+  });
+
+  it('opens a sign-in that ends with the one that made it, as do links of links, and not the other way round', async () => {
+    const child = (await follow((await newLink()).code)).data;
+    const grandchild = (await follow((await newLink({}, apiAt(harness.url, child.accessToken))).code)).data;
+    const sibling = (await follow((await newLink()).code)).data;
+    await harness.anonymous.post('/v1/auth/logout', { refreshToken: child.refreshToken });
+    expect(await alive([signed, child, grandchild, sibling])).toEqual([true, false, false, true]);
+    await harness.anonymous.post('/v1/auth/logout', { refreshToken: signed.refreshToken });
+    expect(await alive([sibling])).toEqual([false]);
+  });
+
+  it('opens a sign-in that ends when a token of the one that made it was stolen', async () => {
+    const child = (await follow((await newLink()).code)).data;
+    const second = await refresh(signed.refreshToken);
+    await refresh(second.data.refreshToken);
+    expect(outcome(await refresh(signed.refreshToken))).toEqual([401, 'refresh-reused']);
+    expect(await alive([child])).toEqual([false]);
+  });
+
+  it('that is followed while its maker signs out opens nothing that stays', async () => {
+    const { code } = await newLink();
+    await holding('SELECT 1 FROM sign_in_link WHERE code_hash = $1 FOR UPDATE', [hashToken(code)], async (hold) => {
+      const followed = follow(code);
+      await hold.whenWaitedFor(1, followed);
+      const out = harness.anonymous.post('/v1/auth/logout', { refreshToken: signed.refreshToken });
+      await hold.whenWaitedFor(2, out);
+      await hold.now();
+      const [{ status, data }] = await Promise.all([followed, out]);
+      if (status === 200) expect(await alive([data])).toEqual([false]);
+      else expect([status, data.code]).toEqual(INVALID);
+    });
+  });
+
+  it('that is followed while its person is let go opens nothing, not even for when the person is back', async () => {
+    const email = `left-${clock.now()}@acme.example`;
+    const grants = [{ role: 'analyst', scope: 'tenant' }];
+    const { data: person } = await signed.api.post('/v1/people', { email, name: 'Left', grants });
+    const left = await harness.signIn(email, person.password);
+    const { code } = await newLink({}, left.api);
+    await holding('UPDATE person SET active = false WHERE id = $1', [person.id], async (hold) => {
+      const followed = follow(code);
+      const signedIn = harness.anonymous.post('/v1/auth/login', { email, password: person.password });
+      await hold.whenWaitedFor(2, Promise.all([followed, signedIn]));
+      await hold.now();
+      expect(outcome(await followed)).toEqual(INVALID);
+      expect(outcome(await signedIn)).toEqual([401, 'wrong-credentials']);
+    });
   });
 
   it('never outlasts the thirty days of the password it comes from', async () => {
@@ -152,6 +242,49 @@ describe('in a browser', () => {
       expect([out.status, cookieOf(out)]).toEqual([204, expect.stringContaining('Max-Age=0')]);
       expect((await post('refresh', undefined, { cookie })).status).toBe(401);
     }
+  });
+
+  it('a link of somebody else replaces no sign-in before the person has said so, and is not used up by asking', async () => {
+    const post = (to: string, sent: object | undefined, cookie?: string) =>
+      harness.anonymous.post(`/v1/auth/${to}?mode=cookie`, sent, { headers: { ...own(), ...(cookie && { cookie }) } });
+    const grants = [{ role: 'analyst', scope: 'tenant' }];
+    const { data } = await signed.api.post('/v1/people', { email: 'mallory@acme.example', name: 'Mallory', grants });
+    const mallory = await harness.signIn('mallory@acme.example', data.password);
+    const { email, password } = harness.admin;
+    const cookie = cookieOf(await post('login', { email, password })).split(';')[0] as string;
+
+    const { code } = await newLink({}, mallory.api);
+    const asked = await post('link', { code }, cookie);
+    expect([...outcome(asked), asked.headers['set-cookie']]).toEqual([409, 'signed-in-otherwise', undefined]);
+    expect(asked.data.detail).toBe(`You are signed in here as ${email}. This link signs in mallory@acme.example.`);
+    // What was confirmed in one browser is worth nothing in another, nor for another link.
+    const elsewhere = cookieOf(await post('login', { email, password })).split(';')[0] as string;
+    const second = await newLink({}, mallory.api);
+    for (const [sent, at] of [
+      [{ code, confirm: asked.data.confirm }, elsewhere],
+      [{ code: second.code, confirm: asked.data.confirm }, cookie],
+      [{ code, confirm: 'yes' }, cookie],
+    ] as const)
+      expect(outcome(await post('link', sent, at))).toEqual([409, 'signed-in-otherwise']);
+
+    // Renewed in the meantime, in another tab: still the same sign-in.
+    const renewed = cookieOf(await post('refresh', undefined, cookie)).split(';')[0];
+    const confirmed = await post('link', { code, confirm: asked.data.confirm }, renewed);
+    expect([confirmed.status, confirmed.data.person.email]).toEqual([200, 'mallory@acme.example']);
+  });
+
+  it('a link of oneself, and any link where nobody is signed in any more, is followed without a question', async () => {
+    const { email, password } = harness.admin;
+    const signedIn = await harness.anonymous.post('/v1/auth/login?mode=cookie', { email, password });
+    const headers = { ...own(), cookie: cookieOf(signedIn).split(';')[0] };
+    const byLink = async (code: string) =>
+      (await harness.anonymous.post('/v1/auth/link?mode=cookie', { code }, { headers })).status;
+    expect(await byLink((await newLink()).code)).toBe(200);
+    await harness.anonymous.post('/v1/auth/logout?mode=cookie', undefined, { headers });
+    const grants = [{ role: 'analyst', scope: 'tenant' }];
+    const { data } = await signed.api.post('/v1/people', { email: 'other@acme.example', name: 'Other', grants });
+    const other = await harness.signIn('other@acme.example', data.password);
+    expect(await byLink((await newLink({}, other.api)).code)).toBe(200);
   });
 
   it('a foreign page is refused before anything is done', async () => {

@@ -7,6 +7,8 @@ export class Refused extends Error {
     readonly status: number,
     readonly code: string,
     readonly detail: string,
+    /** Of `signed-in-otherwise`: what to say to go on all the same. */
+    readonly confirm?: string,
   ) {
     super(`${status} ${code}`);
   }
@@ -33,13 +35,16 @@ const RENEW_AT = 0.7;
 export class Hub {
   private access: { token: string; renewAtMs: number } | null = null;
   private renewal: Promise<void> | null = null;
+  /** Called with the e-mail of whoever is signed in here, also when that changed in another tab. */
+  onPerson: (email: string) => void = () => undefined;
 
   async signIn(email: string, password: string): Promise<void> {
     this.keep(await this.post<Session>('/v1/auth/login?mode=cookie', { email, password }));
   }
 
-  async signInByLink(code: string): Promise<void> {
-    this.keep(await this.post<Session>('/v1/auth/link?mode=cookie', { code }));
+  /** @throws Refused `signed-in-otherwise` when somebody else is signed in here and no word of his was given */
+  async signInByLink(code: string, confirm?: string): Promise<void> {
+    this.keep(await this.post<Session>('/v1/auth/link?mode=cookie', { code, confirm }));
   }
 
   /** Goes on with the sign-in of an earlier visit. @throws SignedOut, HubAway */
@@ -87,8 +92,9 @@ export class Hub {
     }
   }
 
-  private keep({ accessToken, expiresInS }: Session): void {
+  private keep({ accessToken, expiresInS, person }: Session): void {
     this.access = { token: accessToken, renewAtMs: performance.now() + expiresInS * 1000 * RENEW_AT };
+    this.onPerson(person.email);
   }
 
   /** Kept alive beyond a reload: a new cookie that was given and not received would look like a stolen one. */
@@ -130,6 +136,6 @@ async function request<T>(path: string, init: RequestInit, msMax: number): Promi
     throw new HubAway();
   });
   if (answer.ok) return body as T;
-  const { code = 'unknown', detail = '' } = body as { code?: string; detail?: string };
-  throw new Refused(answer.status, code, detail);
+  const { code = 'unknown', detail = '', confirm } = body as { code?: string; detail?: string; confirm?: string };
+  throw new Refused(answer.status, code, detail, confirm);
 }

@@ -9,28 +9,45 @@ const hub = new Hub();
 const overview = new Overview(hub, () => showSignIn('Your sign-in has ended. Sign in again.'));
 const form = byId('sign-in-form') as HTMLFormElement;
 
+/** The pages of which one is shown. */
+const PAGES = ['sign-in', 'otherwise', 'chain'] as const;
+/** A link that asks, and the hub's word for a yes. */
+let asking: { code: string; confirm: string } | null = null;
+
+hub.onPerson = (email) => setText(byId('who'), email);
 form.addEventListener('submit', (event) => {
   event.preventDefault();
   void signIn();
 });
+byId('otherwise-form').addEventListener('submit', (event) => {
+  event.preventDefault();
+  if (asking) void enter(asking.code, asking.confirm);
+});
+byId('stay').addEventListener('click', () => void enter());
 byId('sign-out').addEventListener('click', () => void signOut());
 // A link that is opened in a tab that shows this page already changes the fragment only.
-addEventListener('hashchange', () => void begin());
-void begin();
+addEventListener('hashchange', begin);
+begin();
 
-/** By the link's code, else with the sign-in of an earlier visit, else by the form. */
-async function begin(): Promise<void> {
+function begin(): void {
   const code = LINK.exec(location.hash)?.[1];
   // Out of the address and the history at once, used or not.
   if (location.hash !== '') history.replaceState(null, '', location.pathname);
+  void enter(code);
+}
+
+/** By the link's code, else with the sign-in of an earlier visit, else by the form. */
+async function enter(code?: string, confirm?: string): Promise<void> {
+  asking = null;
   let word = '';
   try {
     if (code !== undefined) {
       try {
-        await hub.signInByLink(code);
+        await hub.signInByLink(code, confirm);
         return showOverview();
       } catch (error) {
         if (!(error instanceof Refused)) throw error;
+        if (error.confirm !== undefined) return ask({ code, confirm: error.confirm }, error.detail);
         word =
           error.code === 'link-invalid'
             ? 'This sign-in link was used before or has expired. Sign in here.'
@@ -45,10 +62,18 @@ async function begin(): Promise<void> {
     showSignIn('No answer from the hub. Trying again.');
     // With the code, if the hub was away before it could be used.
     setTimeout(() => {
-      if (code !== undefined) history.replaceState(null, '', `#sign-in=${code}`);
-      if (!byId('sign-in').hidden) void begin();
+      if (!byId('sign-in').hidden) void enter(code, confirm);
     }, RETRY_MS);
   }
+}
+
+/** Before a link makes somebody else of who is signed in here: whoever sent it may want that more than he does. */
+function ask(link: { code: string; confirm: string }, who: string): void {
+  asking = link;
+  overview.stop();
+  setText(byId('otherwise-word'), who);
+  show('otherwise');
+  byId('stay').focus();
 }
 
 async function signIn(): Promise<void> {
@@ -84,14 +109,16 @@ function showSignIn(word: string): void {
   overview.stop();
   setText(byId('sign-in-word'), word);
   if (!byId('sign-in').hidden) return;
-  byId('chain').hidden = true;
-  byId('sign-in').hidden = false;
+  show('sign-in');
   byId('email').focus();
 }
 
 function showOverview(): void {
-  byId('sign-in').hidden = true;
-  byId('chain').hidden = false;
+  show('chain');
   setText(byId('sign-in-word'), '');
   overview.start();
+}
+
+function show(page: (typeof PAGES)[number]): void {
+  for (const each of PAGES) byId(each).hidden = each !== page;
 }

@@ -4,6 +4,7 @@ import { Facts } from './migrations/000002-facts.js';
 import { SignInLinks } from './migrations/000003-sign-in-links.js';
 import { Proof } from './migrations/000004-proof.js';
 import { Integrations } from './migrations/000005-integrations.js';
+import { SessionsAndContacts } from './migrations/000007-sessions-and-contacts.js';
 
 /** In order, forward only; each file is plain SQL and never edited once released. */
 export const MIGRATIONS: (new () => MigrationInterface)[] = [
@@ -12,4 +13,5 @@ export const MIGRATIONS: (new () => MigrationInterface)[] = [
   SignInLinks,
   Proof,
   Integrations,
+  SessionsAndContacts,
 ];

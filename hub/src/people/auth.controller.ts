@@ -18,10 +18,11 @@ import { emailSchema } from './create-person.js';
 import { refresh, signOut } from './refresh.js';
 import {
   createSignInLink,
-  linkCode,
+  followedLink,
   linkInput,
   signInByLink,
   type CreatedLink,
+  type FollowedLink,
   type LinkInput,
 } from './sign-in-links.js';
 import { REFRESH_MS_MAX, signIn, type SignInParts, type SignedIn } from './sign-in.js';
@@ -67,13 +68,13 @@ export class AuthController {
   @HttpCode(200)
   @AllowAny('the code of the link is the proof')
   async byLink(
-    @body(linkCode) { code }: z.infer<typeof linkCode>,
+    @body(followedLink) link: FollowedLink,
     @query(refreshModeQuery) mode: RefreshModeQuery,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<HandedOver<SignedIn>> {
-    handOver.assertOwnPage(request, mode);
-    const signedIn = await this.told('link', request, () => signInByLink(this.parts, code, request.ip));
+    const held = handOver.held(request, mode);
+    const signedIn = await this.told('link', request, () => signInByLink(this.parts, link, request.ip, held));
     return handOver.give(reply, signedIn, mode);
   }
 

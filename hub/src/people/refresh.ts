@@ -6,6 +6,7 @@ import {
   REFRESH_MS_MAX,
   answerFor,
   insertRefreshToken,
+  lockPerson,
   type SignInParts,
   type SignedIn,
 } from './sign-in.js';
@@ -32,17 +33,21 @@ type Outcome = { decision: RefreshDecision; signedIn?: SignedIn };
  */
 export async function refresh(parts: SignInParts, refreshToken: string): Promise<SignedIn> {
   const presented = hashToken(refreshToken);
-  const [found] = await parts.database.asOwner<{ tenant_id: string | null }>(
+  const tenantId = await tenantOf(parts.database, presented);
+  if (tenantId === null) throw problem('unauthenticated');
+  // The refusal is thrown after the commit: a rollback would bring the family back to life.
+  const { decision, signedIn } = await parts.database.transaction(tenantId, (tx) => rotate(tx, parts, presented));
+  if (signedIn) return signedIn;
+  throw problem(decision === 'reuse' ? 'refresh-reused' : 'unauthenticated');
+}
+
+/** Asked before a tenant is known: null for a token that nobody knows. */
+async function tenantOf(database: SignInParts['database'], presented: string): Promise<string | null> {
+  const [found] = await database.asOwner<{ tenant_id: string | null }>(
     'SELECT branchline_tenant_of_refresh_token($1) AS tenant_id',
     [presented],
   );
-  if (!found?.tenant_id) throw problem('unauthenticated');
-  // The refusal is thrown after the commit: a rollback would bring the family back to life.
-  const { decision, signedIn } = await parts.database.transaction(found.tenant_id, (tx) =>
-    rotate(tx, parts, presented),
-  );
-  if (signedIn) return signedIn;
-  throw problem(decision === 'reuse' ? 'refresh-reused' : 'unauthenticated');
+  return found?.tenant_id ?? null;
 }
 
 async function rotate(tx: Tx, parts: SignInParts, presented: string): Promise<Outcome> {
@@ -63,16 +68,19 @@ async function rotate(tx: Tx, parts: SignInParts, presented: string): Promise<Ou
   return { decision, signedIn: await answerFor(tx, parts.tokens, session) };
 }
 
-/** The family's row is the lock: of a hundred uses at once each sees what the one before it decided. */
+/** Of a hundred uses at once each sees what the one before it decided. */
 async function lockToken(tx: Tx, presented: string): Promise<TokenRow | undefined> {
-  await tx.query(LOCK_FAMILY, [presented]);
+  const [of] = await tx.query<{ personId: string }>(PERSON_OF_TOKEN, [presented]);
+  if (!of) return undefined;
+  await lockPerson(tx, of.personId);
   const [row] = await tx.query<TokenRow>(READ_TOKEN, [presented]);
   return row;
 }
 
-const LOCK_FAMILY = `
-SELECT f.id FROM refresh_family f JOIN refresh_token t ON t.tenant_id = f.tenant_id AND t.family_id = f.id
- WHERE t.token_hash = $1 FOR UPDATE OF f`;
+const PERSON_OF_TOKEN = `
+SELECT f.person_id AS "personId"
+  FROM refresh_token t JOIN refresh_family f ON f.tenant_id = t.tenant_id AND f.id = t.family_id
+ WHERE t.token_hash = $1`;
 
 /** A statement of its own: it must see what was committed while the lock was waited for. */
 const READ_TOKEN = `
@@ -106,23 +114,48 @@ async function voidSuccessor(tx: Tx, row: TokenRow, nowMs: number): Promise<void
   ]);
 }
 
-export async function endFamily(tx: Tx, familyId: string, because: string, nowMs: number): Promise<void> {
-  await tx.execute('UPDATE refresh_family SET ended_at = $2, ended_because = $3 WHERE id = $1 AND ended_at IS NULL', [
-    familyId,
-    new Date(nowMs),
-    because,
-  ]);
+/** With all that links of it have opened, and links of those. The person's row is locked: none is being opened meanwhile. */
+async function endFamily(tx: Tx, familyId: string, because: string, nowMs: number): Promise<void> {
+  await tx.execute(END, [familyId, new Date(nowMs), because]);
 }
+
+const END = `
+WITH RECURSIVE ending (id) AS (
+  SELECT $1::uuid
+  UNION ALL
+  SELECT child.id FROM ending JOIN refresh_family child ON child.parent_id = ending.id
+)
+UPDATE refresh_family f SET ended_at = $2, ended_because = $3 FROM ending WHERE f.id = ending.id AND f.ended_at IS NULL`;
+
+export type Session = { familyId: string; personId: string; email: string };
+
+/** Whose sign-in a refresh token holds that has not ended; nothing of it is used. */
+export async function sessionOf(
+  { database, clock }: Pick<SignInParts, 'database' | 'clock'>,
+  refreshToken: string,
+): Promise<Session | undefined> {
+  const presented = hashToken(refreshToken);
+  const tenantId = await tenantOf(database, presented);
+  if (tenantId === null) return undefined;
+  const [session] = await database.transaction(tenantId, (tx) =>
+    tx.query<Session>(LIVE_SESSION, [presented, new Date(clock.now())]),
+  );
+  return session;
+}
+
+const LIVE_SESSION = `
+SELECT f.id AS "familyId", p.id AS "personId", p.email
+  FROM refresh_token t
+  JOIN refresh_family f ON f.tenant_id = t.tenant_id AND f.id = t.family_id
+  JOIN person p ON p.tenant_id = f.tenant_id AND p.id = f.person_id
+ WHERE t.token_hash = $1 AND t.expires_at > $2 AND f.ended_at IS NULL AND p.active`;
 
 /** Ends the sign-in that the token belongs to. A token nobody knows has nothing to end: the answer is the same. */
 export async function signOut(parts: Pick<SignInParts, 'database' | 'clock'>, refreshToken: string): Promise<void> {
   const presented = hashToken(refreshToken);
-  const [found] = await parts.database.asOwner<{ tenant_id: string | null }>(
-    'SELECT branchline_tenant_of_refresh_token($1) AS tenant_id',
-    [presented],
-  );
-  if (!found?.tenant_id) return;
-  await parts.database.transaction(found.tenant_id, async (tx) => {
+  const tenantId = await tenantOf(parts.database, presented);
+  if (tenantId === null) return;
+  await parts.database.transaction(tenantId, async (tx) => {
     const row = await lockToken(tx, presented);
     if (row) await endFamily(tx, row.family_id, 'sign-out', parts.clock.now());
   });

@@ -4,13 +4,19 @@ import { hashToken } from '@branchline/access/refresh-token.js';
 import { problem } from '@branchline/http/problem.js';
 import { z } from 'zod';
 import type { Tx } from '../database/unit-of-work.js';
-import { FAMILY_MS_MAX, startFamily, type SignInParts, type SignedIn } from './sign-in.js';
+import { sessionOf, type Session } from './refresh.js';
+import { FAMILY_MS_MAX, lockPerson, startFamily, type SignInParts, type SignedIn } from './sign-in.js';
 
 const DAY_S = 24 * 3_600;
 export const linkInput = z.strictObject({ expiresInS: z.int().min(60).max(DAY_S).default(DAY_S) }).optional();
 export type LinkInput = z.output<typeof linkInput>;
 
-export const linkCode = z.strictObject({ code: z.string().min(1).max(200) });
+/** `confirm`: what `signed-in-otherwise` told this browser about this link. */
+export const followedLink = z.strictObject({
+  code: z.string().min(1).max(200),
+  confirm: z.string().min(1).max(200).optional(),
+});
+export type FollowedLink = z.infer<typeof followedLink>;
 
 /** Unused ones of one sign-in; the oldest gives way. */
 const LINKS_MAX = 10;
@@ -52,8 +58,20 @@ DELETE FROM sign_in_link l WHERE l.family_id = $1 AND (l.expires_at <= $2 OR l.u
   SELECT kept.code_hash FROM sign_in_link kept WHERE kept.family_id = $1 AND kept.used_at IS NULL AND kept.expires_at > $2
    ORDER BY kept.created_at DESC, kept.code_hash LIMIT $3))`;
 
-/** @throws Problem `link-invalid`, the same for an unknown, a used and an expired one; `too-many-requests` */
-export async function signInByLink(parts: SignInParts, code: string, address: string): Promise<SignedIn> {
+/**
+ * Nobody becomes somebody else by opening a link that was sent to him: a browser that is signed in as another person is
+ * asked first, and its yes counts there and for this link only.
+ *
+ * @param held the refresh token that the browser holds
+ * @throws Problem `link-invalid`, the same for an unknown, a used and an expired one; `signed-in-otherwise` with `confirm`,
+ *   which leaves the link unused; `too-many-requests`
+ */
+export async function signInByLink(
+  parts: SignInParts,
+  { code, confirm }: FollowedLink,
+  address: string,
+  held?: string,
+): Promise<SignedIn> {
   parts.throttle.takeOfAddress(address);
   if (!isOpaqueToken('bll', code)) throw problem('link-invalid');
   const codeHash = hashToken(code);
@@ -62,21 +80,45 @@ export async function signInByLink(parts: SignInParts, code: string, address: st
     [codeHash],
   );
   if (!found?.tenant_id) throw problem('link-invalid');
+  const here = held === undefined ? undefined : await sessionOf(parts, held);
   const signedIn = await parts.database.transaction(found.tenant_id, async (tx) => {
-    const nowMs = parts.clock.now();
-    const [link] = await tx.query<{ personId: string; startedAt: Date }>(USE, [codeHash, new Date(nowMs)]);
-    if (!link) throw problem('link-invalid');
+    const link = await useLink(tx, codeHash, parts.clock.now());
+    if (here && here.personId !== link.personId) assertConfirmed(here, link.email, { code, confirm });
     // As old as the sign-in it comes from: links of links never outlast the password's thirty days.
-    return startFamily(tx, parts, link.personId, link.startedAt.getTime());
+    return startFamily(tx, parts, link.personId, { id: link.familyId, startedAtMs: link.startedAt.getTime() });
   });
   parts.throttle.giveBackToAddress(address);
   return signedIn;
 }
 
-/** Of many at once one sets `used_at`; the others wait for its row and then find it used. */
+/** @throws Problem `signed-in-otherwise` */
+function assertConfirmed(here: Session, becomes: string, { code, confirm }: FollowedLink): void {
+  // Of the sign-in, not of the token, which another tab may renew while the person reads.
+  const expected = hashToken(`${here.familyId} ${code}`);
+  if (confirm === expected) return;
+  const detail = `You are signed in here as ${here.email}. This link signs in ${becomes}.`;
+  throw problem('signed-in-otherwise', detail, { members: { confirm: expected } });
+}
+
+type UsedLink = { personId: string; email: string; familyId: string; startedAt: Date };
+
+/** @throws Problem `link-invalid` */
+async function useLink(tx: Tx, codeHash: string, nowMs: number): Promise<UsedLink> {
+  const [maker] = await tx.query<{ personId: string }>(MAKER, [codeHash]);
+  if (!maker) throw problem('link-invalid');
+  const { email, active } = await lockPerson(tx, maker.personId);
+  const [link] = await tx.query<{ familyId: string; startedAt: Date }>(USE, [codeHash, new Date(nowMs)]);
+  if (!active || !link) throw problem('link-invalid');
+  return { ...maker, ...link, email };
+}
+
+const MAKER = `
+SELECT f.person_id AS "personId"
+  FROM sign_in_link l JOIN refresh_family f ON f.tenant_id = l.tenant_id AND f.id = l.family_id WHERE l.code_hash = $1`;
+
+/** A statement of its own after the lock: it sees a sign-out, and another use, that came before. */
 const USE = `
-UPDATE sign_in_link l SET used_at = $2
-  FROM refresh_family f JOIN person p ON p.tenant_id = f.tenant_id AND p.id = f.person_id
+UPDATE sign_in_link l SET used_at = $2 FROM refresh_family f
  WHERE l.code_hash = $1 AND l.used_at IS NULL AND l.expires_at > $2
-   AND f.tenant_id = l.tenant_id AND f.id = l.family_id AND f.ended_at IS NULL AND p.active
-RETURNING f.person_id AS "personId", f.started_at AS "startedAt"`;
+   AND f.tenant_id = l.tenant_id AND f.id = l.family_id AND f.ended_at IS NULL
+RETURNING f.id AS "familyId", f.started_at AS "startedAt"`;

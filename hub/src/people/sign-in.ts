@@ -44,31 +44,43 @@ export async function signIn(
   const matches = await parts.passwords.verify(found?.password_hash, input.password);
   if (!found || !matches || !found.active) throw problem('wrong-credentials');
   parts.throttle.giveBack(email, address);
-  return parts.database.transaction(found.tenant_id, (tx) => startFamily(tx, parts, found.id));
+  return parts.database.transaction(found.tenant_id, async (tx) => {
+    // Again, now that nothing else can be decided of this person: who is let go meanwhile must not be in afterwards.
+    if (!(await lockPerson(tx, found.id)).active) throw problem('wrong-credentials');
+    return startFamily(tx, parts, found.id);
+  });
 }
 
 /**
- * @param startedAtMs since when the password is trusted: earlier than now for a sign-in that comes from another one
- * @throws Problem `unauthenticated` for a person who was let go
+ * The person's row is the lock of all his sign-ins: each that begins, is renewed or ends sees what was decided before it,
+ * and letting the person go waits for none that it could miss.
+ */
+export function lockPerson(tx: Tx, personId: string): Promise<{ email: string; active: boolean }> {
+  return tx.one('SELECT email, active FROM person WHERE id = $1 FOR NO KEY UPDATE', [personId]);
+}
+
+/**
+ * For a person whose row is locked.
+ *
+ * @param parent the sign-in whose link it is: the password is trusted since then, and what ends that one ends this one
  */
 export async function startFamily(
   tx: Tx,
   parts: Pick<SignInParts, 'clock' | 'newId' | 'randomBytes' | 'tokens'>,
   personId: string,
-  startedAtMs = parts.clock.now(),
+  parent?: { id: string; startedAtMs: number },
 ): Promise<SignedIn> {
   const nowMs = parts.clock.now();
+  const startedAtMs = parent?.startedAtMs ?? nowMs;
   const familyId = parts.newId();
   await tx.execute(`DELETE FROM refresh_family WHERE person_id = $1 AND started_at < $2`, [
     personId,
     new Date(nowMs - FAMILY_MS_MAX),
   ]);
-  await tx.execute('INSERT INTO refresh_family (tenant_id, id, person_id, started_at) VALUES ($1, $2, $3, $4)', [
-    tx.tenantId,
-    familyId,
-    personId,
-    new Date(startedAtMs),
-  ]);
+  await tx.execute(
+    'INSERT INTO refresh_family (tenant_id, id, person_id, started_at, parent_id) VALUES ($1, $2, $3, $4, $5)',
+    [tx.tenantId, familyId, personId, new Date(startedAtMs), parent?.id ?? null],
+  );
   const refresh = newRefreshToken(parts.randomBytes);
   const expiresAtMs = Math.min(nowMs + REFRESH_MS_MAX, startedAtMs + FAMILY_MS_MAX);
   await insertRefreshToken(tx, { hash: refresh.hash, familyId, nowMs, expiresAtMs });

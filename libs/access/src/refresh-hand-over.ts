@@ -38,9 +38,13 @@ export class RefreshHandOver {
     input: RefreshInput,
     query: RefreshModeQuery,
   ): string | undefined {
-    if (query.mode === 'body') return input?.refreshToken;
-    this.assertOwnPage(request, query);
-    return this.cookie.tokenOf(request);
+    return query.mode === 'body' ? input?.refreshToken : this.held(request, query);
+  }
+
+  /** What a browser holds already; programs hold nothing for us. @throws Problem `foreign-origin` */
+  held(request: Pick<FastifyRequest, 'headers'>, { mode }: RefreshModeQuery): string | undefined {
+    this.assertOwnPage(request, { mode });
+    return mode === 'cookie' ? this.cookie.tokenOf(request) : undefined;
   }
 
   give<Answer extends { refreshToken: string }>(

@@ -23,6 +23,7 @@ export const PROBLEMS = {
   'foreign-origin': { status: 403, title: 'This request came from a foreign page.' },
   'code-invalid': { status: 401, title: 'The enrolment code is unknown, used or expired.' },
   'link-invalid': { status: 401, title: 'The sign-in link is unknown, used or expired.' },
+  'signed-in-otherwise': { status: 409, title: 'This browser is signed in as somebody else.' },
   'wrong-pin': { status: 401, title: 'Operator or PIN is wrong.' },
   'wrong-credentials': { status: 401, title: 'E-mail, password or code is wrong.' },
   'refresh-reused': { status: 401, title: 'This sign-in was ended because its refresh token was used twice.' },

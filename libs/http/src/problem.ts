@@ -16,7 +16,12 @@ export type ProblemBody = {
   errors?: FieldError[];
 };
 
-export type ProblemExtra = { errors?: FieldError[]; headers?: Record<string, string> };
+/** `members`: what RFC 9457 calls extension members, for a caller that goes on with them. */
+export type ProblemExtra = {
+  errors?: FieldError[];
+  headers?: Record<string, string>;
+  members?: Record<string, string>;
+};
 
 /** An expected outcome that the caller is told about. Bugs are plain errors and become `internal`. */
 export class Problem extends Error {
@@ -25,6 +30,7 @@ export class Problem extends Error {
   readonly title: string;
   readonly errors?: FieldError[];
   readonly headers?: Record<string, string>;
+  readonly members?: Record<string, string>;
 
   constructor(
     readonly code: ProblemCode,
@@ -36,6 +42,7 @@ export class Problem extends Error {
     this.title = PROBLEMS[code].title;
     this.errors = extra.errors;
     this.headers = extra.headers;
+    this.members = extra.members;
   }
 }
 
@@ -44,8 +51,8 @@ export function problem(code: ProblemCode, detail?: string, extra?: ProblemExtra
   return new Problem(code, detail ?? PROBLEMS[code].title, extra);
 }
 
-export function problemBody({ code, title, status, detail, errors }: Problem): ProblemBody {
-  return { type: PROBLEM_TYPE_BASE + code, title, status, code, detail, ...(errors && { errors }) };
+export function problemBody({ code, title, status, detail, errors, members }: Problem): ProblemBody {
+  return { ...members, type: PROBLEM_TYPE_BASE + code, title, status, code, detail, ...(errors && { errors }) };
 }
 
 /**
