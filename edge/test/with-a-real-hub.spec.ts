@@ -15,6 +15,7 @@ import {
   startHubHarness,
   type HubHarness,
 } from '../../hub/test/hub-harness.js';
+import { Contacts } from '../../hub/src/sync/contacts.js';
 import { readConfig } from '../src/config.js';
 import type { SyncStatus } from '../src/replicator/sync-status.js';
 import { eventually } from '../src/replicator/testing/replicator-fixture.js';
@@ -145,6 +146,12 @@ describe('an edge and its hub', () => {
       );
       return JSON.stringify(counts) === '{"a":300,"b":300}';
     });
+  });
+
+  it('know how often the store asks, so that its silence is told from its rhythm', async () => {
+    await hub.hub.app.get(Contacts).store();
+    const [contact] = await hub.database.asOwner<{ poll_ms: number }>('SELECT poll_ms FROM box_contact');
+    expect(contact?.poll_ms).toBe(150);
   });
 
   it('agree to the cent after a day with and without a line', async () => {

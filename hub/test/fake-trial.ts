@@ -63,8 +63,8 @@ export class FakeStore {
     return this.box.hello({ incarnations: [{ incarnation, seq, hash: headHash }] });
   }
 
-  poll(): Promise<{ status: number }> {
-    return this.box.feed('tenant');
+  poll(headers: Record<string, string> = {}): Promise<{ status: number }> {
+    return this.box.feed('tenant', headers);
   }
 
   async order(action: string): Promise<void> {

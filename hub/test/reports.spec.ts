@@ -265,6 +265,31 @@ describe('the sales report', () => {
     expect(data.totals['totalMinor']).toBe(900 * 9_999_999_999_999);
   });
 
+  it('adds up to the unit whatever stands between, and refuses units that JSON cannot carry to the thousandth', async () => {
+    const keep = (day: string, minor: string, unitsMilli: string) =>
+      harness.database.asOwner(
+        `INSERT INTO sales_by_hour SELECT (jsonb_populate_record(r, jsonb_build_object(
+           'business_date', $1::text, 'total_minor', $2::bigint, 'units_milli', $3::bigint))).*
+         FROM sales_by_hour r JOIN branch b ON b.id = r.branch_id WHERE b.code = 'B002' AND r.business_date = '2026-11-20'`,
+        [day, minor, unitsMilli],
+      );
+    const MAX = '9007199254740991';
+    await keep('2027-11-25', MAX, '900719925474099');
+    await keep('2027-11-26', MAX, '0');
+    await keep('2027-11-27', `-${MAX}`, '0');
+    await keep('2027-11-28', '0', MAX);
+    const asked = (from: string, to: string) => report({ groupBy: 'businessDate', branch: 'B002', from, to });
+    const { data } = await asked('2027-11-25', '2027-11-27');
+    expect(data.totals).toMatchObject({ totalMinor: Number(MAX), units: 900719925474.099 });
+    for (const [from, to] of [
+      ['2027-11-25', '2027-11-26'],
+      ['2027-11-28', '2027-11-28'],
+    ] as const) {
+      const refused = await asked(from, to);
+      expect([from, refused.status, refused.data.code]).toEqual([from, 400, 'bad-request']);
+    }
+  });
+
   it('is listed in OpenAPI with what combines', async () => {
     const { data } = await harness.anonymous.get('/docs/json');
     expect(data.paths['/v1/reports/sales'].get.description).toContain(

@@ -92,8 +92,10 @@ export class TestBox implements BoxOfJournal {
     return apiAtSync(this.url).post('/sync/v1/hello', body, { headers: { authorization: `Bearer ${this.token}` } });
   }
 
-  feed(scope: string): Promise<AxiosResponse> {
-    return apiAtSync(this.url).get(`/sync/v1/feed/${scope}`, { headers: { authorization: `Bearer ${this.token}` } });
+  feed(scope: string, headers: Record<string, string> = {}): Promise<AxiosResponse> {
+    return apiAtSync(this.url).get(`/sync/v1/feed/${scope}`, {
+      headers: { ...headers, authorization: `Bearer ${this.token}` },
+    });
   }
 }
 

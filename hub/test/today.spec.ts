@@ -1,8 +1,13 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { ManualClock } from '@branchline/domain/clock.js';
+import { createLogger } from '@branchline/http/log.js';
+import { POLL_MS_HEADER } from '@branchline/replication/box-protocol.js';
+import { startHub } from '../src/start-hub.js';
+import { Contacts } from '../src/sync/contacts.js';
 import { AMOUNT_MINOR_MAX } from '../src/sync/sale-faults.js';
 import { FakeStore } from './fake-trial.js';
-import { createBranch, createPlaces, startHubHarness, type HubHarness } from './hub-harness.js';
+import { apiAt, createBranch, createPlaces, startHubHarness, type HubHarness } from './hub-harness.js';
+import { TestBox } from './test-box.js';
 
 /** 18:03:11 in Johannesburg; in Auckland 05:03:11 of the next day, past the cut-off. */
 const clock = new ManualClock(Date.UTC(2026, 10, 20, 16, 3, 11));
@@ -17,6 +22,10 @@ beforeAll(async () => {
 afterAll(() => harness.close());
 
 const openStore = (branch: string) => FakeStore.open(harness.url, harness.admin.api, branch, () => clock.now());
+/** Access tokens live ten minutes of this clock, which is moved by hours. */
+beforeEach(async () => {
+  Object.assign(harness.admin, await harness.signIn(harness.admin.email, harness.admin.password));
+});
 async function today(): Promise<Record<string, unknown> & { branches: Record<string, unknown>[] }> {
   const { status, data } = await harness.admin.api.get('/v1/today');
   if (status !== 200) throw new Error(`today: ${status} ${JSON.stringify(data)}`);
@@ -89,6 +98,72 @@ describe('the chain today', () => {
     expect(fleet.data.items[2]).toMatchObject({ branch: 'B003', lastContactAt: heardAt });
   });
 
+  it('hears in every process what one of them heard, and writes no more than once in a while', async () => {
+    await createBranch(harness.admin.api, 'B006');
+    const store = await openStore('B006');
+    const { databaseUrl, secretsDir } = harness;
+    const config = { databaseUrl, host: '127.0.0.1', port: 0, secretsDir, logLevel: 'fatal' as const };
+    const second = await startHub(config, clock, createLogger('hub', 'fatal'));
+    const there = async () => {
+      const { data } = await apiAt(second.url, harness.admin.accessToken).get('/v1/fleet');
+      return data.items.find(({ branch }: { branch: string }) => branch === 'B006');
+    };
+    try {
+      const written = new Set<string>();
+      for (let seconds = 0; seconds < 300; seconds += 5) {
+        if (seconds % 30 === 0) expect((await store.poll()).status).toBe(200);
+        await harness.hub.app.get(Contacts).store();
+        const { line, lastContactAt } = await there();
+        expect([seconds, line]).toEqual([seconds, 'heard']);
+        written.add(lastContactAt);
+        clock.advance(5_000);
+      }
+      expect(written.size).toBeLessThanOrEqual(5);
+      clock.advance(75_000);
+      expect(await there()).toMatchObject({ line: 'silent' });
+    } finally {
+      await second.close();
+    }
+  });
+
+  it('keeps what it heard last when it is stopped', async () => {
+    const { databaseUrl, secretsDir } = harness;
+    const config = { databaseUrl, host: '127.0.0.1', port: 0, secretsDir, logLevel: 'fatal' as const };
+    await createBranch(harness.admin.api, 'B007');
+    const box = await TestBox.enrol(harness.url, harness.admin.api, 'B007');
+    const second = await startHub(config, clock, createLogger('hub', 'fatal'));
+    try {
+      const headers = { authorization: `Bearer ${box.token}` };
+      const polled = await apiAt(second.url).get('/sync/v1/feed/tenant', { headers });
+      expect(polled.status).toBe(200);
+    } finally {
+      await second.close();
+    }
+    expect(await branchToday('B007')).toMatchObject({
+      line: 'heard',
+      lastContactAt: new Date(clock.now()).toISOString(),
+    });
+  });
+
+  it('waits longer for a box that says it asks more seldom, and believes no nonsense', async () => {
+    await createBranch(harness.admin.api, 'B008');
+    const store = await openStore('B008');
+    for (const [said, silentAfterMs] of [
+      ['60000', 150_000],
+      ['100', 75_000],
+      ['9e99', 75_000],
+      ['-1', 75_000],
+      ['999999999', 75_000],
+      [undefined, 75_000],
+    ] as const) {
+      await store.poll(said === undefined ? {} : { [POLL_MS_HEADER]: said });
+      clock.advance(silentAfterMs);
+      expect([said, (await branchToday('B008'))?.['line']]).toEqual([said, 'heard']);
+      clock.advance(1);
+      expect([said, (await branchToday('B008'))?.['line']]).toEqual([said, 'silent']);
+    }
+  });
+
   it('says that a sum beyond all exact numbers is unknown, of that branch alone', async () => {
     for (const code of ['B004', 'B005']) await createBranch(harness.admin.api, code);
     const lines = [{ priceMinor: AMOUNT_MINOR_MAX }];
@@ -126,7 +201,7 @@ describe('the chain today', () => {
     const { data } = await harness.admin.api.post('/v1/people', { email: 'two@acme.example', name: 'Two', grants });
     const { api } = await harness.signIn('two@acme.example', data.password);
     expect((await api.get('/v1/fleet')).status).toBe(403);
-    const untold = { headHash: null, lastContactAt: null, missing: null, quarantined: null };
+    const untold = { line: null, headHash: null, lastContactAt: null, missing: null, quarantined: null };
     const answer = await api.get('/v1/today');
     expect(answer.data.branches).toMatchObject([{ baskets: 2, ...untold, provedTo: null, lastVerification: null }]);
   });

@@ -332,6 +332,21 @@ const CASES: Record<string, Case> = {
       ),
     isProved: true,
   },
+  'a rollup that is off by one beyond what any number holds': {
+    what: ['altered-row', 'rollup', 'day-sums'],
+    detail: /sales_by_hour 2026-11-21 11 ZAR: total_minor is 9007199254740992, its rows make 9007199254740993$/,
+    tampering: async ({ box }) => {
+      for (const [table, minor] of [
+        ['sale', '9007199254740993'],
+        ['sales_by_hour', '9007199254740992'],
+      ])
+        await tamper(
+          `UPDATE ${table} SET total_minor = ${minor} WHERE branch_id = $1 AND business_date = '2026-11-21'`,
+          box.branch,
+        );
+    },
+    isProved: true,
+  },
   'a rollup by tender that is gone': {
     what: ['rollup'],
     detail: /sales_by_tender 2026-11-20 card ZAR: baskets is not there, its rows make 1/,

@@ -1,6 +1,7 @@
 import http from 'node:http';
 import https from 'node:https';
 import type { Readable } from 'node:stream';
+import { POLL_MS_HEADER } from '@branchline/replication/box-protocol.js';
 import { LINE_BYTES_MAX } from '@branchline/replication/line.js';
 import { NUDGES_MEDIA_TYPE } from '@branchline/replication/nudge.js';
 import { PUSH_BODY_BYTES_MAX, PUSH_DECOMPRESSED_BYTES_MAX } from '@branchline/replication/push.js';
@@ -13,6 +14,8 @@ export type LineOptions = {
   hubUrl: string;
   /** Longest silence in either direction. A slow line that still moves is left alone. */
   requestTimeoutMs: number;
+  /** How often the hub is asked when nothing is new; absent where there is no such rhythm yet. */
+  pollMs?: number;
   clock: Clock;
   /** Ends every request at once: the edge stops. */
   signal: AbortSignal;
@@ -69,7 +72,11 @@ export class HubLine {
       responseType: 'arraybuffer',
       validateStatus: () => true,
       transformResponse: [],
-      headers: { 'accept-encoding': 'br, gzip', accept: 'application/json' },
+      headers: {
+        'accept-encoding': 'br, gzip',
+        accept: 'application/json',
+        ...(options.pollMs !== undefined && { [POLL_MS_HEADER]: options.pollMs }),
+      },
     });
   }
 

@@ -12,7 +12,7 @@ export type BranchToday = {
   businessDate: string;
   /** The hour of the branch's clock in which its business date begins. */
   firstHour: number;
-  line: 'heard' | 'silent' | 'never';
+  line: 'heard' | 'silent' | 'never' | null;
   lastContactAt: string | null;
   baskets: number;
   totalMinor: number | null;

@@ -56,6 +56,13 @@ describe('a line', () => {
     ['of a store without a box', { line: 'never', lastContactAt: null }, undefined, 'idle', 'no box yet'],
     ['that a trial has cut, before anybody missed it', {}, { line: 'down' }, 'bad', 'line cut'],
     ['of a box that a trial has killed', {}, { box: 'down', line: 'down' }, 'bad', 'box down'],
+    [
+      'that is not shown',
+      { line: null, lastContactAt: null, quarantined: null },
+      undefined,
+      'idle',
+      'not shown to you',
+    ],
     ['of a trial that is only slow', { line: 'silent' }, {}, 'good', 'line up'],
   ];
   it.each(cases)('%s', (_what, of, inTrial, tone, title) => {

@@ -14,6 +14,7 @@ export function lineWords(branch: BranchToday, trial: TrialBranch | undefined, a
   const heard = heardWords(branch, asOf);
   if (trial?.box === 'down') return { tone: 'bad', title: 'box down', detail: heard };
   if (trial?.line === 'down') return { tone: 'bad', title: 'line cut', detail: heard };
+  if (trial === undefined && branch.line === null) return { tone: 'idle', title: 'not shown to you', detail: '' };
   if (branch.line === 'never') return { tone: 'idle', title: 'no box yet', detail: heard };
   if (trial === undefined && branch.line === 'silent') return { tone: 'bad', title: 'line down', detail: heard };
   return { tone: 'good', title: 'line up', detail: heard };
@@ -25,9 +26,11 @@ function heardWords({ lastContactAt, quarantined }: BranchToday, asOf: string): 
   return `heard ${span(Date.parse(asOf) - Date.parse(lastContactAt))} ago`;
 }
 
-/** Whether head office can be missing something it was never told of. */
+/** Whether head office can be missing something it was never told of; who may not see the line is told nothing of it. */
 export function isAway(branch: BranchToday, trial: TrialBranch | undefined): boolean {
-  return trial === undefined ? branch.line !== 'heard' : trial.line === 'down' || trial.box === 'down';
+  return trial === undefined
+    ? branch.line === 'silent' || branch.line === 'never'
+    : trial.line === 'down' || trial.box === 'down';
 }
 
 /** Up to where head office knows the branch's day, and what it lacks. */

@@ -10,16 +10,16 @@ import type { Contacts } from '../sync/contacts.js';
 
 /** More than one page of a screen; the totals are of all. */
 export const BRANCHES_SHOWN_MAX = 200;
-/** Two and a half polls of an edge as it comes: less would call a line down that only waits for its next poll. */
-export const SILENT_MS_MAX = 75_000;
 
 /** `totalMinor`: null where no number of a double is exactly this sum. */
 type HourOfDay = { hour: number; baskets: number; totalMinor: number | null };
 /** What `GET /v1/fleet` tells: all null for who may not read it. */
 type FromFleet = Pick<FleetItem, 'headHash' | 'lastContactAt' | 'missing' | 'provedTo' | 'lastVerification'> & {
+  line: FleetItem['line'] | null;
   quarantined: number | null;
 };
 const UNTOLD: FromFleet = {
+  line: null,
   headHash: null,
   lastContactAt: null,
   missing: null,
@@ -39,8 +39,6 @@ export type BranchToday = FromFleet &
     businessDate: string;
     /** The hour of the branch's clock in which its business date begins. */
     firstHour: number;
-    /** `silent`: not heard for longer than a box is between two polls; `never`: no box has called yet. */
-    line: 'heard' | 'silent' | 'never';
     baskets: number;
     /** Null: beyond what can be kept exactly. */
     totalMinor: number | null;
@@ -79,7 +77,7 @@ export async function chainToday(
     tx,
     shown.map(({ branch }) => branch),
     BRANCHES_SHOWN_MAX,
-    contacts,
+    { contacts, nowMs },
   );
   const fleetOf = new Map(fleet.items.map((item) => [item.branch, item]));
   const completenessOfBranch = await completenessByDate(tx, shown);
@@ -96,7 +94,6 @@ export async function chainToday(
         hours: hours.get(branch.id) ?? [],
         mayReadFleet: can('fleet.read', placeOf(branch)),
         mayVerify: can('fleet.verify', placeOf(branch)),
-        nowMs,
       }),
     ),
     more: dated.length - shown.length,
@@ -111,14 +108,13 @@ type Found = {
   hours: HourOfDay[];
   mayReadFleet: boolean;
   mayVerify: boolean;
-  nowMs: number;
 };
 
 function branchToday(branch: BranchRow, date: string, found: Found): BranchToday {
-  const { fleet, completeness, hours, mayReadFleet, mayVerify, nowMs } = found;
+  const { fleet, completeness, hours, mayReadFleet, mayVerify } = found;
   const { complete, final, knownTo } = completeness;
   const { code, name, region, timeZone, currency } = branch;
-  const { headHash, lastContactAt, missing, quarantined, provedTo, lastVerification } = fleet;
+  const { line, headHash, lastContactAt, missing, quarantined, provedTo, lastVerification } = fleet;
   return {
     branch: code,
     name,
@@ -127,14 +123,13 @@ function branchToday(branch: BranchRow, date: string, found: Found): BranchToday
     currency,
     businessDate: date,
     firstHour: Math.floor(branch.cutOffMinutes / 60),
-    line: lineOf(lastContactAt, nowMs),
     baskets: hours.reduce((sum, { baskets }) => sum + baskets, 0),
     totalMinor: exactSum(hours.map(({ totalMinor }) => totalMinor)),
     hours,
     complete,
     final,
     knownTo,
-    ...(mayReadFleet ? { headHash, lastContactAt, missing, quarantined, provedTo, lastVerification } : UNTOLD),
+    ...(mayReadFleet ? { line, headHash, lastContactAt, missing, quarantined, provedTo, lastVerification } : UNTOLD),
     mayVerify,
   };
 }
@@ -145,11 +140,6 @@ function exactSum(minors: readonly (number | null)[]): number | null {
     const next = sum === null || minor === null ? null : sum + minor;
     return Number.isSafeInteger(next) ? next : null;
   }, 0);
-}
-
-function lineOf(lastContactAt: string | null, nowMs: number): BranchToday['line'] {
-  if (lastContactAt === null) return 'never';
-  return nowMs - Date.parse(lastContactAt) > SILENT_MS_MAX ? 'silent' : 'heard';
 }
 
 function present<T>(map: ReadonlyMap<string, T>, code: string): T {

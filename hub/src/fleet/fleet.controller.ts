@@ -1,13 +1,15 @@
-import { Controller, Get } from '@nestjs/common';
+import { Controller, Get, Inject } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { PrincipalOf } from '@branchline/access/principal.js';
 import { Allow, CurrentPrincipal } from '@branchline/access/route-access.js';
+import type { Clock } from '@branchline/domain/clock.js';
 import { code } from '@branchline/http/fields.js';
 import { decodeCursor, pageQuery, type Page } from '@branchline/http/pagination.js';
 import { openApiOf, query } from '@branchline/http/schema.js';
 import { z } from 'zod';
 import { branchesOf } from '../branches/find-branch.js';
 import { Database } from '../database/unit-of-work.js';
+import { CLOCK } from '../providers.js';
 import { Contacts } from '../sync/contacts.js';
 import { fleetItemSchema, listFleet, type FleetItem } from './list-fleet.js';
 
@@ -23,6 +25,7 @@ export class FleetController {
   constructor(
     private readonly database: Database,
     private readonly contacts: Contacts,
+    @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
   @Get()
@@ -33,9 +36,10 @@ export class FleetController {
     @query(fleetQuery) page: z.infer<typeof fleetQuery>,
   ): Promise<Page<FleetItem>> {
     const [afterCode] = page.after === undefined ? [''] : decodeCursor(z.tuple([code]), page.after);
+    const parts = { contacts: this.contacts, nowMs: this.clock.now() };
     return this.database.transaction(
       who.tenantId,
-      async (tx) => listFleet(tx, await branchesOf(tx, who, 'fleet.read', afterCode), page.limit, this.contacts),
+      async (tx) => listFleet(tx, await branchesOf(tx, who, 'fleet.read', afterCode), page.limit, parts),
       {
         isolation: 'REPEATABLE READ',
       },

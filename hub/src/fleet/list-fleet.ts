@@ -2,7 +2,7 @@ import { pageOf, type Page } from '@branchline/http/pagination.js';
 import { z } from 'zod';
 import type { BranchRow } from '../branches/branch.row.js';
 import type { Tx } from '../database/unit-of-work.js';
-import type { Contacts } from '../sync/contacts.js';
+import type { Contact, Contacts } from '../sync/contacts.js';
 import { lastVerificationSchema, provedToSchema } from '../verify/answer.js';
 
 /** One branch's box as head office last heard of it; nulls for a branch that has none yet. */
@@ -16,6 +16,9 @@ export const fleetItemSchema = z.strictObject({
   appliedSeq: z.int(),
   headHash: z.string().nullable(),
   lastContactAt: z.iso.datetime().nullable(),
+  line: z.enum(['heard', 'silent', 'never']).meta({
+    description: 'silent: not heard for two and a half times as long as its box waits between two polls',
+  }),
   lastLineAt: z.iso.datetime().nullable(),
   missing: z.int().nullable().meta({
     description:
@@ -31,8 +34,14 @@ export const fleetItemSchema = z.strictObject({
 });
 export type FleetItem = z.infer<typeof fleetItemSchema>;
 
-type Row = Omit<FleetItem, 'lastContactAt' | 'lastLineAt' | 'lastVerification' | 'provedTo'> & {
+/** As an edge comes; of one that asks more often no less is expected, for a moment's trouble is none. */
+const POLL_MS_USUAL = 30_000;
+/** Less would call a line silent whose box only waits for its next poll. */
+const SILENT_POLLS_MAX = 2.5;
+
+type Row = Omit<FleetItem, 'lastContactAt' | 'line' | 'lastLineAt' | 'lastVerification' | 'provedTo'> & {
   lastContactAt: Date | null;
+  pollMs: number | null;
   lastLineAt: Date | null;
   verifiedAt: Date | null;
   verifiedOutcome: 'equal' | 'differs';
@@ -49,7 +58,7 @@ export async function listFleet(
   tx: Tx,
   branches: readonly BranchRow[],
   limit: number,
-  contacts: Contacts,
+  { contacts, nowMs }: { contacts: Contacts; nowMs: number },
 ): Promise<Page<FleetItem>> {
   const ids = branches.slice(0, limit + 1).map(({ id }) => id);
   const rows = await tx.query<Row>(FLEET, [ids]);
@@ -57,18 +66,20 @@ export async function listFleet(
     rows,
     limit,
     ({ branch }) => [branch],
-    (row) => shown(row, contacts),
+    (row) => shown(row, row.box === null ? undefined : contacts.last(row.box), nowMs),
   );
 }
 
-function shown(row: Row, contacts: Contacts): FleetItem {
-  const { lastContactAt, lastLineAt, verifiedAt, verifiedOutcome, verifiedSeq, ...rest } = row;
+/** @param heard by this process; what the row has may come from another one */
+function shown(row: Row, heard: Contact | undefined, nowMs: number): FleetItem {
+  const { lastContactAt, pollMs, lastLineAt, verifiedAt, verifiedOutcome, verifiedSeq, ...rest } = row;
   const { provedIncarnation: incarnation, provedEpoch, provedSeq, provedHash, provedAt, ...item } = rest;
-  const heardAtMs = row.box === null ? undefined : contacts.lastAtMs(row.box);
-  const contactAtMs = Math.max(lastContactAt?.getTime() ?? 0, heardAtMs ?? 0);
+  const contactAtMs = Math.max(lastContactAt?.getTime() ?? 0, heard?.atMs ?? 0);
+  const silentMsMax = SILENT_POLLS_MAX * Math.max(POLL_MS_USUAL, (heard ? heard.pollMs : pollMs) ?? 0);
   return {
     ...item,
     lastContactAt: contactAtMs === 0 ? null : new Date(contactAtMs).toISOString(),
+    line: contactAtMs === 0 ? 'never' : nowMs - contactAtMs > silentMsMax ? 'silent' : 'heard',
     lastLineAt: lastLineAt?.toISOString() ?? null,
     lastVerification: verifiedAt && { at: verifiedAt.toISOString(), outcome: verifiedOutcome, seq: verifiedSeq },
     provedTo:
@@ -90,7 +101,8 @@ function shown(row: Row, contacts: Contacts): FleetItem {
  */
 const FLEET = `
 SELECT b.code AS branch, b.name, x.id AS box, x.version, newest.incarnation, newest.epoch, coalesce(newest.applied_seq, 0) AS "appliedSeq",
-  encode(newest.head_hash, 'hex') AS "headHash", greatest(x.last_contact_at, stream.last_push_at) AS "lastContactAt",
+  encode(newest.head_hash, 'hex') AS "headHash", greatest(x.last_contact_at, contact.at, stream.last_push_at) AS "lastContactAt",
+  contact.poll_ms AS "pollMs",
   newest.last_line_at AS "lastLineAt",
   CASE WHEN x.told->>'seq' IS NOT NULL THEN greatest(0, (x.told->>'seq')::bigint
     - CASE WHEN (x.told->>'incarnation')::uuid = newest.incarnation THEN newest.applied_seq ELSE 0 END) END AS missing,
@@ -107,5 +119,6 @@ LEFT JOIN LATERAL (SELECT i.* FROM incarnation i
 LEFT JOIN LATERAL (SELECT i.* FROM incarnation i WHERE i.branch_id = b.id ORDER BY i.epoch DESC, i.last_push_at DESC LIMIT 1) newest ON true
 LEFT JOIN LATERAL (SELECT box.* FROM box WHERE box.tenant_id = b.tenant_id AND box.branch_id = b.id
   ORDER BY (box.id = newest.box_id) DESC NULLS LAST, box.revoked_at IS NULL DESC, box.enrolled_at DESC LIMIT 1) x ON true
+LEFT JOIN box_contact contact ON contact.box_id = x.id
 LEFT JOIN branch_stream stream ON stream.branch_id = b.id
 WHERE b.id = ANY ($1::uuid[]) ORDER BY b.code`;

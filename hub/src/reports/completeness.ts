@@ -55,6 +55,7 @@ SELECT b.code AS branch,
 FROM branch b
 LEFT JOIN LATERAL (SELECT i.incarnation, i.epoch, i.applied_seq, i.last_line_at FROM incarnation i WHERE i.branch_id = b.id
   ORDER BY i.epoch DESC, i.last_push_at DESC LIMIT 1) newest ON true
-LEFT JOIN LATERAL (SELECT max(x.last_contact_at) AS at FROM box x WHERE x.tenant_id = b.tenant_id AND x.branch_id = b.id) contact ON true
+LEFT JOIN LATERAL (SELECT max(greatest(x.last_contact_at, heard.at)) AS at
+  FROM box x LEFT JOIN box_contact heard ON heard.box_id = x.id WHERE x.tenant_id = b.tenant_id AND x.branch_id = b.id) contact ON true
 LEFT JOIN branch_stream stream ON stream.branch_id = b.id
 WHERE b.id = ANY ($1::uuid[]) ORDER BY b.code`;

@@ -58,8 +58,7 @@ export async function salesReport(
   const cube = cubeOf(dimensions);
   const branches = chosenBranches(await branchesOf(tx, who, 'report.read'), query.branch);
   const ids = branches.map(({ id }) => id);
-  const read = await tx.query<FoundRow>(statement(cube, dimensions), [ids, query.from, query.to, REPORT_ROWS_MAX + 1]);
-  const found = read.map((row) => withExactSums(cube, row));
+  const found = await tx.query<FoundRow>(statement(cube, dimensions), [ids, query.from, query.to, REPORT_ROWS_MAX + 1]);
   if (found.length > REPORT_ROWS_MAX)
     throw problem('bad-request', `More than ${REPORT_ROWS_MAX} rows: ask for fewer days or branches.`);
   return {
@@ -89,6 +88,7 @@ const COLUMNS_OF_MEASURES = {
   modifiers: ['lines', 'amountMinor'],
 } as const;
 
+/** A column of sums is text: what a double cannot keep is not lost on the way. */
 type FoundRow = Record<string, string | number | boolean | null> & { lowestCurrency: string; highestCurrency: string };
 
 function columnsOf(cube: Cube): string[] {
@@ -111,16 +111,22 @@ function statement(cube: Cube, dimensions: readonly Dimension[]): string {
   GROUP BY ${keys.join(', ')} ORDER BY ${keys.join(', ')} LIMIT $4`;
 }
 
-/** Sums come as text: what JSON could not carry to the unit is refused, not rounded. @throws Problem `bad-request` */
-function withExactSums(cube: Cube, row: FoundRow): FoundRow {
-  return { ...row, ...Object.fromEntries(columnsOf(cube).map((column) => [column, exact(Number(row[column]))])) };
+/** What JSON could not carry to the unit is refused, not rounded. @throws Problem `bad-request` */
+function exact(sum: bigint): number {
+  const told = Number(sum);
+  if (!Number.isSafeInteger(told)) throw inexact();
+  return told;
 }
 
-/** @throws Problem `bad-request` */
-function exact(sum: number): number {
-  if (!Number.isSafeInteger(sum))
-    throw problem('bad-request', 'A sum is beyond 2^53 and cannot be told exactly: ask for fewer days or branches.');
-  return sum;
+/** Of thousandths; three decimals beside thirteen digits are more than a double tells apart. @throws Problem `bad-request` */
+function exactUnits(milli: bigint): number {
+  const units = quantityDecimal(exact(milli));
+  if (BigInt(units.toFixed(3).replace('.', '')) !== milli) throw inexact();
+  return units;
+}
+
+function inexact(): Error {
+  return problem('bad-request', 'A sum is beyond 2^53 and cannot be told exactly: ask for fewer days or branches.');
 }
 
 function snakeCase(name: string): string {
@@ -129,17 +135,21 @@ function snakeCase(name: string): string {
 
 function shownRow(cube: Cube, dimensions: readonly Dimension[], row: FoundRow): ReportRow {
   const keys = Object.fromEntries(dimensions.map((dimension) => [dimension, row[dimension] ?? null]));
-  if (cube.measures === 'modifiers')
-    return { ...keys, informational: row['informational'] ?? null, ...shownSums(cube, row) };
-  return { ...keys, ...shownSums(cube, row) };
+  const sums = shownSums(cube, Object.fromEntries(columnsOf(cube).map((column) => [column, sumIn(row, column)])));
+  return cube.measures === 'modifiers'
+    ? { ...keys, informational: row['informational'] ?? null, ...sums }
+    : { ...keys, ...sums };
 }
 
+type Sums = Readonly<Record<string, bigint>>;
+
 /** `baskets` is null where a sale is in several rows and adding up would count it twice; units are decimal. */
-function shownSums(cube: Cube, sums: Record<string, unknown>): ReportRow {
+function shownSums(cube: Cube, sums: Sums): ReportRow {
   const shown: ReportRow = {};
   for (const column of COLUMNS_OF_MEASURES[cube.measures]) {
-    if (column === 'unitsMilli') shown['units'] = quantityDecimal(Number(sums[column]));
-    else shown[column] = column in sums ? (sums[column] as number | null) : null;
+    const sum = sums[column];
+    if (column === 'unitsMilli') shown['units'] = exactUnits(sum ?? 0n);
+    else shown[column] = sum === undefined ? null : exact(sum);
   }
   return shown;
 }
@@ -153,11 +163,14 @@ function totalsOf(cube: Cube, rows: readonly FoundRow[]): Record<string, unknown
   return { ...totals, informational: shownSums(cube, sumsOf(cube, informing)) };
 }
 
-function sumsOf(cube: Cube, rows: readonly FoundRow[]): Record<string, number> {
+function sumsOf(cube: Cube, rows: readonly FoundRow[]): Sums {
   const addable = columnsOf(cube).filter((column) => column !== 'baskets' || cube.hasBaskets);
-  return Object.fromEntries(
-    addable.map((column) => [column, rows.reduce((sum, row) => exact(sum + Number(row[column])), 0)]),
-  );
+  const sums = addable.map((column) => [column, rows.reduce((sum, row) => sum + sumIn(row, column), 0n)] as const);
+  return Object.fromEntries(sums);
+}
+
+function sumIn(row: FoundRow, column: string): bigint {
+  return BigInt(row[column] as string);
 }
 
 /** @throws Problem `mixed-currencies` */

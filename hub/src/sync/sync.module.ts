@@ -45,7 +45,11 @@ import { WorkListController } from './work-list.controller.js';
       useFactory: (tokens: BoxTokens, database: Database, contacts: Contacts) =>
         contacts.hearing(tokens.authenticator(database)),
     },
-    { provide: Contacts, inject: [CLOCK], useFactory: (clock: Clock) => new Contacts(clock) },
+    {
+      provide: Contacts,
+      inject: [Database, CLOCK],
+      useFactory: (database: Database, clock: Clock) => new Contacts(database, clock),
+    },
   ],
   exports: [BOX_AUTHENTICATOR, Contacts],
 })

@@ -57,7 +57,8 @@ const ROLLUPS: readonly Rollup[] = [
   },
 ];
 
-type Found = { key: Record<string, unknown>; rows: Record<string, number | null>; kept: Record<string, number | null> };
+/** Sums as text: of two that differ beyond 2^53 both would be the same number here. */
+type Found = { key: Record<string, unknown>; rows: Record<string, string | null>; kept: Record<string, string | null> };
 
 /** Every sum that reports read against the rows it is the sum of; only what differs leaves the database. */
 export async function compareRollups(tx: Tx, branchId: string, differences: Differences): Promise<void> {
@@ -84,7 +85,7 @@ async function tellUnnamed(tx: Tx, branchId: string, rollup: Rollup, differences
 const namesOf = (rollup: Rollup): string => {
   const { keys, sums } = rollup;
   const object = (alias: string): string =>
-    `json_build_object(${sums.map((sum) => `'${sum}', ${alias}.${sum}`).join(', ')})`;
+    `json_build_object(${sums.map((sum) => `'${sum}', ${alias}.${sum}::text`).join(', ')})`;
   const key = `json_build_object(${keys.map((name) => `'${name}', ${name}`).join(', ')})`;
   const select = `${key} AS key, ${object('facts')} AS rows, ${object('kept')} AS kept`;
   return `${differing(rollup, select)} ORDER BY ${keys.join(', ')} LIMIT ${NAMED_MAX}`;

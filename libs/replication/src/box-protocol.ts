@@ -74,3 +74,10 @@ export const helloAnswerSchema = z.looseObject({
   ),
 });
 export type HelloAnswer = z.infer<typeof helloAnswerSchema>;
+
+/**
+ * How often the box asks when nothing is new, with every request: without it nobody could tell a box that is away from one
+ * that asks once an hour. Absent from a box of before.
+ */
+export const POLL_MS_HEADER = 'branchline-poll-ms';
+export const POLL_MS_MAX = 3_600_000;
