@@ -5,7 +5,7 @@ type FactCounts = Record<'lines' | 'sales' | 'saleLines' | 'tenders' | 'taxes' |
 /** How many rows a branch has of what its pushes leave behind. */
 export function factCounts(tx: Tx, branchId: string): Promise<FactCounts> {
   return tx.one<FactCounts>(
-    `SELECT (SELECT count(*) FROM journal_line WHERE branch_id = $1) AS lines, (SELECT count(*) FROM sale WHERE branch_id = $1) AS sales,
+    `SELECT (SELECT coalesce(sum(last_seq - first_seq + 1), 0)::bigint FROM journal_chunk WHERE branch_id = $1) AS lines, (SELECT count(*) FROM sale WHERE branch_id = $1) AS sales,
        (SELECT count(*) FROM sale_line WHERE branch_id = $1) AS "saleLines", (SELECT count(*) FROM sale_tender WHERE branch_id = $1) AS tenders,
        (SELECT count(*) FROM sale_tax WHERE branch_id = $1) AS taxes, (SELECT count(*) FROM stock_movement WHERE branch_id = $1) AS movements,
        (SELECT count(*) FROM incarnation WHERE branch_id = $1) AS incarnations`,

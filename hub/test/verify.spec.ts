@@ -4,6 +4,8 @@ import { v7 } from 'uuid';
 import { BranchVerifier } from '../src/verify/branch-verifier.js';
 import { BranchRow } from '../src/branches/branch.row.js';
 import { AMOUNT_MINOR_MAX } from '../src/sync/sale-faults.js';
+import { CHUNK_COLUMNS } from '../src/sync/archive.js';
+import { packLines, unpackChunk, type ChunkLine, type JournalChunk } from '../src/sync/journal-chunk.js';
 import type { Verification, What } from '../src/verify/answer.js';
 import { createBranch, createPlaces, startHubHarness, type HubHarness, type Signed } from './hub-harness.js';
 import type { JournalBuilder } from './journal-builder.js';
@@ -54,13 +56,20 @@ async function traded(): Promise<{ box: TestBox; journal: JournalBuilder }> {
   journal.sale({ businessDate: '2026-11-21', soldAtMs: Date.UTC(2026, 10, 21, 9) });
   journal.shiftClose(shift, 1);
   journal.daySeal('2026-11-20');
-  await pushed(box, journal);
+  // In several chunks of the archive.
+  for (const [from, to] of [
+    [1, 2],
+    [3, 3],
+    [4, 7],
+    [8, 8],
+  ] as const)
+    await pushed(box, journal, from, to);
   return { box, journal };
 }
 
-async function pushed(box: TestBox, journal: JournalBuilder, fromSeq = 1): Promise<void> {
-  const { status, data } = await box.push(journal.push(fromSeq));
-  if (status !== 200 || data.appliedSeq !== journal.seq) throw new Error(`push: ${status} ${JSON.stringify(data)}`);
+async function pushed(box: TestBox, journal: JournalBuilder, fromSeq = 1, toSeq = journal.seq): Promise<void> {
+  const { status, data } = await box.push(journal.push(fromSeq, toSeq));
+  if (status !== 200 || data.appliedSeq !== toSeq) throw new Error(`push: ${status} ${JSON.stringify(data)}`);
 }
 
 async function verify(box: TestBox): Promise<Verification> {
@@ -183,7 +192,18 @@ type Case = {
   isProved?: boolean;
 };
 
-const LINE = 'branch_id = $1 AND seq = $2';
+const CHUNK = 'branch_id = $1 AND $2 BETWEEN first_seq AND last_seq';
+
+/** The chunk that holds a line, packed anew with the line changed. */
+async function rewriteLine(box: TestBox, seq: number, changed: Partial<ChunkLine>): Promise<void> {
+  const kept = `SELECT ${CHUNK_COLUMNS} FROM journal_chunk WHERE ${CHUNK}`;
+  const [chunk] = (await harness.database.asOwner<JournalChunk>(kept, [box.branch, seq])) as [JournalChunk];
+  const lines = (await unpackChunk(chunk)).map((line) => (line.seq === seq ? { ...line, ...changed } : line));
+  const [{ hashes, bodyBytes, body }] = (await packLines(lines, chunk.firstSeq)) as [JournalChunk];
+  const sql = `UPDATE journal_chunk SET hashes = $3, body_bytes = $4, body = $5 WHERE ${CHUNK}`;
+  await tamper(sql, box.branch, seq, hashes, bodyBytes, body);
+}
+
 /** The bytes of a line with a digit of its amount changed, as one flipped bit does it. */
 const flipped = (line: Buffer): Buffer =>
   Buffer.from(line.toString().replace('"totalMinor":1999', '"totalMinor":1998'));
@@ -194,8 +214,7 @@ const CASES: Record<string, Case> = {
   'a flipped bit in the archive': {
     what: ['archived-line', 'unaccounted-line', 'head-signature', 'extra-row', 'day-sums'],
     detail: /line 6 of .*: its bytes lead to/,
-    tampering: ({ box, journal }) =>
-      tamper(`UPDATE journal_line SET bytes = $3 WHERE ${LINE}`, box.branch, 6, flipped(journal.lines[5] as Buffer)),
+    tampering: ({ box, journal }) => rewriteLine(box, 6, { bytes: flipped(journal.lines[5] as Buffer) }),
   },
   'an archive that was rewritten with its whole chain': {
     what: ['head-signature'],
@@ -208,7 +227,7 @@ const CASES: Record<string, Case> = {
       let hash: Buffer = Buffer.alloc(32);
       for (const [at, bytes] of lines.entries()) {
         hash = chainHash(hash, bytes);
-        await tamper(`UPDATE journal_line SET bytes = $3, hash = $4 WHERE ${LINE}`, box.branch, at + 1, bytes, hash);
+        await rewriteLine(box, at + 1, { bytes, hash });
       }
       await tamper('UPDATE incarnation SET head_hash = $2 WHERE branch_id = $1', box.branch, hash);
     },
@@ -216,18 +235,24 @@ const CASES: Record<string, Case> = {
   'a line that is gone from the archive': {
     what: ['archive-gap', 'head-signature', 'extra-row'],
     detail: /lines 3 to 3 of .* are not there/,
-    tampering: ({ box }) => tamper(`DELETE FROM journal_line WHERE ${LINE}`, box.branch, 3),
+    tampering: ({ box }) => tamper(`DELETE FROM journal_chunk WHERE ${CHUNK}`, box.branch, 3),
   },
   'the last line gone from the archive': {
     what: ['stream-head', 'head-signature', 'extra-row'],
     detail: /says line 8, .*; the archive ends with line 7/,
-    tampering: ({ box }) => tamper(`DELETE FROM journal_line WHERE ${LINE}`, box.branch, 8),
+    tampering: ({ box }) => tamper(`DELETE FROM journal_chunk WHERE ${CHUNK}`, box.branch, 8),
   },
   'a line that is kept as another': {
-    what: ['archived-line'],
-    detail: /line 4 of .* is kept as sale x and is sale/,
-    tampering: ({ box }) => tamper(`UPDATE journal_line SET key = 'x' WHERE ${LINE}`, box.branch, 4),
-    isProved: true,
+    what: ['archive-gap', 'archived-line', 'stream-head', 'head-signature', 'extra-row'],
+    detail: /line 9 of .*: the line at 9 says it is 8/,
+    tampering: ({ box }) =>
+      tamper(`UPDATE journal_chunk SET first_seq = 9, last_seq = 9 WHERE ${CHUNK}`, box.branch, 8),
+  },
+  'lines that cannot be read any more': {
+    what: ['archived-line', 'archive-gap', 'head-signature', 'extra-row', 'day-sums'],
+    detail: /lines 4 to 7 of .* cannot be read: /,
+    tampering: ({ box }) =>
+      tamper(`UPDATE journal_chunk SET body = substring(body FROM 1 FOR 100) WHERE ${CHUNK}`, box.branch, 5),
   },
   'a stream whose head lies': {
     what: ['stream-head'],
@@ -255,6 +280,23 @@ const CASES: Record<string, Case> = {
     detail: /the hub certified other keys/,
     tampering: ({ box }) =>
       tamper(`UPDATE box SET signing_key = reverse(signing_key) WHERE branch_id = $1`, box.branch),
+  },
+  'a row that names the line of another': {
+    what: ['extra-row', 'day-sums'],
+    detail: /sale: .* come from line 3 of .*, which is no sale/,
+    tampering: ({ box }) =>
+      tamper(`UPDATE sale SET seq = 3 WHERE branch_id = $1 AND business_date = '2026-11-21'`, box.branch),
+    isProved: true,
+  },
+  'a row that names a line beyond all': {
+    what: ['extra-row', 'day-sums'],
+    detail: /sale: .* come from line 9007199254740991 of .*, which is no sale/,
+    tampering: ({ box }) =>
+      tamper(
+        `UPDATE sale SET seq = 9007199254740991 WHERE branch_id = $1 AND business_date = '2026-11-21'`,
+        box.branch,
+      ),
+    isProved: true,
   },
   'a doubled row': {
     what: ['extra-row', 'rollup', 'day-sums'],
@@ -376,6 +418,9 @@ const CASES: Record<string, Case> = {
 };
 
 describe('what differs is named', () => {
+  // No chunk that another follows goes while this stands.
+  beforeAll(() => tamper('ALTER TABLE journal_chunk DROP CONSTRAINT journal_chunk_follows_another'));
+
   it.each(Object.entries(CASES))('%s', async (_title, { what, detail, tampering, isProved = false }) => {
     const { box, journal } = await traded();
     expect((await verify(box)).outcome).toBe('equal');
@@ -436,7 +481,7 @@ describe('the fleet', () => {
   it('takes nothing as proved of a history that did not hold, whatever is pushed behind it, until it holds again', async () => {
     const { box, journal } = await traded();
     const bytes = journal.lines[5] as Buffer;
-    const write = (line: Buffer) => tamper(`UPDATE journal_line SET bytes = $3 WHERE ${LINE}`, box.branch, 6, line);
+    const write = (line: Buffer) => rewriteLine(box, 6, { bytes: line });
     await write(flipped(bytes));
     const { at } = await verify(box);
     journal.sale();

@@ -4,6 +4,7 @@ import { Facts } from './migrations/000002-facts.js';
 import { SignInLinks } from './migrations/000003-sign-in-links.js';
 import { Proof } from './migrations/000004-proof.js';
 import { Integrations } from './migrations/000005-integrations.js';
+import { JournalChunks } from './migrations/000006-journal-chunks.js';
 import { SessionsAndContacts } from './migrations/000007-sessions-and-contacts.js';
 
 /** In order, forward only; each file is plain SQL and never edited once released. */
@@ -13,5 +14,6 @@ export const MIGRATIONS: (new () => MigrationInterface)[] = [
   SignInLinks,
   Proof,
   Integrations,
+  JournalChunks,
   SessionsAndContacts,
 ];

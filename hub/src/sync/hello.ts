@@ -6,6 +6,7 @@ import { hubEpoch } from '../database/hub-epoch.js';
 import type { Tx } from '../database/unit-of-work.js';
 import { cursorVerdict, feedHead } from '../feed/read-feed.js';
 import { scopesOfBranch, type BranchPlace } from '../feed/scopes.js';
+import { archivedHashes } from './archive.js';
 import { findStreams } from './streams.js';
 
 /**
@@ -63,18 +64,11 @@ async function noteContact(tx: Tx, boxId: string, request: HelloRequest, nowMs: 
 const ZERO_HASH = '0'.repeat(64);
 
 async function hashesAt(tx: Tx, branchId: string, asked: HelloRequest['hashesAt']): Promise<HelloAnswer['hashes']> {
-  if (asked.length === 0) return [];
-  const rows = await tx.query<{ place: number; hash: string | null }>(
-    `SELECT place::int, encode(line.hash, 'hex') AS hash
-     FROM unnest($2::uuid[], $3::bigint[]) WITH ORDINALITY AS asked (incarnation, seq, place)
-     LEFT JOIN journal_line line ON line.branch_id = $1 AND line.incarnation = asked.incarnation AND line.seq = asked.seq
-     ORDER BY place`,
-    [branchId, asked.map(({ incarnation }) => incarnation), asked.map(({ seq }) => seq)],
-  );
+  const hashes = await archivedHashes(tx, branchId, asked);
   return asked.map(({ incarnation, seq }, at) => ({
     incarnation,
     seq,
-    hash: seq === 0 ? ZERO_HASH : (rows[at]?.hash ?? null),
+    hash: seq === 0 ? ZERO_HASH : (hashes[at] ?? null),
   }));
 }
 

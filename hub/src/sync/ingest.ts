@@ -9,12 +9,14 @@ import {
 } from '@branchline/replication/push.js';
 import type { NewId } from '@branchline/domain/uuid.js';
 import type { Tx } from '../database/unit-of-work.js';
-import { archiveLines } from './archive.js';
+import { archiveChunks } from './archive.js';
 import type { FactContext } from './fact-context.js';
 import type { Mismatch } from './facts.js';
+import { packLines, type JournalChunk } from './journal-chunk.js';
 import { openIncarnation, type BoxOfStream } from './open-incarnation.js';
 import { projectBisecting } from './project-bisecting.js';
 import type { LineReading, SetAside } from './read-line.js';
+import type { ReadPush } from './read-push.js';
 import { advanceStream, findHash, findStream, lockBranch, type Stream } from './streams.js';
 import { quarantinedOf, recordMismatches, recordSetAside } from './set-aside.js';
 
@@ -29,14 +31,15 @@ export type IngestOutcome =
 /**
  * Takes a push in, whole, in one transaction: what was applied before is checked and passed over, what follows is
  * archived as it came, projected, and the stream advances. Lines that cannot be projected are set aside; they never stop
- * the stream. The push's own chain and its signature were proved before; `readings` are of its lines, one each.
+ * the stream. The push's own chain and its signature were proved before; `readings` are of its lines, one each, and
+ * `packed` are they all.
  *
  * @throws MalformedPush, Problem `not-yours`
  */
 export async function ingest(
   tx: Tx,
   push: ReceivedPush,
-  readings: readonly LineReading[],
+  { readings, packed }: ReadPush,
   context: IngestContext,
 ): Promise<IngestOutcome> {
   const { header, lines } = push;
@@ -55,7 +58,8 @@ export async function ingest(
   if (!known) await openIncarnation(tx, header.incarnation, readings[0], context);
   const overlap = appliedSeq + 1 - header.fromSeq;
   const fresh = lines.slice(overlap);
-  const applied = await apply(tx, header, fresh, readings.slice(overlap), context);
+  const chunks = overlap === 0 ? packed : await packLines(fresh, appliedSeq + 1);
+  const applied = await apply(tx, header, { fresh, chunks, readings: readings.slice(overlap) }, context);
   const head = fresh.at(-1)?.hash.toString('hex') ?? (known as Stream).headHash;
   const answer: PushAnswer = {
     appliedSeq: appliedSeq + fresh.length,
@@ -85,20 +89,20 @@ async function findFork(tx: Tx, stream: Stream, { header, lines }: ReceivedPush)
   return theirs === (await findHash(tx, stream, lastShared)) ? null : fork;
 }
 
-/** @param lines the last ones of the push, so that its signature is over the head that they lead to */
+/** `fresh`: the last lines of the push, so that its signature is over the head that they lead to. */
+type FreshLines = { fresh: readonly ReceivedLine[]; chunks: readonly JournalChunk[]; readings: readonly LineReading[] };
+
 async function apply(
   tx: Tx,
   { incarnation, fromSeq, count, signature: headSignature }: PushHeader,
-  lines: readonly ReceivedLine[],
-  readings: readonly LineReading[],
+  { fresh, chunks, readings }: FreshLines,
   context: IngestContext,
 ): Promise<{ setAside: SetAside[]; mismatches: Mismatch[] }> {
-  const last = lines.at(-1);
+  const last = fresh.at(-1);
   if (!last) return { setAside: [], mismatches: [] };
   const { box, nowMs, timeZone, currency } = context;
   const appliedSeq = fromSeq + count - 1;
-  const firstSeq = appliedSeq - lines.length + 1;
-  await archiveLines(tx, { ...box, incarnation, firstSeq, nowMs }, lines, readings);
+  await archiveChunks(tx, { ...box, incarnation, nowMs }, chunks);
   const facts: FactContext = { tenantId: box.tenantId, branchId: box.branchId, incarnation, timeZone, currency, nowMs };
   const ready = readings.flatMap((reading) => ('ready' in reading ? [reading.ready] : []));
   const unread = readings.flatMap((reading) => ('setAside' in reading ? [reading.setAside] : []));

@@ -1,12 +1,11 @@
 import type { NewId } from '@branchline/domain/uuid.js';
 import type { Tx } from '../database/unit-of-work.js';
+import { archivedLines } from './archive.js';
 import type { FactContext } from './fact-context.js';
 import type { Mismatch } from './facts.js';
 import { projectBisecting } from './project-bisecting.js';
 import { readLine, type SetAside } from './read-line.js';
 import { recordMismatches } from './set-aside.js';
-
-export type ArchivedLine = { seq: number; bytes: Buffer };
 
 /** `setAside`: by seq, why a line still is; those that are not in it stand as facts now. */
 export type ProjectedAgain = { setAside: Map<number, SetAside>; mismatches: Mismatch[] };
@@ -15,9 +14,10 @@ export type ProjectedAgain = { setAside: Map<number, SetAside>; mismatches: Mism
 export async function projectArchived(
   tx: Tx,
   facts: FactContext,
-  lines: readonly ArchivedLine[],
+  seqs: readonly number[],
   newId: NewId,
 ): Promise<ProjectedAgain> {
+  const lines = await archivedLines(tx, facts, seqs);
   const readings = lines.map(({ seq, bytes }) => readLine(bytes, seq));
   const unread = readings.flatMap((reading) => ('setAside' in reading ? [reading.setAside] : []));
   const ready = readings.flatMap((reading) => ('ready' in reading ? [reading.ready] : []));

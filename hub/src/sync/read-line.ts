@@ -54,7 +54,7 @@ export type LineOfKind<K extends JournalKind> = {
   body: JournalBody<K>;
 };
 
-/** What the archive says of a line beside its bytes; empty where the line does not say it. */
+/** What a line says of itself; empty where it does not. */
 export type LineLabel = { kind: string; key: string; atMs: number };
 export type LineReading = { label: LineLabel; ready: ReadyLine } | { label: LineLabel; setAside: SetAside };
 

@@ -68,11 +68,7 @@ async function project(
   nowMs: number,
   newId: NewId,
 ): Promise<SetAside | null> {
-  const { bytes } = await tx.one<{ bytes: Buffer }>(
-    'SELECT bytes FROM journal_line WHERE branch_id = $1 AND incarnation = $2 AND seq = $3',
-    [branchId, incarnation, seq],
-  );
   const facts: FactContext = { tenantId: tx.tenantId, branchId, incarnation, timeZone, currency, nowMs };
-  const { setAside } = await projectArchived(tx, facts, [{ seq, bytes }], newId);
+  const { setAside } = await projectArchived(tx, facts, [seq], newId);
   return setAside.get(seq) ?? null;
 }

@@ -50,7 +50,7 @@ export type Retrial = {
   mismatches: Mismatch[];
 };
 
-type Waiting = { seq: number; code: string; bytes: Buffer; timeZone: string; currency: string };
+type Waiting = { seq: number; code: string; timeZone: string; currency: string };
 
 /** Tries lines of one stream again, from this one on, with savepoints of their own. */
 export async function retryWaiting(
@@ -61,14 +61,15 @@ export async function retryWaiting(
 ): Promise<Retrial> {
   const { branchId, incarnation } = from;
   await holdBranch(tx, branchId);
-  const lines = await tx.query<Waiting>(find(waitingFor), [branchId, incarnation, from.seq, RETRIED_LINES_MAX]);
+  const waiting = await tx.query<Waiting>(find(waitingFor), [branchId, incarnation, from.seq, RETRIED_LINES_MAX]);
   // Whoever held the branch before may have tried them.
-  const [first] = lines;
+  const [first] = waiting;
   if (!first) return { last: from, mended: 0, mismatches: [] };
   const { timeZone, currency } = first;
   const facts: FactContext = { tenantId: tx.tenantId, branchId, incarnation, timeZone, currency, nowMs };
-  const { setAside, mismatches } = await projectArchived(tx, facts, lines, newId);
-  const outcomes = lines.flatMap(({ seq, code }) => {
+  const seqs = waiting.map(({ seq }) => seq);
+  const { setAside, mismatches } = await projectArchived(tx, facts, seqs, newId);
+  const outcomes = waiting.flatMap(({ seq, code }) => {
     const again = setAside.get(seq);
     // A line that no version up to this one knows: nothing was tried, nothing is noted.
     if (again?.held && waitingFor === 'held') return [];
@@ -76,7 +77,7 @@ export async function retryWaiting(
   });
   await tx.execute(NOTE, [branchId, incarnation, JSON.stringify(outcomes), nowMs]);
   const mended = outcomes.filter(({ state }) => state === 'mended').length;
-  return { last: { ...from, seq: lines.at(-1)?.seq ?? from.seq }, mended, mismatches };
+  return { last: { ...from, seq: seqs.at(-1) ?? from.seq }, mended, mismatches };
 }
 
 function stateOf(again: { held: boolean } | undefined): 'mended' | 'open' | 'held' {
@@ -85,10 +86,9 @@ function stateOf(again: { held: boolean } | undefined): 'mended' | 'open' | 'hel
 }
 
 const find = (waitingFor: WaitingFor): string => `
-SELECT q.seq, q.code, line.bytes, b.time_zone AS "timeZone", b.currency
+SELECT q.seq, q.code, b.time_zone AS "timeZone", b.currency
 FROM quarantine q
 JOIN branch b ON b.id = q.branch_id
-JOIN journal_line line ON line.branch_id = q.branch_id AND line.incarnation = q.incarnation AND line.seq = q.seq
 WHERE q.branch_id = $1 AND q.incarnation = $2 AND q.seq >= $3 AND ${CONDITION[waitingFor]}
 ORDER BY q.seq LIMIT $4 FOR NO KEY UPDATE OF q`;
 

@@ -1,5 +1,6 @@
 import { GENESIS_HASH } from '@branchline/replication/chain.js';
 import type { Tx } from '../database/unit-of-work.js';
+import { archivedHashes } from './archive.js';
 
 /** One incarnation as the hub holds it. Hashes in hex. */
 export type Stream = {
@@ -64,11 +65,8 @@ export async function findStreams(tx: Tx, branchId: string, incarnations: readon
 export async function findHash(tx: Tx, stream: Stream, seq: number): Promise<string | null> {
   if (seq === 0) return GENESIS_HASH.toString('hex');
   if (seq === stream.appliedSeq) return stream.headHash;
-  const [row] = await tx.query<{ hash: Buffer }>(
-    'SELECT hash FROM journal_line WHERE branch_id = $1 AND incarnation = $2 AND seq = $3',
-    [stream.branchId, stream.incarnation, seq],
-  );
-  return row?.hash.toString('hex') ?? null;
+  const [hash] = await archivedHashes(tx, stream.branchId, [{ incarnation: stream.incarnation, seq }]);
+  return hash ?? null;
 }
 
 /** @param to `headSignature`: the box's own, over just this head: its word that its history is the same */

@@ -45,11 +45,11 @@ export async function takePush(
     const push = decodePush(await inflatePush(body, encoding));
     if (push.header.protocol !== PROTOCOL)
       throw problem('protocol', `This hub speaks protocol ${PROTOCOL}, the push ${push.header.protocol}.`);
-    const readings = await readPush(push);
+    const read = await readPush(push);
     const outcome = await parts.database.transaction(who.tenantId, async (tx) => {
       const { box, timeZone, currency } = await findBox(tx, who);
       if (!isSigned(push, box)) throw new MalformedPush('the head is not signed by this box');
-      return ingest(tx, push, readings, { box, timeZone, currency, nowMs: parts.clock.now(), newId: parts.newId });
+      return ingest(tx, push, read, { box, timeZone, currency, nowMs: parts.clock.now(), newId: parts.newId });
     });
     return concluded(parts, who, push, outcome);
   } catch (error) {

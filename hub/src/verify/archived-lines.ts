@@ -1,41 +1,67 @@
 import type { Tx } from '../database/unit-of-work.js';
+import { CHUNK_COLUMNS } from '../sync/archive.js';
+import { DamagedChunk, unpackChunk, type ChunkLine, type JournalChunk } from '../sync/journal-chunk.js';
+import type { Differences } from './differences.js';
 
-/** A line as it was archived, with what the hub notes beside its bytes. */
-export type ArchivedLine = {
-  seq: number;
-  kind: string;
-  key: string;
-  hash: Buffer;
-  bytes: Buffer;
+/** A line as it was archived. */
+export type ArchivedLine = ChunkLine & {
   /** In quarantine, and not mended since. */
   waits: boolean;
 };
 
+/** Chunks that begin beyond these wait for the next page; the first is read whatever its own size. */
 const LINES_MAX = 500;
-/** A line that a box signed may have any size; one at least is read, whatever its own. */
 const BYTES_MAX = 8 * 1024 * 1024;
 
-/** Pages of one history in the order of their seq. Each is its own statement: the caller's snapshot holds them together. */
-export async function* archivedLines(tx: Tx, branchId: string, incarnation: string): AsyncGenerator<ArchivedLine[]> {
+/**
+ * Pages of one history in the order of their seq. Each is its own statement: the caller's snapshot holds them together.
+ * Lines that cannot be read are named, and not there.
+ */
+export async function* archivedLines(
+  tx: Tx,
+  branchId: string,
+  incarnation: string,
+  differences: Differences,
+): AsyncGenerator<ArchivedLine[]> {
   let afterSeq = 0;
   for (;;) {
-    const page = await tx.query<ArchivedLine>(PAGE, [branchId, incarnation, afterSeq, LINES_MAX, BYTES_MAX]);
-    const last = page.at(-1);
-    if (!last) return;
+    const chunks = await tx.query<JournalChunk>(PAGE, [branchId, incarnation, afterSeq, LINES_MAX, BYTES_MAX]);
+    const [first, last] = [chunks[0], chunks.at(-1)];
+    if (!first || !last) return;
+    const waiting = await tx.query<{ seq: number }>(WAITING, [branchId, incarnation, first.firstSeq, last.lastSeq]);
+    const waits = new Set(waiting.map(({ seq }) => seq));
+    const page: ArchivedLine[] = [];
+    for (const chunk of chunks) {
+      for (const line of await readable(incarnation, chunk, differences))
+        page.push({ ...line, waits: waits.has(line.seq) });
+    }
     yield page;
-    afterSeq = last.seq;
+    afterSeq = last.lastSeq;
   }
 }
 
-/** Lengths of bytes are told without reading them, so that what is too much for a page is not read for it. */
+async function readable(incarnation: string, chunk: JournalChunk, differences: Differences): Promise<ChunkLine[]> {
+  try {
+    return await unpackChunk(chunk);
+  } catch (error) {
+    if (!(error instanceof DamagedChunk)) throw error;
+    const { firstSeq, lastSeq } = chunk;
+    const told = `lines ${firstSeq} to ${lastSeq} of ${incarnation} cannot be read: ${error.message}`;
+    differences.add('archived-line', told);
+    return [];
+  }
+}
+
+/** Sizes are told without reading the bytes, so that what is too much for a page is not read for it. */
 const PAGE = `
-SELECT sized.seq, sized.kind, sized.key, sized.hash, sized.bytes, q.seq IS NOT NULL AS waits
-FROM (
-  SELECT page.*, sum(octet_length(page.bytes)) OVER (ORDER BY page.seq) - octet_length(page.bytes) AS before
+SELECT ${CHUNK_COLUMNS} FROM (
+  SELECT chunk.*,
+    sum(last_seq - first_seq + 1) OVER so_far - (last_seq - first_seq + 1) AS lines_before, sum(body_bytes) OVER so_far - body_bytes AS bytes_before
   FROM (
-    SELECT seq, kind, key, hash, bytes FROM journal_line
-    WHERE branch_id = $1 AND incarnation = $2 AND seq > $3 ORDER BY seq LIMIT $4
-  ) page
+    SELECT * FROM journal_chunk WHERE branch_id = $1 AND incarnation = $2 AND last_seq > $3 ORDER BY last_seq LIMIT $4
+  ) chunk WINDOW so_far AS (ORDER BY last_seq)
 ) sized
-LEFT JOIN quarantine q ON q.branch_id = $1 AND q.incarnation = $2 AND q.seq = sized.seq AND q.state <> 'mended'
-WHERE sized.before < $5 ORDER BY sized.seq`;
+WHERE lines_before < $4 AND bytes_before < $5 ORDER BY last_seq`;
+
+const WAITING = `
+SELECT seq FROM quarantine WHERE branch_id = $1 AND incarnation = $2 AND seq BETWEEN $3 AND $4 AND state <> 'mended'`;

@@ -1,6 +1,8 @@
+import { byteas } from '../database/columns.js';
 import type { Tx } from '../database/unit-of-work.js';
 import type { Differences } from './differences.js';
 import { FACT_KINDS, type FactComparison } from './fact-comparison.js';
+import { LineKinds } from './line-kinds.js';
 import { FACT_TABLES } from './stored-facts.js';
 
 const NAMED_MAX = 20;
@@ -10,6 +12,7 @@ export async function findExtraRows(
   tx: Tx,
   branchId: string,
   facts: FactComparison,
+  lineKinds: LineKinds,
   differences: Differences,
 ): Promise<void> {
   for (const kind of FACT_KINDS) {
@@ -18,7 +21,7 @@ export async function findExtraRows(
       branchId,
     ]);
     const extra = rows - facts.found[kind];
-    if (extra > 0) await nameExtra(tx, branchId, { kind, table, id, extra }, differences);
+    if (extra > 0) await nameExtra(tx, branchId, { kind, table, id, extra }, lineKinds, differences);
     for (const part of parts) {
       const orphans = await tx.one<{ rows: number }>(
         `SELECT count(*) AS rows FROM ${part.table} p WHERE p.branch_id = $1
@@ -38,18 +41,20 @@ async function nameExtra(
   tx: Tx,
   branchId: string,
   { kind, table, id, extra }: Extra,
+  lineKinds: LineKinds,
   differences: Differences,
 ): Promise<void> {
+  const { incarnations, kinds } = lineKinds.columns();
   const named = await tx.query<{ ids: string; incarnation: string; seq: number; isLine: boolean }>(
-    `SELECT string_agg(f.${id}::text, ', ' ORDER BY f.${id}) AS ids, f.incarnation, f.seq,
-       coalesce(bool_and(l.kind = $2 AND q.seq IS NULL), false) AS "isLine"
-     FROM ${table} f
-     LEFT JOIN journal_line l ON l.branch_id = f.branch_id AND l.incarnation = f.incarnation AND l.seq = f.seq
-     LEFT JOIN quarantine q ON q.branch_id = f.branch_id AND q.incarnation = f.incarnation AND q.seq = f.seq AND q.state <> 'mended'
-     WHERE f.branch_id = $1 GROUP BY f.incarnation, f.seq
-     HAVING count(*) > 1 OR NOT coalesce(bool_and(l.kind = $2 AND q.seq IS NULL), false)
-     ORDER BY f.incarnation, f.seq LIMIT ${NAMED_MAX}`,
-    [branchId, kind],
+    `SELECT string_agg(id, ', ' ORDER BY id) AS ids, incarnation, seq, bool_and(is_line) AS "isLine"
+     FROM (
+       SELECT f.${id}::text AS id, f.incarnation, f.seq,
+         CASE WHEN f.seq BETWEEN 1 AND octet_length(l.kinds) THEN get_byte(l.kinds, f.seq::integer - 1) = $2 ELSE false END AS is_line
+       FROM ${table} f LEFT JOIN (SELECT unnest($3::uuid[]) AS incarnation, unnest($4::bytea[]) AS kinds) l USING (incarnation)
+       WHERE f.branch_id = $1
+     ) told
+     GROUP BY incarnation, seq HAVING count(*) > 1 OR NOT bool_and(is_line) ORDER BY incarnation, seq LIMIT ${NAMED_MAX}`,
+    [branchId, LineKinds.codeOf(kind), incarnations, byteas(kinds)],
   );
   for (const { ids, incarnation, seq, isLine } of named) {
     const line = `line ${seq} of ${incarnation}`;

@@ -37,9 +37,9 @@ WHERE i.branch_id = $1 ORDER BY i.epoch, i.last_push_at, i.incarnation`;
 /** Lines whose history has no row would be walked by nobody. */
 export async function findLostLines(tx: Tx, branchId: string, differences: Differences): Promise<void> {
   const lost = await tx.query<{ incarnation: string; lines: number }>(
-    `SELECT l.incarnation, count(*) AS lines FROM journal_line l
-     WHERE l.branch_id = $1 AND NOT EXISTS (SELECT FROM incarnation i WHERE i.branch_id = l.branch_id AND i.incarnation = l.incarnation)
-     GROUP BY l.incarnation LIMIT 20`,
+    `SELECT c.incarnation, sum(c.last_seq - c.first_seq + 1)::bigint AS lines FROM journal_chunk c
+     WHERE c.branch_id = $1 AND NOT EXISTS (SELECT FROM incarnation i WHERE i.branch_id = c.branch_id AND i.incarnation = c.incarnation)
+     GROUP BY c.incarnation LIMIT 20`,
     [branchId],
   );
   for (const { incarnation, lines } of lost)

@@ -12,6 +12,7 @@ import { Differences } from './differences.js';
 import { findExtraRows } from './extra-rows.js';
 import { FactComparison } from './fact-comparison.js';
 import { compareRollups } from './rollup-comparison.js';
+import { LineKinds } from './line-kinds.js';
 import {
   compareWithFirstLine,
   findLostLines,
@@ -36,7 +37,7 @@ export type Verified = { answer: Verification; unproved: string[]; counts: Reado
 /**
  * Proves a branch's history from the bytes that were archived, and with it every row and every sum that was made of them.
  * Only reads; to be run in one snapshot, in which a push is there whole or not at all. Memory is that of one page of
- * lines and of the sums of each business date, whatever the number of lines. What waits in quarantine is accounted for:
+ * lines, of the sums of each business date, and one byte for each line. What waits in quarantine is accounted for:
  * it counts in no sum, and no row may come from it.
  *
  * This is the hub's half. That the edge's rows are the same is for the edge to prove; the box's signature on the head
@@ -48,12 +49,13 @@ export async function verifyBranch(tx: Tx, branch: BranchRow, parts: VerifyParts
   await lockVerification(tx, branch);
   const differences = new Differences();
   const facts = new FactComparison(tx, branch, differences);
+  const lineKinds = new LineKinds();
   const streams: StreamProof[] = [];
   const unproved: string[] = [];
   let provedTo: ProvedTo = null;
   const at = new Date(parts.nowMs).toISOString();
   for (const stream of await streamsOfBranch(tx, branch.id)) {
-    const { proof, isProved } = await verifyStream(tx, branch, stream, { facts, differences, parts });
+    const { proof, isProved } = await verifyStream(tx, branch, stream, { facts, lineKinds, differences, parts });
     streams.push(proof);
     const { incarnation, epoch, headSeq: seq, headHash: hash } = proof;
     if (isProved) provedTo = { incarnation, epoch, seq, hash, at };
@@ -61,7 +63,7 @@ export async function verifyBranch(tx: Tx, branch: BranchRow, parts: VerifyParts
   }
   for (const step of [
     () => findLostLines(tx, branch.id, differences),
-    () => findExtraRows(tx, branch.id, facts, differences),
+    () => findExtraRows(tx, branch.id, facts, lineKinds, differences),
     () => compareRollups(tx, branch.id, differences),
   ]) {
     parts.assertMayGoOn();
@@ -90,19 +92,20 @@ async function lockVerification(tx: Tx, branch: BranchRow): Promise<void> {
   if (!locked) throw problem('verification-running', `${branch.code} is being verified at this moment.`);
 }
 
-type Work = { facts: FactComparison; differences: Differences; parts: VerifyParts };
+type Work = { facts: FactComparison; lineKinds: LineKinds; differences: Differences; parts: VerifyParts };
 
 async function verifyStream(
   tx: Tx,
   branch: BranchRow,
   stream: StreamOfBranch,
-  { facts, differences, parts }: Work,
+  work: Work,
 ): Promise<{ proof: StreamProof; isProved: boolean }> {
+  const { facts, differences, parts } = work;
   const { incarnation, epoch } = stream;
   const walk = new ChainWalk(incarnation, differences);
-  for await (const page of archivedLines(tx, branch.id, incarnation)) {
+  for await (const page of archivedLines(tx, branch.id, incarnation, differences)) {
     parts.assertMayGoOn();
-    await facts.take(incarnation, await readPage(stream, page, walk, differences));
+    await facts.take(incarnation, await readPage(stream, page, walk, work));
   }
   const place = { tenant: tx.tenantId, branch: branch.id };
   const signedByBox = proveHead(parts.secrets, place, stream, walk, differences);
@@ -116,28 +119,26 @@ async function readPage(
   stream: StreamOfBranch,
   page: readonly ArchivedLine[],
   walk: ChainWalk,
-  differences: Differences,
+  work: Work,
 ): Promise<ReadyLine[]> {
   const ready: ReadyLine[] = [];
   for (const [at, line] of page.entries()) {
     walk.take(line);
-    const read = readArchived(stream.incarnation, line, differences);
+    const read = readArchived(stream.incarnation, line, work);
     if (read) ready.push(read);
-    if (read?.kind === 'incarnation-open') compareWithFirstLine(stream, read.body, differences);
+    if (read?.kind === 'incarnation-open') compareWithFirstLine(stream, read.body, work.differences);
     if (at % LINES_AT_A_TIME === LINES_AT_A_TIME - 1) await otherWork();
   }
   return ready;
 }
 
 /** Read as projection reads it; null for what is accounted for in quarantine, and for what is named as a difference. */
-function readArchived(incarnation: string, line: ArchivedLine, differences: Differences): ReadyLine | null {
+function readArchived(incarnation: string, line: ArchivedLine, { lineKinds, differences }: Work): ReadyLine | null {
   const place = `line ${line.seq} of ${incarnation}`;
   try {
     const reading = readLine(line.bytes, line.seq);
-    const { kind, key } = reading.label;
-    if (kind !== line.kind || key !== line.key)
-      differences.add('archived-line', `${place} is kept as ${line.kind} ${line.key} and is ${kind} ${key}`);
     if (line.waits) return null;
+    lineKinds.note(incarnation, line.seq, reading.label.kind);
     if ('ready' in reading) return reading.ready;
     const { code, detail } = reading.setAside;
     differences.add('unaccounted-line', `${place} is not in quarantine, though: ${code}, ${detail}`);
