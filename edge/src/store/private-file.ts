@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 /** Whole or not at all: written beside, synced, renamed over, and the folder synced. Readable by the owner alone. */
@@ -18,4 +18,11 @@ export function writePrivateFile(path: string, text: string): void {
   } finally {
     closeSync(folder);
   }
+}
+
+/** For what is set aside: never the name of one that was set aside before. */
+export function freeName(wanted: string): string {
+  let name = wanted;
+  for (let no = 2; existsSync(name); no += 1) name = `${wanted}-${no}`;
+  return name;
 }

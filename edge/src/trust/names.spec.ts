@@ -15,6 +15,10 @@ describe('names that an operator gives', () => {
     ['a wildcard', '*.example.com', 'neither a host name nor an address'],
     ['a URL', 'https://till.example.com', 'neither a host name nor an address'],
     ['a port', 'till.example.com:8500', 'neither a host name nor an address'],
+    ['an address with a leading nought, which is octal', '010.0.0.1', '010.0.0.1 is read as an address'],
+    ['an address with too few parts', '10.1', 'is read as an address'],
+    ['an address with too many', '10.0.0.0.1', 'is read as an address'],
+    ['a hexadecimal address', 'till.0x7F', 'is read as an address'],
     ['a name that could be a top-level domain', 'store', 'could be a whole top-level domain'],
     ['an international one', 'xn--p1ai', 'could be a whole top-level domain'],
     ['more than anybody has', Array.from({ length: 65 }, (_, at) => `t${at}.example.com`).join(), 'more than 64'],
@@ -42,6 +46,8 @@ describe('names of the machine', () => {
     ['store', ['localhost', 'store.local']],
     ['localhost', ['localhost']],
     ['my_box', ['localhost']],
+    ['till.7', ['localhost', 'till.local']],
+    ['0042', ['0042.local', 'localhost']],
     ['edge1', ['edge1', 'edge1.local', 'localhost']],
   ])('leave out what nobody may be vouched for: %s', (hostname, hosts) => {
     expect(namesOfMachine(machineWith(hostname, [])).hosts).toEqual(hosts);

@@ -38,6 +38,8 @@ export function parseNames(text: string): Names {
   const addresses = names.filter((name) => isIP(name) !== 0);
   const hosts = names.filter((name) => isIP(name) === 0);
   for (const host of hosts) {
+    if (endsInNumber(host))
+      throw new Error(`${host} is read as an address by every browser, and is not written as one`);
     if (!HOST.test(host)) throw new Error(`${host} is neither a host name nor an address`);
     if (mayBeTopLevel(host)) {
       throw new Error(`${host} could be a whole top-level domain; take a name with a dot in it, such as ${host}.local`);
@@ -52,7 +54,7 @@ export function namesOfMachine(machine: Machine): Names {
   const hostname = machine.hostname().toLowerCase();
   const label = hostname.split('.', 1)[0] as string;
   const hosts = [hostname, `${label}.local`].filter(
-    (host) => HOST.test(host) && !mayBeTopLevel(host) && label !== 'localhost',
+    (host) => HOST.test(host) && !endsInNumber(host) && !mayBeTopLevel(host) && label !== 'localhost',
   );
   const addresses = Object.values(machine.networkInterfaces())
     .flatMap((addresses) => addresses ?? [])
@@ -91,6 +93,11 @@ export function permitted(names: Names, permission: Names): Names {
  */
 function mayBeTopLevel(host: string): boolean {
   return host !== 'localhost' && (/^[a-z]+$/.test(host) || /^xn--[^.]*$/.test(host));
+}
+
+/** What the WHATWG's URL parser takes for IPv4, octal and hexadecimal with it: 010.0.0.1 is 8.0.0.1, and no name. */
+function endsInNumber(host: string): boolean {
+  return /(^|\.)(\d+|0x[0-9a-f]*)$/.test(host);
 }
 
 const privateAddresses = new BlockList();

@@ -194,6 +194,19 @@ describe('its files', () => {
     expect(servedBy(second).verify(second.authorityCertificate.publicKey)).toBe(true);
   });
 
+  it('keep every authority that was set aside, under a name of its own', async () => {
+    const fingerprints: string[] = [];
+    for (const name of ['authority.json.before', 'authority.json.before-2', 'authority.json.before-3']) {
+      fingerprints.push((await open()).authorityCertificate.fingerprint256);
+      expect(setAuthorityAside(dataDir)).toBe(file(name));
+    }
+    const kept = ['', '-2', '-3'].map((no) => {
+      const { certificate } = JSON.parse(readFileSync(file(`authority.json.before${no}`), 'utf8'));
+      return new X509Certificate(certificate).fingerprint256;
+    });
+    expect(kept).toEqual(fingerprints);
+  });
+
   it('that cannot be written are told, and what is served goes on', async () => {
     const own = await open();
     const before = own.served;

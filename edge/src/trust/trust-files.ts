@@ -3,7 +3,7 @@ import { readFileSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { EnvironmentFailure } from '@branchline/http/exit.js';
 import { z } from 'zod';
-import { writePrivateFile } from '../store/private-file.js';
+import { freeName, writePrivateFile } from '../store/private-file.js';
 import type { KeyedCertificate } from './issue.js';
 import type { Names } from './names.js';
 import type { Period } from './periods.js';
@@ -41,12 +41,13 @@ export function saveAuthority(dataDir: string, authority: Authority): void {
   writePrivateFile(join(dataDir, AUTHORITY_FILE), JSON.stringify(authority));
 }
 
-/** The next start makes another. @returns where it went; null when there was none */
+/** The next start makes another. One that was set aside before is still what some till trusts. @returns where it went; null when there was none */
 export function setAuthorityAside(dataDir: string): string | null {
   const path = join(dataDir, AUTHORITY_FILE);
   if (statSync(path, { throwIfNoEntry: false }) === undefined) return null;
-  renameSync(path, `${path}.before`);
-  return `${path}.before`;
+  const aside = freeName(`${path}.before`);
+  renameSync(path, aside);
+  return aside;
 }
 
 /** @returns null where there is none, or none that can be used: unlike an authority it is made anew and nobody notices */
