@@ -15,7 +15,9 @@ import BetterSqlite3 from 'better-sqlite3';
 import { lockFolder, openLocked, type EdgeDatabase } from './database.js';
 import { examineFile } from './doctor.js';
 import { readHead } from './journal.js';
+import { freeName } from './private-file.js';
 import { rebuild, type RebuildParts, type Rebuilt } from './rebuild.js';
+import { isStorageFailure } from './storage-failure.js';
 import { Connection } from './tx.js';
 
 const BUSY_MS_MAX = 10_000;
@@ -80,11 +82,14 @@ function proveCopy(file: string): number {
  * that nobody else has: a second restore keeps a second one, and either can be restored in turn. The witness stays as it
  * is: on its next start the edge sees that the file is behind it and opens a new incarnation, so nothing that was told
  * meanwhile is contradicted.
+ *
+ * @throws BadInput for what is no file; EnvironmentFailure with what the disk said, and all is as it was
  */
 export async function restore(databaseFile: string, from: string): Promise<void> {
-  if (!existsSync(from)) throw new BadInput(`${from} does not exist`);
-  await whileLocked(databaseFile, async () => {
-    const beside = `${databaseFile}.restoring`;
+  const found = statSync(from, { throwIfNoEntry: false });
+  if (!found?.isFile()) throw new BadInput(found ? `${from} is no file` : `${from} does not exist`);
+  const beside = `${databaseFile}.restoring`;
+  await atWork('restore', databaseFile, beside, async () => {
     // With the log of one that was set aside: what was told last may be there alone.
     copyFile(from, beside);
     // Opening proves that it is a file of ours and of a release this one can read.
@@ -95,10 +100,14 @@ export async function restore(databaseFile: string, from: string): Promise<void>
   });
 }
 
-/** Makes the file anew from its own journal and puts it in its place; the old one stays beside it as `.before-rebuild`. */
+/**
+ * Makes the file anew from its own journal and puts it in its place; the old one stays beside it as `.before-rebuild`.
+ *
+ * @throws EnvironmentFailure with what the disk said, and all is as it was; what `rebuild` throws
+ */
 export async function rebuildInPlace(databaseFile: string, parts: RebuildParts): Promise<Rebuilt> {
-  return whileLocked(databaseFile, async () => {
-    const beside = `${databaseFile}.rebuilding`;
+  const beside = `${databaseFile}.rebuilding`;
+  return atWork('rebuild', databaseFile, beside, async () => {
     removeFile(beside);
     const rebuilt = await rebuildBeside(databaseFile, beside, parts);
     syncFile(beside);
@@ -122,13 +131,23 @@ async function rebuildBeside(from: string, to: string, parts: RebuildParts): Pro
   }
 }
 
-async function whileLocked<T>(databaseFile: string, work: () => Promise<T>): Promise<T> {
+/** With the folder locked. What was begun beside the file goes when the work fails. */
+async function atWork<T>(what: string, databaseFile: string, beside: string, work: () => Promise<T>): Promise<T> {
   const unlock = lockFolder(dirname(databaseFile));
   try {
     return await work();
+  } catch (error) {
+    removeFile(beside);
+    if (!isOfTheDisk(error)) throw error;
+    throw new EnvironmentFailure(`no ${what} of ${databaseFile}: ${(error as Error).message}`, { cause: error });
   } finally {
     unlock();
   }
+}
+
+/** Said by the file system or by SQLite of the file system; anything else is a bug, or damage that is told where it is found. */
+function isOfTheDisk(error: unknown): boolean {
+  return isStorageFailure(error) || (error as NodeJS.ErrnoException).syscall !== undefined;
 }
 
 async function openExisting(databaseFile: string): Promise<EdgeDatabase> {
@@ -136,12 +155,15 @@ async function openExisting(databaseFile: string): Promise<EdgeDatabase> {
   return openLocked(databaseFile);
 }
 
-/** Never over one of before, and on disk before the file itself is touched. */
+/** Never over one of before, and on disk before the file itself is touched; whole or not at all. */
 function setAside(file: string, suffix: string): void {
-  const wanted = `${file}.${suffix}`;
-  let to = wanted;
-  for (let no = 2; existsSync(to); no += 1) to = `${wanted}-${no}`;
-  copyFile(file, to);
+  const to = freeName(`${file}.${suffix}`);
+  try {
+    copyFile(file, to);
+  } catch (error) {
+    removeFile(to);
+    throw error;
+  }
   syncFile(dirname(to));
 }
 
