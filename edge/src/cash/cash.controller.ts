@@ -1,8 +1,8 @@
 import { Controller, Get, Header, Post, Req, Res } from '@nestjs/common';
-import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import { abilityFor } from '@branchline/access/ability.js';
 import type { PrincipalOf } from '@branchline/access/principal.js';
 import { Allow, CurrentPrincipal } from '@branchline/access/route-access.js';
+import { documented } from '@branchline/http/documented.js';
 import { uuid } from '@branchline/http/fields.js';
 import { body, param } from '@branchline/http/schema.js';
 import { contentHash } from '@branchline/replication/content-hash.js';
@@ -18,8 +18,7 @@ import { openShift, type ShiftAnswer } from './open-shift.js';
 import { sealDay, type SealAnswer } from './seal-day.js';
 import type { XReport, ZAnswer } from './x-report.js';
 
-@ApiTags('cash')
-@ApiBearerAuth()
+@documented('cash', { bearer: true })
 @Controller('v1')
 export class CashController {
   constructor(

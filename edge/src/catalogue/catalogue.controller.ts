@@ -1,7 +1,7 @@
 import { Controller, Get, Header, Inject } from '@nestjs/common';
-import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import { Allow } from '@branchline/access/route-access.js';
 import type { Clock } from '@branchline/domain/clock.js';
+import { documented } from '@branchline/http/documented.js';
 import type { Page } from '@branchline/http/pagination.js';
 import { query } from '@branchline/http/schema.js';
 import { CLOCK } from '../clock.js';
@@ -11,8 +11,7 @@ import { Reader } from '../store/reader.js';
 import { Store } from '../store/store.js';
 import { listProducts, productsQuery, type ProductItem, type ProductsQuery } from './list-products.js';
 
-@ApiTags('catalogue')
-@ApiBearerAuth()
+@documented('catalogue', { bearer: true })
 @Controller('v1/products')
 export class CatalogueController {
   constructor(

@@ -1,6 +1,6 @@
 import { Controller, Get, Header, HttpCode, Post } from '@nestjs/common';
-import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import { Allow } from '@branchline/access/route-access.js';
+import { documented } from '@branchline/http/documented.js';
 import { decodeCursor, pageOf, pageQuery, type Page } from '@branchline/http/pagination.js';
 import { query } from '@branchline/http/schema.js';
 import { z } from 'zod';
@@ -20,8 +20,7 @@ const logKey = z.tuple([z.int().min(1)]);
 type LoggedItem = { at: string; level: string; event: string; detail: string };
 
 /** Replication as the people of the store see it. */
-@ApiTags('sync')
-@ApiBearerAuth()
+@documented('sync', { bearer: true })
 @Controller('v1/sync')
 export class SyncController {
   constructor(

@@ -1,8 +1,8 @@
 import { Controller, Get, Header, HttpCode, Inject, Optional, Post, Req, Res } from '@nestjs/common';
-import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import { abilityFor } from '@branchline/access/ability.js';
 import type { PrincipalOf } from '@branchline/access/principal.js';
 import { Allow, CurrentPrincipal } from '@branchline/access/route-access.js';
+import { documented } from '@branchline/http/documented.js';
 import { code, uuid } from '@branchline/http/fields.js';
 import type { Page } from '@branchline/http/pagination.js';
 import { problem } from '@branchline/http/problem.js';
@@ -22,8 +22,7 @@ import type { SaleAnswer } from './sale-answer.js';
 import { saleInput, type SaleInput } from './sale-input.js';
 import { batchInput, takeBatch, type BatchInput, type ItemResult } from './till-batch.js';
 
-@ApiTags('selling')
-@ApiBearerAuth()
+@documented('selling', { bearer: true })
 @Controller('v1')
 export class SellingController {
   private readonly inFlight: InFlight;

@@ -1,5 +1,4 @@
 import { Controller, HttpCode, Inject, Post, Req, Res } from '@nestjs/common';
-import { ApiTags } from '@nestjs/swagger';
 import { PasswordHasher } from '@branchline/access/password.js';
 import type { PrincipalOf } from '@branchline/access/principal.js';
 import {
@@ -12,6 +11,7 @@ import {
 } from '@branchline/access/refresh-hand-over.js';
 import { Allow, AllowAny, CurrentPrincipal } from '@branchline/access/route-access.js';
 import type { Clock } from '@branchline/domain/clock.js';
+import { documented } from '@branchline/http/documented.js';
 import { text } from '@branchline/http/fields.js';
 import { problem } from '@branchline/http/problem.js';
 import { body, query } from '@branchline/http/schema.js';
@@ -29,7 +29,7 @@ type PinInput = z.output<typeof pinInput>;
 const handOver = new RefreshHandOver('edge', REFRESH_LIFETIME_MS / 1000);
 
 /** Sign-in of operators. */
-@ApiTags('staff')
+@documented('staff')
 @Controller('v1/auth')
 export class StaffController {
   constructor(

@@ -1,13 +1,12 @@
 import { Controller, Get } from '@nestjs/common';
-import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import { Allow } from '@branchline/access/route-access.js';
+import { documented } from '@branchline/http/documented.js';
 import type { Page } from '@branchline/http/pagination.js';
 import { query } from '@branchline/http/schema.js';
 import { Store } from '../store/store.js';
 import { listStock, stockQuery, type StockItem, type StockQuery } from './list-stock.js';
 
-@ApiTags('stock')
-@ApiBearerAuth()
+@documented('stock', { bearer: true })
 @Controller('v1/stock')
 export class StockController {
   constructor(private readonly store: Store) {}

@@ -1,8 +1,8 @@
 import { Controller, Inject, Post } from '@nestjs/common';
-import { ApiTags } from '@nestjs/swagger';
 import { newOpaqueToken } from '@branchline/access/opaque-token.js';
 import { AllowAny } from '@branchline/access/route-access.js';
 import type { Clock } from '@branchline/domain/clock.js';
+import { documented } from '@branchline/http/documented.js';
 import { text } from '@branchline/http/fields.js';
 import { Problem } from '@branchline/http/problem.js';
 import { body } from '@branchline/http/schema.js';
@@ -18,7 +18,7 @@ type EnrolInput = z.output<typeof enrolInput>;
 
 const FAILURES_A_MINUTE_MAX = 600;
 
-@ApiTags('tills')
+@documented('tills')
 @Controller('v1/devices')
 export class TillsController {
   private readonly limit: FailureLimit;

@@ -1,13 +1,13 @@
 import { Controller, Get, HttpCode, Req, Res } from '@nestjs/common';
-import { ApiTags } from '@nestjs/swagger';
 import { AllowAny } from '@branchline/access/route-access.js';
+import { documented } from '@branchline/http/documented.js';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Store } from '../store/store.js';
 import { OwnCertificate } from './own-certificate.js';
 import { trustFile, trustPageFor, type TrustDocument } from './trust-documents.js';
 
 /** The same page as behind the plain door, for whoever is through the browser's warning already. */
-@ApiTags('trust')
+@documented('trust')
 @Controller('trust')
 @AllowAny('what a device needs before it can sign in; an authority is public')
 export class TrustController {

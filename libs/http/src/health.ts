@@ -8,8 +8,8 @@ import {
   type FactoryProvider,
   type ModuleMetadata,
 } from '@nestjs/common';
-import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
+import { documented } from './documented.js';
 import { openRoute } from './open-route.js';
 
 /** `ready`, with whatever figures help the person on call: queue, replication, database. */
@@ -18,7 +18,7 @@ export type ReadinessCheck = () => Readiness | Promise<Readiness>;
 
 export const READINESS_CHECK = Symbol('readiness check');
 
-@ApiTags('health')
+@documented('health')
 @Controller('health')
 class HealthController {
   constructor(@Inject(READINESS_CHECK) private readonly check: ReadinessCheck) {}

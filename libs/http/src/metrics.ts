@@ -1,14 +1,14 @@
 import { Controller, Get, Header, Inject, Module, type DynamicModule, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyAdapter } from '@nestjs/platform-fastify';
-import { ApiExcludeController } from '@nestjs/swagger';
 import { Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { undocumented } from './documented.js';
 import { openRoute } from './open-route.js';
 
 /** Inject this to add counters: `new Counter({ name, help, registers: [registry] })`. Never prom-client's global one. */
 export const METRICS_REGISTRY = Symbol('metrics registry');
 
-@ApiExcludeController()
+@undocumented()
 @Controller('metrics')
 class MetricsController {
   constructor(@Inject(METRICS_REGISTRY) private readonly registry: Registry) {}
