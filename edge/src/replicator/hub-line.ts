@@ -6,7 +6,7 @@ import { LINE_BYTES_MAX } from '@branchline/replication/line.js';
 import { NUDGES_MEDIA_TYPE } from '@branchline/replication/nudge.js';
 import { PUSH_BODY_BYTES_MAX, PUSH_DECOMPRESSED_BYTES_MAX } from '@branchline/replication/push.js';
 import type { Clock } from '@branchline/domain/clock.js';
-import axios, { type AxiosInstance, type AxiosResponse } from 'axios';
+import type { AxiosInstance, AxiosRequestConfig, AxiosResponse } from 'axios';
 import type { z } from 'zod';
 import { LineFailure, refusalOf, type Refusal } from './hub-failure.js';
 
@@ -49,7 +49,7 @@ type NodeRequest = typeof http.request;
  * sent and taken. Counts the bytes of its sockets.
  */
 export class HubLine {
-  private readonly http: AxiosInstance;
+  private axios: Promise<AxiosInstance> | null = null;
   private readonly agents = [
     new http.Agent({ keepAlive: true, maxSockets: 4 }),
     new https.Agent({ keepAlive: true, maxSockets: 4 }),
@@ -57,28 +57,7 @@ export class HubLine {
   bytesUp = 0;
   bytesDown = 0;
 
-  constructor(private readonly options: LineOptions) {
-    this.http = axios.create({
-      baseURL: options.hubUrl,
-      // With a transport of its own axios sets this on the socket alone: silence, not duration.
-      timeout: options.requestTimeoutMs,
-      transport: { request: this.requestOf(options.hubUrl) },
-      httpAgent: this.agents[0],
-      httpsAgent: this.agents[1],
-      proxy: false,
-      maxRedirects: 0,
-      maxBodyLength: PUSH_BODY_BYTES_MAX,
-      maxContentLength: PUSH_DECOMPRESSED_BYTES_MAX + LINE_BYTES_MAX,
-      responseType: 'arraybuffer',
-      validateStatus: () => true,
-      transformResponse: [],
-      headers: {
-        'accept-encoding': 'br, gzip',
-        accept: 'application/json',
-        ...(options.pollMs !== undefined && { [POLL_MS_HEADER]: options.pollMs }),
-      },
-    });
-  }
+  constructor(private readonly options: LineOptions) {}
 
   /** @throws LineFailure, or Refusal for any status but 2xx */
   async ask<S extends z.ZodType>(request: LineRequest, schema: S): Promise<z.output<S>> {
@@ -109,7 +88,7 @@ export class HubLine {
     let response: AxiosResponse<Readable>;
     try {
       const { signal } = this.options;
-      response = await this.http.get(path, { ...options, signal });
+      response = await (await this.http()).get(path, { ...options, signal });
     } catch (error) {
       throw failureOf(path, error);
     }
@@ -142,10 +121,40 @@ export class HubLine {
     for (const agent of this.agents) agent.destroy();
   }
 
+  /** Loaded with the first request: a store trades without its hub, and need not wait for a hundred files to. */
+  private http(): Promise<AxiosInstance> {
+    this.axios ??= import('axios').then(({ default: axios }) => axios.create(this.defaults()));
+    return this.axios;
+  }
+
+  private defaults(): AxiosRequestConfig {
+    const { hubUrl, requestTimeoutMs, pollMs } = this.options;
+    return {
+      baseURL: hubUrl,
+      // With a transport of its own axios sets this on the socket alone: silence, not duration.
+      timeout: requestTimeoutMs,
+      transport: { request: this.requestOf(hubUrl) },
+      httpAgent: this.agents[0],
+      httpsAgent: this.agents[1],
+      proxy: false,
+      maxRedirects: 0,
+      maxBodyLength: PUSH_BODY_BYTES_MAX,
+      maxContentLength: PUSH_DECOMPRESSED_BYTES_MAX + LINE_BYTES_MAX,
+      responseType: 'arraybuffer',
+      validateStatus: () => true,
+      transformResponse: [],
+      headers: {
+        'accept-encoding': 'br, gzip',
+        accept: 'application/json',
+        ...(pollMs !== undefined && { [POLL_MS_HEADER]: pollMs }),
+      },
+    };
+  }
+
   private async exchange({ method, path, body, headers }: LineRequest): Promise<AxiosResponse<Buffer>> {
     const signal = AbortSignal.any([this.options.signal, AbortSignal.timeout(REQUEST_MS_MAX)]);
     try {
-      return await this.http.request<Buffer>({ method, url: path, data: body, headers, signal });
+      return await (await this.http()).request<Buffer>({ method, url: path, data: body, headers, signal });
     } catch (error) {
       throw failureOf(path, error);
     }
@@ -190,7 +199,8 @@ const isSuccess = (status: number): boolean => status >= 200 && status <= 299;
 function failureOf(path: string, error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
-  if (!axios.isAxiosError(error) && code === undefined && !(error instanceof Silence)) return error;
+  const isOfAxios = 'isAxiosError' in error && error.isAxiosError === true;
+  if (!isOfAxios && code === undefined && !(error instanceof Silence)) return error;
   return new LineFailure(`${path}: ${code ?? 'no answer'}: ${error.message}`, { cause: error });
 }
 

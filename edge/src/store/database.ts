@@ -2,7 +2,7 @@ import { mkdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { EnvironmentFailure } from '@branchline/http/exit.js';
 import BetterSqlite3 from 'better-sqlite3';
-import { DataSource } from 'typeorm';
+import { DataSource } from 'typeorm/data-source/DataSource.js';
 import { First1700000000001 } from './migrations/000001-first.js';
 import { CACHE_KB, openReadOnly } from './read-connection.js';
 import { Connection } from './tx.js';
