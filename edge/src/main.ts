@@ -1,18 +1,24 @@
 import { letHeapGrow } from './boot-heap.js';
-import { systemClock } from '@branchline/domain/clock.js';
+import { createRequire } from 'node:module';
 import { runMain, stopWithParent } from '@branchline/http/exit.js';
-import { v7 } from 'uuid';
-import { readConfig } from './config.js';
 
 const STOPPED_BY_STORAGE = 1;
 
+/**
+ * What is heavy, 1,800 files, is loaded by `require`, which reads them one after the other: `import` sends each through the
+ * thread pool and took a fifth more processor time and 8 MB (Node 20; 24 is as fast either way, and saves 4 MB).
+ */
+const load = createRequire(import.meta.url);
+
 /** Boot: environment, identity, file, HTTP. Prints one JSON line on standard output when trading; logs go to standard error. */
 runMain('edge', async () => {
+  const { readConfig } = load('./config.js') as typeof import('./config.js');
   const config = readConfig(process.env);
-  // What is heavy is loaded from here on, with the heap held small.
-  await import('reflect-metadata');
-  const { createLogger } = await import('@branchline/http/log.js');
-  const { startEdge } = await import('./start-edge.js');
+  load('reflect-metadata');
+  const { startEdge } = load('./start-edge.js') as typeof import('./start-edge.js');
+  const { createLogger } = load('@branchline/http/log.js') as typeof import('@branchline/http/log.js');
+  const { systemClock } = load('@branchline/domain/clock.js') as typeof import('@branchline/domain/clock.js');
+  const { v7 } = load('uuid') as typeof import('uuid');
   const logger = createLogger('edge');
   const edge = await startEdge({
     config,
