@@ -1,32 +1,16 @@
-import { Logger, type LoggerService, type Type, type DynamicModule } from '@nestjs/common';
+import { Logger, type Type, type DynamicModule } from '@nestjs/common';
 import { HttpAdapterHost, NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { createSecureContext } from 'node:tls';
 import { isNativeError } from 'node:util/types';
+import type { HttpAppOptions } from './app-options.js';
 import { ClosingAdapter } from './closing-adapter.js';
 import { EnvironmentFailure } from './exit.js';
 import type { ServeRaw } from './openapi.js';
 import { ProblemFilter } from './problem-filter.js';
 import { SchemaPipe } from './schema.js';
 import { parseStrictJson } from './strict-json.js';
-
-export type HttpAppOptions = {
-  /** Of the program, as the OpenAPI document shows it. */
-  name: string;
-  version: string;
-  /** Largest JSON body. */
-  bodyBytesMax: number;
-  /** Other content types that routes take as a Buffer, each with its own limit: `{ 'text/csv': 50_000_000 }`. */
-  rawBodyBytesMax?: Readonly<Record<string, number>>;
-  https?: { cert: string | Buffer; key: string | Buffer };
-  /**
-   * Whether browsers are to take nothing but TLS from this name for a year (default: with `https`). Not where the authority
-   * is our own: its renewal would then shut people out of the page, on another port, that shows how to trust the new one.
-   */
-  strictTransport?: boolean;
-  logger?: LoggerService;
-};
 
 export async function createHttpApp(
   module: Type | DynamicModule,

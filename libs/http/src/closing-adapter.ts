@@ -2,7 +2,7 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
-import type { HttpAppOptions } from './app.js';
+import type { HttpAppOptions } from './app-options.js';
 import { sendProblem } from './problem-filter.js';
 import { PROBLEM_MEDIA_TYPE, problem, problemBody } from './problem.js';
 

@@ -4,7 +4,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import * as swagger from '@nestjs/swagger';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
-import type { HttpAppOptions } from './app.js';
+import type { HttpAppOptions } from './app-options.js';
 import { ClosingAdapter } from './closing-adapter.js';
 import { describeControllers } from './documented.js';
 import { ProblemFilter } from './problem-filter.js';
