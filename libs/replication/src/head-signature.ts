@@ -14,8 +14,12 @@ export function signHead(head: Head, key: KeyObject): string {
   return sign(null, headMessage(head), key).toString('base64url');
 }
 
+/** 64 bytes. Node passes over whatever is no base64url: a signature with a NUL behind it would hold, and be kept. */
+const SIGNATURE = /^[A-Za-z0-9_-]{86}$/;
+
 /** @param signingKey raw Ed25519 public key, base64url */
 export function headIsSigned(head: Head, signature: string, signingKey: string): boolean {
+  if (!SIGNATURE.test(signature)) return false;
   return verify(null, headMessage(head), ed25519PublicKey(signingKey), Buffer.from(signature, 'base64url'));
 }
 

@@ -40,15 +40,23 @@ export type PushAnswer = z.infer<typeof pushAnswerSchema>;
 /** A push that lies about its chain or size, or is cut short; refused whole with 400 `malformed-push`. */
 export class MalformedPush extends Error {}
 
+/** How a push comes that everybody can write; `packed/packed-push.ts` has the other one. */
+export const PUSH_MEDIA_TYPE = 'application/x-ndjson';
+
 /** NDJSON: the header, then the lines' own bytes, each ended by a newline. */
 export function encodePush(header: PushHeader, lines: readonly Buffer[]): Buffer {
   const newline = Buffer.from('\n');
-  const parts: Buffer[] = [Buffer.from(JSON.stringify(header), 'utf8'), newline];
+  const parts: Buffer[] = [encodeHeader(header)];
   for (const line of lines) parts.push(line, newline);
   return Buffer.concat(parts);
 }
 
-export type ReceivedLine = { bytes: Buffer; hash: Buffer };
+export function encodeHeader(header: PushHeader): Buffer {
+  return Buffer.from(`${JSON.stringify(header)}\n`, 'utf8');
+}
+
+/** `value`: what JSON says in `bytes`, where whoever took the push apart knows it already. */
+export type ReceivedLine = { bytes: Buffer; hash: Buffer; value?: Readonly<Record<string, unknown>> };
 export type ReceivedPush = { header: PushHeader; lines: ReceivedLine[] };
 
 /**
@@ -57,25 +65,35 @@ export type ReceivedPush = { header: PushHeader; lines: ReceivedLine[] };
  * @throws MalformedPush
  */
 export function decodePush(body: Buffer): ReceivedPush {
-  const end = body.indexOf(0x0a);
-  if (end < 0) throw new MalformedPush('no header line');
-  const header = decodeHeader(body.subarray(0, end));
+  const { header, rest } = splitHeader(body);
   const lines: ReceivedLine[] = [];
   let previous: Buffer = Buffer.from(header.previousHash, 'hex');
-  let at = end + 1;
-  while (at < body.length) {
-    const stop = body.indexOf(0x0a, at);
+  let at = 0;
+  while (at < rest.length) {
+    const stop = rest.indexOf(0x0a, at);
     if (stop < 0) throw new MalformedPush('cut short: the last line has no end');
     if (lines.length === header.count) throw new MalformedPush(`more lines than the ${header.count} announced`);
-    const bytes = body.subarray(at, stop);
+    const bytes = rest.subarray(at, stop);
     previous = chainHash(previous, bytes);
     lines.push({ bytes, hash: previous });
     at = stop + 1;
   }
   if (lines.length !== header.count)
     throw new MalformedPush(`${lines.length} lines where ${header.count} are announced`);
-  if (previous.toString('hex') !== header.headHash) throw new MalformedPush('the lines do not lead to headHash');
+  assertLeadsToHead(header, previous);
   return { header, lines };
+}
+
+/** @throws MalformedPush */
+export function assertLeadsToHead(header: PushHeader, previous: Buffer): void {
+  if (previous.toString('hex') !== header.headHash) throw new MalformedPush('the lines do not lead to headHash');
+}
+
+/** @throws MalformedPush */
+export function splitHeader(body: Buffer): { header: PushHeader; rest: Buffer } {
+  const end = body.indexOf(0x0a);
+  if (end < 0) throw new MalformedPush('no header line');
+  return { header: decodeHeader(body.subarray(0, end)), rest: body.subarray(end + 1) };
 }
 
 function decodeHeader(bytes: Buffer): PushHeader {
