@@ -3,7 +3,8 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { PasswordHasher } from '@branchline/access/password.js';
 import type { Clock } from '@branchline/domain/clock.js';
 import { createHttpApp, listen } from '@branchline/http/app.js';
-import { PUSH_BODY_BYTES_MAX } from '@branchline/replication/push.js';
+import { PACKED_PUSH_MEDIA_TYPE } from '@branchline/replication/packed/packed-push.js';
+import { PUSH_BODY_BYTES_MAX, PUSH_MEDIA_TYPE } from '@branchline/replication/push.js';
 import { randomBytes } from 'node:crypto';
 import { v7 } from 'uuid';
 import { openDataSource } from './database/database.js';
@@ -46,7 +47,11 @@ export async function startHub(config: HubConfig, clock: Clock, logger?: LoggerS
       name: 'Branchline hub',
       version: HUB_VERSION,
       bodyBytesMax: JSON_BODY_BYTES_MAX,
-      rawBodyBytesMax: { 'text/csv': IMPORT_BODY_BYTES_MAX, 'application/x-ndjson': PUSH_BODY_BYTES_MAX },
+      rawBodyBytesMax: {
+        'text/csv': IMPORT_BODY_BYTES_MAX,
+        [PUSH_MEDIA_TYPE]: PUSH_BODY_BYTES_MAX,
+        [PACKED_PUSH_MEDIA_TYPE]: PUSH_BODY_BYTES_MAX,
+      },
       https: config.https,
       logger,
     });

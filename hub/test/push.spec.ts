@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
+import { PACKED_PUSH_MEDIA_TYPE } from '@branchline/replication/packed/packed-push.js';
 import { v7 } from 'uuid';
 import { createBranch, createPlaces, startHubHarness, type HubHarness } from './hub-harness.js';
 import { newBoxKeys, type JournalBuilder } from './journal-builder.js';
 import { factCounts, sumsOfBranch, sumsOfFacts } from './facts-of-branch.js';
-import { TestBox } from './test-box.js';
+import { TestBox, packedOf } from './test-box.js';
 
 let harness: HubHarness;
 let branches = 0;
@@ -40,6 +41,15 @@ const acknowledged = (journal: JournalBuilder, appliedSeq = journal.seq) => ({
   directives: [],
 });
 
+/** A push whose signature holds, and is followed by what no signature has. */
+function withBehindSignature(more: string): (journal: JournalBuilder) => Buffer {
+  return (journal) => {
+    const [header = '', ...lines] = journal.push(1, 3).toString('utf8').split('\n');
+    const { signature, ...rest } = JSON.parse(header) as { signature: string };
+    return Buffer.from([JSON.stringify({ ...rest, signature: signature + more }), ...lines].join('\n'));
+  };
+}
+
 async function refusals(reason: string): Promise<number> {
   const { data } = await harness.anonymous.get<string>('/metrics');
   return Number(new RegExp(`branchline_pushes_refused_total\\{reason="${reason}"\\} (\\d+)`).exec(data)?.[1] ?? 0);
@@ -68,6 +78,34 @@ describe('a push', () => {
       taxes: 10,
       movements: 10,
     });
+  });
+
+  it('that comes packed is taken as it is in NDJSON: the same head, rows and lines set aside', async () => {
+    const [plain, packed] = [await newBox(), await newBox()];
+    const odd = { product: 'A\u0000B' };
+    const written = [plain, packed].map((box) => {
+      const journal = trading(box, 30);
+      journal.append('sale', v7(), { ...journal.sale(), id: v7(), till: odd.product });
+      journal.append('of-another-year', 'x', { '2': [1.5, null, { é: '😀' }], '1': 'line\nfeed' });
+      return journal;
+    }) as [JournalBuilder, JournalBuilder];
+    const answers = [await plain.push(written[0].push()), await packed.pushPacked(written[1].push())];
+    for (const [at, { status, data }] of answers.entries()) {
+      const journal = written[at] as JournalBuilder;
+      expect([status, data]).toMatchObject([200, { appliedSeq: journal.seq, headHash: journal.headHash }]);
+      expect(data.quarantined?.map(({ seq, code }) => [seq, code])).toEqual([
+        [33, 'unstorable-text'],
+        [34, 'unknown-kind'],
+      ]);
+    }
+    expect(await counts(packed)).toEqual(await counts(plain));
+    expect(await sums(packed)).toEqual(await sums(plain));
+    // What was archived is told by its chain: the same lines as NDJSON are the same history.
+    expect((await packed.push(written[1].push())).data).toMatchObject({ headHash: written[1].headHash });
+    const mixed = trading(packed, 4);
+    await packed.pushPacked(mixed.push(1, 2));
+    await packed.push(mixed.push(3, 4));
+    expect((await packed.pushPacked(mixed.push(2, 5))).data).toEqual(acknowledged(mixed));
   });
 
   it('counts nothing twice when its answer was lost and it comes again', async () => {
@@ -167,6 +205,7 @@ describe('a push that lies', () => {
     ],
     ['about its signer', (journal) => journal.push(1, 3, {}, newBoxKeys()), 400, 'malformed-push'],
     ['with a signature that is none', (journal) => journal.push(1, 3, { signature: 'AAAA' }), 400, 'malformed-push'],
+    ['with a signature that has more behind it', withBehindSignature('\u0000'), 400, 'malformed-push'],
     ['about its incarnation', (journal) => journal.push(1, 3, { incarnation: v7() }), 400, 'malformed-push'],
     ['about its place', (journal) => journal.push(1, 3, { fromSeq: 2 }), 400, 'malformed-push'],
     ['being cut short', (journal) => journal.push(1, 3).subarray(0, -20), 400, 'malformed-push'],
@@ -188,6 +227,30 @@ describe('a push that lies', () => {
       movements: 0,
       incarnations: 0,
     });
+  });
+
+  it.each(lies.filter(([lie]) => lie !== 'being empty' && lie !== 'being cut short'))(
+    '%s is refused as well when it comes packed',
+    async (_lie, body, status, code) => {
+      const box = await newBox();
+      const answer = await box.pushPacked(body(trading(box, 2)));
+      expect([answer.status, answer.data.code]).toEqual([status, code]);
+      expect(await counts(box)).toMatchObject({ lines: 0, incarnations: 0 });
+    },
+  );
+
+  it('by columns that were cut, altered or made up is refused, packed as it is', async () => {
+    const box = await newBox();
+    const packed = packedOf(trading(box, 2).push());
+    const altered = Buffer.from(packed);
+    altered.writeUInt8((altered.at(-1) as number) ^ 1, altered.length - 1);
+    const columns = packed.indexOf(0x0a) + 1;
+    const madeUp = Buffer.concat([packed.subarray(0, columns), Buffer.alloc(300, 0xff)]);
+    for (const body of [packed.subarray(0, -1), packed.subarray(0, columns), altered, madeUp]) {
+      const answer = await box.push(body, { mediaType: PACKED_PUSH_MEDIA_TYPE });
+      expect([answer.status, answer.data.code]).toEqual([400, 'malformed-push']);
+    }
+    expect(await counts(box)).toMatchObject({ lines: 0, incarnations: 0 });
   });
 
   it('by reordered lines, though chained and signed anew, is refused', async () => {

@@ -3,7 +3,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { brotliCompress } from 'node:zlib';
 import type { EnrolAnswer } from '@branchline/replication/box-protocol.js';
-import type { PushAnswer } from '@branchline/replication/push.js';
+import { LinePacker } from '@branchline/replication/packed/pack-lines.js';
+import { PACKED_PUSH_MEDIA_TYPE } from '@branchline/replication/packed/packed-push.js';
+import { PUSH_MEDIA_TYPE, type PushAnswer } from '@branchline/replication/push.js';
 import { signTokenProof } from '@branchline/replication/token-proof.js';
 import axios, { type AxiosInstance, type AxiosResponse } from 'axios';
 import { JournalBuilder, newBoxKeys, type BoxKeys, type BoxOfJournal } from './journal-builder.js';
@@ -12,6 +14,16 @@ const compress = promisify(brotliCompress);
 
 /** What the hub may answer to a push: the acknowledgement, or a problem with its own side of it. */
 export type PushReply = Partial<PushAnswer> & { code?: string; hash?: string | null };
+
+type PushOptions = { encoding?: string; mediaType?: string; token?: string; url?: string };
+
+/** The same header and, of what comes after it, the whole lines packed. */
+export function packedOf(body: Buffer): Buffer {
+  const [header = '', ...lines] = body.toString('utf8').split('\n').slice(0, -1);
+  const packer = new LinePacker();
+  for (const line of lines) if (!packer.add(Buffer.from(line))) throw new Error(`not to be packed: ${line}`);
+  return Buffer.concat([Buffer.from(`${header}\n`), packer.finish()]);
+}
 
 /** A box without an edge: enrols, proves itself and pushes what a spec has written. */
 export class TestBox implements BoxOfJournal {
@@ -55,15 +67,20 @@ export class TestBox implements BoxOfJournal {
   /** Compressed as a box does it, unless `encoding` says that the bytes are ready. */
   async push(
     body: Buffer,
-    { encoding, token = this.token, url = this.url }: { encoding?: string; token?: string; url?: string } = {},
+    { encoding, mediaType = PUSH_MEDIA_TYPE, token = this.token, url = this.url }: PushOptions = {},
   ): Promise<AxiosResponse<PushReply>> {
     const headers = {
-      'content-type': 'application/x-ndjson',
+      'content-type': mediaType,
       'content-encoding': encoding ?? 'br',
       authorization: `Bearer ${token}`,
     };
     const bytes = encoding === undefined ? await compress(body) : body;
     return apiAtSync(url).post<PushReply>('/sync/v1/push', bytes, { headers });
+  }
+
+  /** @param body NDJSON; what it says goes packed */
+  pushPacked(body: Buffer, options: PushOptions = {}): Promise<AxiosResponse<PushReply>> {
+    return this.push(packedOf(body), { mediaType: PACKED_PUSH_MEDIA_TYPE, ...options });
   }
 
   /** Sends a whole push and closes the connection before the answer can come. */

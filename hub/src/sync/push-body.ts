@@ -1,7 +1,37 @@
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip } from 'node:zlib';
+import { setImmediate as otherWork } from 'node:timers/promises';
 import { problem } from '@branchline/http/problem.js';
-import { MalformedPush, PUSH_DECOMPRESSED_BYTES_MAX } from '@branchline/replication/push.js';
+import { PACKED_PUSH_MEDIA_TYPE, PackedPush } from '@branchline/replication/packed/packed-push.js';
+import {
+  MalformedPush,
+  PUSH_DECOMPRESSED_BYTES_MAX,
+  decodePush,
+  type ReceivedLine,
+  type ReceivedPush,
+} from '@branchline/replication/push.js';
+
+/** As it came: its body and what its head says of it. */
+export type SentPush = { bytes: Buffer; mediaType: string; encoding: string | undefined };
+
+/** About 5 ms of unpacking: hellos and people are served in between. */
+const LINES_AT_A_TIME = 256;
+
+/**
+ * The lines of a push, of whatever form, with the bytes that the box hashed and signed.
+ * @throws Problem `unsupported-media-type`, `body-too-large`; MalformedPush, also when they do not lead to its head
+ */
+export async function openPush({ bytes, mediaType, encoding }: SentPush): Promise<ReceivedPush> {
+  const body = await inflatePush(bytes, encoding);
+  if (mediaType.split(';')[0]?.trim().toLowerCase() !== PACKED_PUSH_MEDIA_TYPE) return decodePush(body);
+  const push = new PackedPush(body);
+  const lines: ReceivedLine[] = [];
+  for (let line = push.next(); line !== null; line = push.next()) {
+    lines.push(line);
+    if (lines.length % LINES_AT_A_TIME === 0) await otherWork();
+  }
+  return { header: push.header, lines };
+}
 
 const INFLATERS = { br: promisify(brotliDecompress), gzip: promisify(gunzip) } as const;
 
@@ -9,7 +39,7 @@ const INFLATERS = { br: promisify(brotliDecompress), gzip: promisify(gunzip) } a
  * The push as it was before compression. Stops at the limit: a bomb costs the limit and no more.
  * @throws Problem `unsupported-media-type`, `body-too-large`; MalformedPush when it was cut short
  */
-export async function inflatePush(
+async function inflatePush(
   body: Buffer,
   encoding = 'identity',
   bytesMax = PUSH_DECOMPRESSED_BYTES_MAX,

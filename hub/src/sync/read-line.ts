@@ -14,6 +14,7 @@ import {
   type JournalBody,
   type JournalKind,
 } from '@branchline/replication/kinds/registry.js';
+import type { ReceivedLine } from '@branchline/replication/push.js';
 import { quickCheck } from './quick-check.js';
 import { faultOfSale } from './sale-faults.js';
 import { findUnstorable, storableText } from './storable.js';
@@ -66,21 +67,20 @@ const INSTANT_MS_MAX = 253_402_300_799_999;
 
 /**
  * Reads one line of a stream for projection. Pure; whatever a box may sign comes back as set aside, never as a failure.
- * @throws WrongSeq
+ * @param said what JSON says in the bytes, where it is known @throws WrongSeq
  */
-export function readLine(bytes: Buffer, seq: number): LineReading {
+export function readLine(bytes: Buffer, seq: number, said?: ReceivedLine['value']): LineReading {
   if (bytes.length > LINE_BYTES_MAX) return setAside(seq, null, 'line-too-large', `${bytes.length} bytes`);
-  if (!isUtf8(bytes)) return setAside(seq, null, 'malformed-line', 'not UTF-8');
-  const text = bytes.toString('utf8');
+  if (said === undefined && !isUtf8(bytes)) return setAside(seq, null, 'malformed-line', 'not UTF-8');
   let line: JournalLine;
   try {
-    line = quicklyDecoded(text) ?? decodeLine(text);
+    line = isLine(said) ? said : decoded(bytes.toString('utf8'));
   } catch (error) {
     if (error instanceof MalformedLine) return setAside(seq, null, 'malformed-line', error.message);
     throw error;
   }
   if (line.seq !== seq) throw new WrongSeq(`the line at ${seq} says it is ${line.seq}`);
-  return readDecoded(line, text);
+  return readDecoded(line, bytes);
 }
 
 const isLine = quickCheck(lineSchema);
@@ -93,24 +93,27 @@ const IS_BODY: { [K in JournalKind]: (body: unknown) => boolean } = {
   'day-seal': quickCheck(JOURNAL_KINDS['day-seal']),
 };
 
-/** Null: decode it with care, and say what is wrong with it. */
-function quicklyDecoded(text: string): JournalLine | null {
+/** @throws MalformedLine that says what is wrong with it */
+function decoded(text: string): JournalLine {
+  let value: unknown;
   try {
-    const value: unknown = JSON.parse(text);
-    return isLine(value) ? value : null;
+    value = JSON.parse(text);
   } catch {
-    return null;
+    throw new MalformedLine('not JSON');
   }
+  return isLine(value) ? value : decodeLine(text);
 }
 
-function readDecoded(line: JournalLine, text: string): LineReading {
+const ESCAPE = Buffer.from('\\u');
+
+function readDecoded(line: JournalLine, bytes: Buffer): LineReading {
   const { seq, kind, contract } = line;
   if (contract > CONTRACT)
     return setAside(seq, line, 'newer-contract', `contract ${contract}, known here up to ${CONTRACT}`, true);
   if (!isJournalKind(kind)) return setAside(seq, line, 'unknown-kind', kind, true);
   // Only an escape can carry NUL or half a surrogate pair: raw ones are no UTF-8 or no JSON. And nested too deep to be
   // written as JSON again, which ends the push and not the line, can only be what is kept as JSON: nothing of a sale.
-  const unstorable = kind !== 'sale' || text.includes('\\u') ? findUnstorable(line) : null;
+  const unstorable = kind !== 'sale' || bytes.includes(ESCAPE) ? findUnstorable(line) : null;
   if (unstorable?.code === 'number-out-of-range') return setAside(seq, line, unstorable.code, unstorable.at);
   if (unstorable) return setAside(seq, line, unstorable.code, `text that cannot be stored at ${unstorable.at}`);
   if (line.at > INSTANT_MS_MAX) return setAside(seq, line, 'number-out-of-range', 'at');

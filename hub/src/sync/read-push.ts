@@ -23,7 +23,7 @@ async function readLines({ header, lines }: ReceivedPush): Promise<LineReading[]
   const readings: LineReading[] = [];
   try {
     for (const [at, line] of lines.entries()) {
-      readings.push(readLine(line.bytes, header.fromSeq + at));
+      readings.push(readLine(line.bytes, header.fromSeq + at, line.value));
       if (at % LINES_AT_A_TIME === LINES_AT_A_TIME - 1) await otherWork();
     }
   } catch (error) {

@@ -12,7 +12,8 @@ import {
   type HelloAnswer,
   type HelloRequest,
 } from '@branchline/replication/box-protocol.js';
-import type { PushAnswer } from '@branchline/replication/push.js';
+import { PACKED_PUSH_MEDIA_TYPE } from '@branchline/replication/packed/packed-push.js';
+import { PUSH_MEDIA_TYPE, type PushAnswer } from '@branchline/replication/push.js';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import { enrolBox } from './enrol-box.js';
@@ -67,19 +68,22 @@ export class SyncController {
   @HttpCode(200)
   @Allow({ by: 'box' })
   @ApiBearerAuth()
-  @ApiConsumes('application/x-ndjson')
+  @ApiConsumes(PUSH_MEDIA_TYPE, PACKED_PUSH_MEDIA_TYPE)
   @ApiBody({
-    description: 'A header line and the journal lines; content-encoding br, gzip or identity.',
+    description:
+      'A header line and the journal lines, as they are or packed by @branchline/replication; content-encoding br, gzip or identity.',
     schema: { type: 'string' },
   })
   async push(
     @CurrentPrincipal('box') box: PrincipalOf<'box'>,
     @Req() { body: bytes }: FastifyRequest,
+    @Headers('content-type') mediaType: string,
     @Headers('content-encoding') encoding: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<PushAnswer | string> {
-    if (!Buffer.isBuffer(bytes)) throw problem('unsupported-media-type', 'A push is application/x-ndjson.');
-    const outcome = await this.parts.lane.work(bytes.length, () => takePush(this.parts, box, bytes, encoding));
+    if (!Buffer.isBuffer(bytes)) throw problem('unsupported-media-type', `A push is ${PUSH_MEDIA_TYPE}.`);
+    const sent = { bytes, mediaType, encoding };
+    const outcome = await this.parts.lane.work(bytes.length, () => takePush(this.parts, box, sent));
     if ('answer' in outcome) return outcome.answer;
     void reply.code(outcome.refusal.status).type(PROBLEM_MEDIA_TYPE);
     return JSON.stringify(outcome.refusal);

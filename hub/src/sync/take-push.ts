@@ -4,18 +4,12 @@ import type { Clock } from '@branchline/domain/clock.js';
 import type { NewId } from '@branchline/domain/uuid.js';
 import { Problem, problem, type ProblemBody, problemBody } from '@branchline/http/problem.js';
 import { headIsSigned } from '@branchline/replication/head-signature.js';
-import {
-  MalformedPush,
-  PROTOCOL,
-  decodePush,
-  type PushAnswer,
-  type ReceivedPush,
-} from '@branchline/replication/push.js';
+import { MalformedPush, PROTOCOL, type PushAnswer, type ReceivedPush } from '@branchline/replication/push.js';
 import type { Database, Tx } from '../database/unit-of-work.js';
 import { ingest, type IngestOutcome } from './ingest.js';
 import type { IngestMetrics } from './ingest-metrics.js';
 import type { BoxOfStream } from './open-incarnation.js';
-import { inflatePush } from './push-body.js';
+import { openPush, type SentPush } from './push-body.js';
 import { readPush } from './read-push.js';
 
 export type PushParts = {
@@ -35,14 +29,9 @@ export type PushOutcome = { answer: PushAnswer } | { refusal: ProblemBody & Reco
  *
  * @throws Problem `malformed-push`, `not-yours`, `protocol`, `body-too-large`, `box-revoked`
  */
-export async function takePush(
-  parts: PushParts,
-  who: PrincipalOf<'box'>,
-  body: Buffer,
-  encoding: string | undefined,
-): Promise<PushOutcome> {
+export async function takePush(parts: PushParts, who: PrincipalOf<'box'>, sent: SentPush): Promise<PushOutcome> {
   try {
-    const push = decodePush(await inflatePush(body, encoding));
+    const push = await openPush(sent);
     if (push.header.protocol !== PROTOCOL)
       throw problem('protocol', `This hub speaks protocol ${PROTOCOL}, the push ${push.header.protocol}.`);
     const read = await readPush(push);
