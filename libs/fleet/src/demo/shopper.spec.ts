@@ -16,10 +16,11 @@ afterEach(() => rmSync(folder, { recursive: true }));
 type Answer = string | Error;
 
 /** A till that answers each sale as told and writes down what else it is asked; after the last answer the shop closes. */
-function shopOf(answers: Answer[], refuseSeal: Error | null = null) {
+function shopOf(answers: Answer[], refuseSeal: Error | (() => Error | null) | null = null) {
   const asked: string[] = [];
   const told: string[] = [];
   const closing = new AbortController();
+  const shop = { asked, told, onTrouble: () => {}, close: () => closing.abort(), run: () => new Shopper(parts).run() };
   const parts: ShopperParts = {
     cashier: {
       openShift: async ({ id }) => void asked.push(`open ${id}`),
@@ -43,7 +44,8 @@ function shopOf(answers: Answer[], refuseSeal: Error | null = null) {
       },
       sealDay: async (businessDate) => {
         asked.push(`seal ${businessDate}`);
-        if (refuseSeal) throw refuseSeal;
+        const refused = typeof refuseSeal === 'function' ? refuseSeal() : refuseSeal;
+        if (refused) throw refused;
       },
     },
     drawer: 'D1',
@@ -53,10 +55,13 @@ function shopOf(answers: Answer[], refuseSeal: Error | null = null) {
     pauseMs: () => 0,
     troubleMs: 0,
     signal: closing.signal,
-    tell: (line) => asked.push(`trouble: ${line}`),
+    tell: (line) => {
+      asked.push(`trouble: ${line}`);
+      shop.onTrouble();
+    },
     onSale: ({ id }) => void told.push(id),
   };
-  return { asked, told, run: () => new Shopper(parts).run() };
+  return shop;
 }
 const refusal = (status: number, code: string): Refused => new Refused('sale', status, code, '');
 
@@ -75,6 +80,27 @@ describe('the days of a till', () => {
     const { asked, run } = shopOf(['2026-11-20', '2026-11-21', '2026-11-21'], refusal(409, 'shift-open'));
     await run();
     expect(asked.slice(-3)).toEqual(['seal 2026-11-20', 'open id4', 'sell id5']);
+  });
+
+  it('that were closed and not sealed when the start was killed are sealed by the next one, before it opens', async () => {
+    const killed = shopOf(['2026-11-20', '2026-11-21', ''], new NoAnswer('killed'));
+    killed.onTrouble = () => killed.close();
+    await killed.run();
+    expect(killed.asked.slice(-2)).toEqual(['seal 2026-11-20', 'trouble: killed']);
+    const next = shopOf(['2026-11-21', '2026-11-21']);
+    await next.run();
+    expect(next.asked.slice(0, 2)).toEqual(['seal 2026-11-20', 'open id4']);
+    expect(next.asked.filter((line) => line.startsWith('seal'))).toHaveLength(1);
+  });
+
+  it('are sealed as soon as the edge answers, and a seal that is refused is told and given up', async () => {
+    const refusals: (Error | null)[] = [new NoAnswer('away'), refusal(503, 'busy'), refusal(422, 'invalid-field')];
+    const { asked, run } = shopOf(['2026-11-20', '2026-11-21', '2026-11-21'], () => refusals.shift() ?? null);
+    await run();
+    expect(asked.slice(5)).toEqual([
+      ...['seal 2026-11-20', 'trouble: away', 'seal 2026-11-20', 'trouble: sale: 503 busy: '],
+      ...['seal 2026-11-20', 'trouble: sale: 422 invalid-field: ', 'open id4', 'sell id5'],
+    ]);
   });
 
   it('go on after a restart in the shift that was open', async () => {

@@ -28,12 +28,19 @@ const memorySchema = z.object({
   shift: z.object({ id: z.string(), businessDate: z.string().nullable() }).nullable(),
   /** Posted, and perhaps recorded: it is posted again until there is an answer. */
   posting: demoSaleSchema.nullable(),
+  /** A day whose shift is being closed here, until it is sealed; a file of before does not know it. */
+  toSeal: z.string().nullable().default(null),
 });
 type Memory = z.output<typeof memorySchema>;
 
 const FLOAT_MINOR = 30_000;
 /** Refusals that say nothing of the sale: who asks is not known, or comes too often. */
 const SAYS_NOTHING = [401, 403, 429];
+
+/** Asked again, it may be taken. */
+function mayPass({ status }: Refused): boolean {
+  return status >= 500 || SAYS_NOTHING.includes(status);
+}
 
 /** One till's customers, one after the other, and the end of its days. What it has to know after a crash stands in its file. */
 export class Shopper {
@@ -42,7 +49,7 @@ export class Shopper {
   private shelf: ShelfItem[] | null = null;
 
   constructor(private readonly parts: ShopperParts) {
-    this.memory = readPrivateJson(parts.memoryFile, memorySchema) ?? { shift: null, posting: null };
+    this.memory = readPrivateJson(parts.memoryFile, memorySchema) ?? { shift: null, posting: null, toSeal: null };
   }
 
   /** Until the signal. What goes wrong is told, and tried again. */
@@ -61,6 +68,7 @@ export class Shopper {
   }
 
   private async serve(): Promise<void> {
+    await this.sealClosedDay();
     if (!this.shiftIsOpen) await this.openShift();
     const posting = this.memory.posting ?? (await this.nextSale());
     try {
@@ -99,14 +107,26 @@ export class Shopper {
     const { supervisor } = this.parts;
     const { tenders } = await supervisor.interim(shiftId);
     const declared = tenders.map(({ tenderType, expectedMinor }) => ({ tenderType, amountMinor: expectedMinor }));
+    // Before it is closed: whoever is killed between the two is the one who seals.
+    this.remember({ ...this.memory, toSeal: businessDate });
     await supervisor.closeShift(shiftId, declared);
     this.forgetShift();
+    await this.sealClosedDay();
+  }
+
+  private async sealClosedDay(): Promise<void> {
+    const { toSeal, shift } = this.memory;
+    if (toSeal === null || shift !== null) return;
     try {
-      await supervisor.sealDay(businessDate);
+      await this.parts.supervisor.sealDay(toSeal);
     } catch (error) {
-      // Another till still has the old day: whoever closes last seals.
-      if (!(error instanceof Refused) || error.code !== 'shift-open') throw error;
+      if (!(error instanceof Refused) || mayPass(error)) throw error;
+      // Another till still has the old day: whoever closes last seals. Any other refusal is told, and selling goes on.
+      this.remember({ ...this.memory, toSeal: null });
+      if (error.code !== 'shift-open') throw error;
+      return;
     }
+    this.remember({ ...this.memory, toSeal: null });
   }
 
   /** Its id too is written down before it is asked for. */
@@ -124,8 +144,8 @@ export class Shopper {
   }
 
   /** A sale that is refused was never done: the customer leaves, and prices are looked up anew. */
-  private considerRefusal({ status }: Refused): void {
-    if (status >= 500 || SAYS_NOTHING.includes(status)) return;
+  private considerRefusal(refusal: Refused): void {
+    if (mayPass(refusal)) return;
     this.shelf = null;
     this.remember({ ...this.memory, posting: null });
   }
