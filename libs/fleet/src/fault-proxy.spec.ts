@@ -166,7 +166,14 @@ describe('the line between a client and a server', () => {
   });
 
   it('is cut and restored by another process over HTTP, never by a web page', async () => {
-    const control = await startProxyControl(proxy);
+    const control = await startProxyControl(proxy, 'token-of-this-start');
+    expect(new URL(control.url).pathname).toBe('/token-of-this-start');
+    for (const path of ['/cut', '/', '', '/token-of-another/cut', '//cut', '/token-of-this-star/cut']) {
+      const { status } = await axios.post(`${new URL(control.url).origin}${path}`, null, {
+        validateStatus: () => true,
+      });
+      expect([path, status, proxy.isCut]).toEqual([path, 401, false]);
+    }
     expect((await axios.post<{ line: string }>(`${control.url}/cut`)).data.line).toBe('down');
     expect(proxy.isCut).toBe(true);
     const foreign = axios.post(`${control.url}/restore`, null, { headers: { origin: 'https://example.com' } });

@@ -1,3 +1,4 @@
+import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { EnvironmentFailure } from '@branchline/http/exit.js';
 
@@ -9,6 +10,19 @@ export interface LocalControl {
 export interface ControlAnswer {
   status: number;
   body: object;
+}
+
+const TOKEN_BYTES = 32;
+
+/** 127.0.0.1 is there for every user of the machine: a door says who may pass. */
+export function newControlToken(): string {
+  return randomBytes(TOKEN_BYTES).toString('base64url');
+}
+
+/** In constant time. */
+export function isSameText(given: string, wanted: string): boolean {
+  const [a, b] = [Buffer.from(given), Buffer.from(wanted)];
+  return a.length === b.length && timingSafeEqual(a, b);
 }
 
 /** A door for other programs of this machine, on 127.0.0.1 only. @param listenPort 0: any free one */

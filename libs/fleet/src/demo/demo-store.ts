@@ -3,7 +3,7 @@ import { businessDate } from '@branchline/domain/business-date.js';
 import type { EdgeBox } from '../chain/edge-box.js';
 import { accepted, JsonClient, NoAnswer, Refused } from '../chain/json-client.js';
 import { type SyncStatus, syncStatusSchema, TillClient, type TillOptions } from '../chain/till-client.js';
-import type { LocalControl } from '../local-control.js';
+import { type LocalControl, newControlToken } from '../local-control.js';
 import { startProxyControl } from '../proxy-control.js';
 import { DEMO_TENANT, DEMO_TILLS, type DemoOperator, type DemoTill } from './demo-chain.js';
 import type { DemoBranchState, DemoFolder } from './demo-state.js';
@@ -45,7 +45,7 @@ export class DemoStore implements TrialStore {
   }
 
   static async open(branch: DemoBranchState, box: EdgeBox, parts: StoreParts): Promise<DemoStore> {
-    return new DemoStore(branch, box, await startProxyControl(box.hubLine), parts);
+    return new DemoStore(branch, box, await startProxyControl(box.hubLine, newControlToken()), parts);
   }
 
   get code(): string {

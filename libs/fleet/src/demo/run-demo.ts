@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { once, setMaxListeners } from 'node:events';
 import type { Clock } from '@branchline/domain/clock.js';
 import { BadInput } from '@branchline/http/exit.js';
@@ -7,6 +6,7 @@ import { Chain } from '../chain/chain.js';
 import { keepRunning } from '../chain/keep-running.js';
 import { assertBuilt } from '../chain/programs.js';
 import { TillClient } from '../chain/till-client.js';
+import { newControlToken } from '../local-control.js';
 import { assertPortIsFree, freePort } from '../ports.js';
 import { DEMO_TENANT } from './demo-chain.js';
 import { type DemoBranchState, DemoFolder, type DemoState } from './demo-state.js';
@@ -41,7 +41,6 @@ const EDGES_FIRST = 3;
 /** A first start takes some 90 MB. */
 const SPACE_BYTES_TO_START = 128 * 1024 * 1024;
 const SPACE_BYTES_TO_GO_ON = 4 * 1024 * 1024;
-const CONTROL_TOKEN_BYTES = 32;
 const EDGE_RHYTHM = { EDGE_POLL_MS: '5000', EDGE_RETRY_MS_MIN: '500', EDGE_RETRY_MS_MAX: '3000' };
 
 /** A chain that trades, until the signal. However it ends, everything is stopped; the data stays. */
@@ -116,7 +115,7 @@ class Demo {
       await this.database.empty();
       this.folder.wipe();
     }
-    const token = randomBytes(CONTROL_TOKEN_BYTES).toString('base64url');
+    const token = newControlToken();
     const control = await startTrialControl(token, () => this.stores);
     try {
       await this.runChain(state, ports, { HUB_TRIAL_CONTROL_URL: control.url, HUB_TRIAL_CONTROL_TOKEN: token });

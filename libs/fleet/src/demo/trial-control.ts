@@ -1,5 +1,4 @@
-import { timingSafeEqual } from 'node:crypto';
-import { type LocalControl, startLocalControl, type ControlAnswer } from '../local-control.js';
+import { isSameText, type LocalControl, startLocalControl, type ControlAnswer } from '../local-control.js';
 
 /** A branch as whoever holds the switches sees it: what its tills were told, and where its box stands. */
 export interface TrialBranch {
@@ -37,7 +36,8 @@ const OK: ControlAnswer = { status: 200, body: { ok: true } };
  */
 export function startTrialControl(token: string, stores: () => readonly TrialStore[]): Promise<LocalControl> {
   return startLocalControl(async ({ method, url, headers }) => {
-    if (!isToken(token, headers.authorization)) return { status: 401, body: { error: 'the bearer token is missing' } };
+    if (!isSameText(headers.authorization ?? '', `Bearer ${token}`))
+      return { status: 401, body: { error: 'the bearer token is missing' } };
     const route = `${method} ${url}`;
     if (route === 'GET /')
       return { status: 200, body: { branches: await Promise.all(stores().map((store) => store.look())) } };
@@ -49,10 +49,4 @@ export function startTrialControl(token: string, stores: () => readonly TrialSto
     else await store.kill();
     return OK;
   });
-}
-
-function isToken(token: string, authorization = ''): boolean {
-  const given = Buffer.from(authorization);
-  const wanted = Buffer.from(`Bearer ${token}`);
-  return given.length === wanted.length && timingSafeEqual(given, wanted);
 }
