@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { FOLDER_LOCK } from '../src/chain/folder-lock.js';
+import { LOCK_FILES } from '../src/chain/folder-lock.js';
 import { descendantsOf, startMarkOf, waitForEnd } from '../src/process-table.js';
 import type { StoreState } from '../src/replay/replay-folder.js';
 import type { ReplayReport } from '../src/replay/run-replay.js';
@@ -105,7 +105,7 @@ describe('a replay that was killed', () => {
       const args = [...INPUT, '--store-ids', '55', '--data', data];
       await runAndKill(args, (all) => all.length > 0);
       const look = () => [
-        ...readdirSync(data).filter((name) => name !== FOLDER_LOCK),
+        ...readdirSync(data).filter((name) => !LOCK_FILES.includes(name)),
         readFileSync(join(data, 'replay.json'), 'utf8'),
       ];
       const before = look();

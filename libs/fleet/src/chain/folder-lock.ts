@@ -1,22 +1,54 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EnvironmentFailure } from '@branchline/http/exit.js';
-import { startMarkOf } from '../process-table.js';
+import BetterSqlite3 from 'better-sqlite3';
 
+const LOCK = 'supervisor.lock';
+/** On its way to the lock each of two holds up the other for an instant; who waits no time at all is refused with it. */
+const LOCK_MS_MAX = 250;
+/** Whose it is, for whoever asks. */
+const OWNER = 'supervisor.pid';
 /** Ours in a data folder. */
-export const FOLDER_LOCK = 'supervisor.pid';
+export const LOCK_FILES: readonly string[] = [LOCK, OWNER];
 
-/** One living supervisor a folder; that of a process which was killed is taken over. @returns what gives it back @throws EnvironmentFailure */
+/** A connection that nobody refers to is closed with the next collection of garbage, and its lock with it. */
+const held = new Set<BetterSqlite3.Database>();
+
+/**
+ * One living supervisor a folder. As an edge holds its own: an open transaction on a file of its own, which goes with the
+ * process, however that ends. So nothing is ever stale, and of two that come at once one is refused, which no file with a
+ * pid in it could promise.
+ *
+ * @returns what gives it back @throws EnvironmentFailure
+ */
 export function lockFolder(folder: string): () => void {
-  const lock = join(folder, FOLDER_LOCK);
-  const [pid = '', mark] = existsSync(lock) ? readFileSync(lock, 'utf8').split('\n') : [];
-  if (Number(pid) !== process.pid && mark && startMarkOf(Number(pid)) === mark) {
-    throw new EnvironmentFailure(`${folder} is in use by process ${pid}`);
-  }
+  const owner = join(folder, OWNER);
+  let lock: BetterSqlite3.Database | undefined;
   try {
-    writeFileSync(lock, `${process.pid}\n${startMarkOf(process.pid) ?? ''}\n`);
+    lock = new BetterSqlite3(join(folder, LOCK), { timeout: LOCK_MS_MAX });
+    lock.exec('BEGIN EXCLUSIVE');
+    writeFileSync(owner, `${process.pid}\n`);
   } catch (error) {
-    throw new EnvironmentFailure(`cannot write into ${folder}: ${(error as Error).message}`);
+    lock?.close();
+    const isTaken = (error as { code?: string }).code === 'SQLITE_BUSY';
+    throw new EnvironmentFailure(
+      isTaken ? `${folder} is in use by ${nameOf(owner)}` : `cannot write into ${folder}: ${(error as Error).message}`,
+    );
   }
-  return () => rmSync(lock, { force: true });
+  const mine = lock;
+  held.add(mine);
+  return () => {
+    rmSync(owner, { force: true });
+    mine.close();
+    held.delete(mine);
+  };
+}
+
+/** Written a moment after the lock is taken. */
+function nameOf(owner: string): string {
+  try {
+    return `process ${readFileSync(owner, 'utf8').trim()}`;
+  } catch {
+    return 'another process';
+  }
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { BadInput, EnvironmentFailure } from '@branchline/http/exit.js';
 import { z } from 'zod';
-import { FOLDER_LOCK, lockFolder } from '../chain/folder-lock.js';
+import { LOCK_FILES, lockFolder } from '../chain/folder-lock.js';
 import { makeFolder, readPrivateJson, writePrivateJson } from '../chain/private-file.js';
 
 const count = z.int().min(0);
@@ -91,7 +91,7 @@ export class ReplayFolder {
     if (wanted !== undefined) {
       makeFolder(path);
       const found = namesIn(path);
-      if (found.some((name) => name !== FOLDER_LOCK) && !found.includes(STATE)) {
+      if (found.some((name) => !LOCK_FILES.includes(name)) && !found.includes(STATE)) {
         throw new BadInput(`--data ${path}: not empty, and no replay`);
       }
     }
