@@ -1,4 +1,4 @@
-import { accessSync, constants, mkdirSync, readFileSync } from 'node:fs';
+import { accessSync, constants, readFileSync } from 'node:fs';
 import type { Server as HttpsServer } from 'node:https';
 import os from 'node:os';
 import type { LoggerService } from '@nestjs/common';
@@ -6,6 +6,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Clock } from '@branchline/domain/clock.js';
 import { createHttpApp, listen } from '@branchline/http/app.js';
 import { EnvironmentFailure } from '@branchline/http/exit.js';
+import { makeFolder } from '@branchline/http/make-folder.js';
 import { APPLIERS } from './appliers.js';
 import type { EdgeConfig } from './config.js';
 import { EdgeModule } from './edge.module.js';
@@ -157,7 +158,7 @@ async function identityOf(config: EdgeConfig): Promise<BoxIdentity> {
 
 function makeDataDir(dataDir: string): void {
   try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    makeFolder(dataDir, 0o700);
     accessSync(dataDir, constants.W_OK);
   } catch (error) {
     throw new EnvironmentFailure(`EDGE_DATA ${dataDir}: ${(error as Error).message}`);

@@ -1,4 +1,5 @@
 import { EnvironmentFailure } from '@branchline/http/exit.js';
+import { makeFolder } from '@branchline/http/make-folder.js';
 import {
   createHmac,
   createPrivateKey,
@@ -8,7 +9,7 @@ import {
   sign,
   type KeyObject,
 } from 'node:crypto';
-import { linkSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { linkSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const FOLDER_MODE = 0o700;
@@ -33,7 +34,7 @@ export class HubSecrets {
   /** @throws EnvironmentFailure when the folder cannot be used or others may read it */
   static open(folder: string): HubSecrets {
     try {
-      mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
+      makeFolder(folder, FOLDER_MODE);
       refuseIfOpenToOthers(folder);
       return new HubSecrets(
         keyOf(join(folder, 'certifying-ed25519.pem'), () => generateKeyPairSync('ed25519').privateKey),

@@ -1,6 +1,7 @@
-import { mkdirSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { EnvironmentFailure } from '@branchline/http/exit.js';
+import { makeFolder } from '@branchline/http/make-folder.js';
 import BetterSqlite3 from 'better-sqlite3';
 import { DataSource } from 'typeorm/data-source/DataSource.js';
 import { First1700000000001 } from './migrations/000001-first.js';
@@ -74,7 +75,7 @@ function placeCheck(file: string): () => boolean {
 
 function prepareFolder(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder, 0o700);
   } catch (error) {
     throw new EnvironmentFailure(`the data folder ${folder} cannot be made: ${(error as Error).message}`);
   }

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { closeSync, fdatasync, fdatasyncSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, fdatasync, fdatasyncSync, openSync, readSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { EnvironmentFailure } from '@branchline/http/exit.js';
+import { makeFolder } from '@branchline/http/make-folder.js';
 import { z } from 'zod';
 
 const SLOT_BYTES = 8 * 1024;
@@ -45,7 +46,7 @@ export class Witness {
   /** @throws EnvironmentFailure when the place cannot be written at all: that is mended before the store opens, not after */
   static open(path: string, alarm: (message: string) => void): Witness {
     try {
-      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+      makeFolder(dirname(path), 0o700);
       closeSync(openSync(path, 'a', 0o600));
       const file = openSync(path, 'r+');
       const newest = newestState(file);

@@ -67,6 +67,7 @@ describe('a replay of real sales', () => {
     ['no sales', INPUT.slice(0, 2), 2],
     ['--stop without its folder', ['--stop'], 2],
     ['--stop of a folder that is no replay', ['--stop', '--data', '/tmp'], 2],
+    ['a folder for --data that nobody can make', [...INPUT, '--data', '/proc/branchline'], 3],
     ['a folder for --out that is not there', [...INPUT, '--out', '/nowhere/out.json'], 3],
   ])('is refused for %s', async (_what, args, exitCode) => {
     expect((await start(args).ended).code).toBe(exitCode);

@@ -1,5 +1,6 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { EnvironmentFailure } from '@branchline/http/exit.js';
+import { makeFolder as makeDeepFolder } from '@branchline/http/make-folder.js';
 import type { z } from 'zod';
 
 /** JSON that only its owner may read; renamed into place, so that whoever reads it reads a whole one. */
@@ -48,7 +49,7 @@ function parseJson(text: string): unknown {
 /** @throws EnvironmentFailure when it can be neither found nor made */
 export function makeFolder(folder: string, mode = 0o755): void {
   try {
-    mkdirSync(folder, { recursive: true, mode });
+    makeDeepFolder(folder, mode);
   } catch (error) {
     throw new EnvironmentFailure(`cannot create ${folder}: ${(error as Error).message}`);
   }
