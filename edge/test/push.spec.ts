@@ -1,4 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { chainHash } from '@branchline/replication/chain.js';
+import { encodeLine } from '@branchline/replication/line.js';
+import { PACKED_PUSH_MEDIA_TYPE } from '@branchline/replication/packed/packed-push.js';
+import { PUSH_MEDIA_TYPE } from '@branchline/replication/push.js';
 import { startFaultProxy, type FaultProxy } from '@branchline/fleet/fault-proxy.js';
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,7 +20,8 @@ import {
 import { readStreams } from '../src/replicator/push-state.js';
 import { replicationReadiness } from '../src/replicator/replicator-figures.js';
 import { readSyncLog } from '../src/replicator/sync-log.js';
-import { lineAt } from '../src/store/journal.js';
+import { hashAt, lineAt } from '../src/store/journal.js';
+import { packLine } from '../src/store/line-storage.js';
 import type { Store } from '../src/store/store.js';
 import { newBox, storeFixture, type StoreFixture } from '../src/store/testing/store-fixture.js';
 
@@ -160,11 +165,69 @@ describe('a push', () => {
     expect(replicationReadiness(store, replicator)).toMatchObject({ queue: 2, oldestQueuedAt: null });
   });
 
+  it('does not keep the lines before a damaged one waiting', async () => {
+    await journalFacts(store, 100);
+    await store.writer.local('damage', (tx) => tx.run(`UPDATE journal SET line = x'01000000ff00' WHERE position = 70`));
+    const { alarms } = started(store);
+    await eventually('the alarm', () => alarms.length > 0);
+    expect(alarms[0]).toContain('damaged at position 70');
+    expect(hub.headOf(headOf(store).incarnation).seq).toBe(69);
+  });
+
+  it('goes packed where there is more than a line or two, and grows while there is more', async () => {
+    const pushed: [string | undefined, number][] = [];
+    hub.intercept = ({ route, mediaType, body }) => {
+      if (route.endsWith('/push')) pushed.push([mediaType, linesIn(body)]);
+      return null;
+    };
+    await journalFacts(store, 1_150);
+    started(store, proxy.url, { config: { ...configOf(), ...slow, pushLines: 1_000 } });
+    await drained(store);
+    expect(pushed).toEqual([
+      [PACKED_PUSH_MEDIA_TYPE, 500],
+      [PACKED_PUSH_MEDIA_TYPE, 600],
+      [PACKED_PUSH_MEDIA_TYPE, 51],
+    ]);
+    await journalFacts(store, 1);
+    await drained(store);
+    expect(pushed.slice(3)).toEqual([[PUSH_MEDIA_TYPE, 1]]);
+    expectSame(store);
+  });
+
+  it.each([
+    ['does not know', { status: 415, body: { code: 'unsupported-media-type', detail: 'no' } }],
+    ['cannot make out', { status: 400, body: { code: 'malformed-push', detail: 'no' } }],
+  ])('goes as NDJSON to a hub that %s packed ones, and says so once', async (_what, refusal) => {
+    hub.intercept = ({ route, mediaType }) =>
+      route.endsWith('/push') && mediaType === PACKED_PUSH_MEDIA_TYPE ? refusal : null;
+    await journalFacts(store, 120);
+    const { alarms } = started(store);
+    await drained(store);
+    expectSame(store);
+    expect(hub.requests.filter((route) => route.endsWith('/push'))).toHaveLength(1 + 3);
+    expect(logged(store).filter((event) => event === 'push-plain')).toHaveLength(1);
+    expect(alarms).toEqual([]);
+  });
+
+  it('goes as NDJSON with a line that JSON.stringify would write otherwise', async () => {
+    await journalFacts(store, 9);
+    const { position, seq } = headOf(store);
+    const line = encodeLine({ ...lineAt(store.reads, position), seq }).toString('utf8');
+    const spaced = Buffer.from(line.replace('{', '{ '));
+    const hash = chainHash(Buffer.from(String(hashAt(store.reads, 1, seq - 1)), 'hex'), spaced);
+    await store.writer.local('another hand', (tx) => {
+      tx.run('UPDATE journal SET line = ?, hash = ? WHERE position = ?', packLine(spaced), hash, position);
+      return tx.run('UPDATE journal_head SET hash = ?', hash);
+    });
+    started(store);
+    await drained(store);
+    expectSame(store);
+    expect(logged(store)).not.toContain('push-plain');
+  });
+
   it('halves what the hub finds too large, down to what it takes', async () => {
     hub.intercept = ({ route, body }) => {
-      return route.endsWith('/push') && body.toString().split('\n').length > 10
-        ? { status: 413, body: { code: 'body-too-large' } }
-        : null;
+      return route.endsWith('/push') && linesIn(body) > 8 ? { status: 413, body: { code: 'body-too-large' } } : null;
     };
     await journalFacts(store, 60);
     started(store);
@@ -336,6 +399,11 @@ describe('a copied file', () => {
     expect(keys).toHaveLength(1 + 4 + 3);
   });
 });
+
+/** As its header says. */
+function linesIn(push: Buffer): number {
+  return (JSON.parse(push.subarray(0, push.indexOf(0x0a)).toString('utf8')) as { count: number }).count;
+}
 
 const configOf = (): NonNullable<Parameters<typeof replicatorOn>[2]>['config'] & object => ({
   hubUrl: proxy.url,

@@ -17,9 +17,10 @@ import type { z } from 'zod';
 import type { BoxIdentity } from '../store/box.js';
 import { Refusal } from './hub-failure.js';
 import type { HubLine, LineRequest, Listener } from './hub-line.js';
+import type { PushBatch } from './push-batch.js';
 
 const compress = promisify(brotliCompress);
-/** Quality 6: a fifth smaller than 4 for 19 instead of 14 µs a sale, beside the loop; 9 saves a twentieth more for 97. */
+/** Quality 6, beside the loop: of a packed sale 66 bytes in 3 µs; 4 leaves 69, 9 takes seven times as long for nothing. */
 const BROTLI = { params: { [constants.BROTLI_PARAM_QUALITY]: 6 } };
 
 /** Renewed this long before it ends, so that no push starts with a token that dies under way. */
@@ -40,9 +41,8 @@ export class HubClient {
     return this.ask({ method: 'POST', path: '/sync/v1/hello', body: request }, helloAnswerSchema);
   }
 
-  /** @param body NDJSON of `encodePush` */
-  async push(body: Buffer): Promise<PushAnswer> {
-    const headers = { 'content-type': 'application/x-ndjson', 'content-encoding': 'br' };
+  async push({ body, mediaType }: Pick<PushBatch, 'body' | 'mediaType'>): Promise<PushAnswer> {
+    const headers = { 'content-type': mediaType, 'content-encoding': 'br' };
     return this.ask(
       { method: 'POST', path: '/sync/v1/push', body: await compress(body, BROTLI), headers },
       pushAnswerSchema,

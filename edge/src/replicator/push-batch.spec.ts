@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { batchAfterRefusal, batchAfterSuccess, judgeAnswer } from './push-batch.js';
 import { queueLength, streamToPush, type Stream } from './push-state.js';
 
-const BATCH = { incarnationNo: 1, incarnation: 'i', fromSeq: 11, lastSeq: 20, body: Buffer.alloc(0) };
+const BATCH = { incarnationNo: 1, incarnation: 'i', fromSeq: 11, lastSeq: 20 };
 const hashOf = (seq: number): string | null => (seq <= 25 ? `hash-${seq}` : null);
 const answer = (appliedSeq: number, headHash = `hash-${appliedSeq}`) => {
   return { appliedSeq, headHash, durableSeq: 5, quarantined: [], directives: [] };

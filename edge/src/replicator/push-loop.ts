@@ -1,4 +1,4 @@
-import type { PushAnswer } from '@branchline/replication/push.js';
+import { PUSH_LINES_FIRST, type PushAnswer } from '@branchline/replication/push.js';
 import type { Clock } from '@branchline/domain/clock.js';
 import type { LineRange } from '../selling/in-flight.js';
 import { hashAt } from '../store/journal.js';
@@ -15,6 +15,7 @@ export type PushParts = {
   hub: HubClient;
   meet: MeetHub;
   clock: Clock;
+  /** Of a push at most; it begins with fewer. */
   linesMax: number;
   alarm(message: string): void;
   /** After each request the hub answered as asked. */
@@ -26,17 +27,20 @@ const PUSHES_IN_A_ROUND_MAX = 1_000;
 /** In one round; a hub that contradicts itself more often than that is waited for. */
 const CORRECTIONS_MAX = 3;
 const QUARANTINED_TOLD_MAX = 20;
+/** After it a hub that did not take a packed push is tried with one again: it may be a newer one by then. */
+const PLAIN_MS = 600_000;
 
 /** Ships the journal, oldest incarnation first, one push in flight. */
 export class PushRound {
   private linesMax: number;
   private flying: PushBatch | null = null;
+  private plainUntilMs = 0;
 
   constructor(
     private readonly parts: PushParts,
     private readonly signal: AbortSignal,
   ) {
-    this.linesMax = parts.linesMax;
+    this.linesMax = Math.min(PUSH_LINES_FIRST, parts.linesMax);
   }
 
   linesInFlight(): LineRange | null {
@@ -53,7 +57,8 @@ export class PushRound {
     for (let pushes = 0; pushes < PUSHES_IN_A_ROUND_MAX; pushes++) {
       const stream = streamToPush(readStreams(store.reads));
       if (stream === null || this.signal.aborted) return false;
-      const batch = nextBatch(store.reads, stream, this.linesMax, store.box);
+      const form = this.parts.clock.now() < this.plainUntilMs ? 'plain' : 'packed';
+      const batch = await nextBatch(store.reads, stream, this.linesMax, store.box, form);
       try {
         await this.pushOne(batch);
         onContact();
@@ -79,7 +84,7 @@ export class PushRound {
     const { store, hub } = this.parts;
     this.flying = batch;
     try {
-      const answer = await hub.push(batch.body);
+      const answer = await hub.push(batch);
       const verdict = judgeAnswer(batch, answer, (seq) => hashAt(store.reads, batch.incarnationNo, seq));
       if (verdict.kind === 'unclear') {
         const said = `the answer to lines ${batch.fromSeq}–${batch.lastSeq} speaks of line ${answer.appliedSeq}`;
@@ -88,6 +93,7 @@ export class PushRound {
       await this.acknowledge(batch, { ...answer, ...verdict });
       this.linesMax = batchAfterSuccess(this.linesMax, this.parts.linesMax);
     } catch (error) {
+      if (batch.form === 'packed' && isUnpackable(error)) return await this.goOnPlain(error);
       const tooLarge = error instanceof Refusal && error.status === 413;
       if (!tooLarge || batch.fromSeq === batch.lastSeq) throw error;
       // Halved from what was really sent: the byte limit may have cut the batch below the line limit.
@@ -95,6 +101,15 @@ export class PushRound {
     } finally {
       this.flying = null;
     }
+  }
+
+  private async goOnPlain({ message }: Refusal): Promise<void> {
+    const { store, clock } = this.parts;
+    this.plainUntilMs = clock.now() + PLAIN_MS;
+    const detail = `the hub did not take a packed push: ${message}; lines go as NDJSON for ${PLAIN_MS / 60_000} minutes`;
+    await store.writer.local('sync log', (tx) =>
+      writeSyncLog(tx, clock.now(), { level: 'warning', event: 'push-plain', detail }),
+    );
   }
 
   private async acknowledge(batch: PushBatch, answer: PushAnswer): Promise<void> {
@@ -109,6 +124,11 @@ export class PushRound {
     store.witness.sync();
     for (const { level, detail } of entries) if (level === 'incident') alarm(detail);
   }
+}
+
+/** It does not know the form, or does not come to the lines that were packed: said plainly they cannot be misread. */
+function isUnpackable(error: unknown): error is Refusal {
+  return error instanceof Refusal && (error.status === 415 || error.code === 'malformed-push');
 }
 
 function logOf(batch: PushBatch, answer: PushAnswer): SyncLogEntry[] {

@@ -8,14 +8,15 @@ import { bodyHashOf, feedHash, type FeedPage, type FeedRecord } from '@branchlin
 import { headIsSigned, rawPublicKey } from '@branchline/replication/head-signature.js';
 import { decodeLine, type JournalLine } from '@branchline/replication/line.js';
 import { NUDGES_MEDIA_TYPE, NUDGES_PATH, NUDGE_BEAT, encodeNudge } from '@branchline/replication/nudge.js';
-import { decodePush, type PushAnswer } from '@branchline/replication/push.js';
+import { PACKED_PUSH_MEDIA_TYPE, PackedPush } from '@branchline/replication/packed/packed-push.js';
+import { decodePush, type PushAnswer, type ReceivedPush } from '@branchline/replication/push.js';
 import { seal } from '@branchline/replication/sealing.js';
 import { tokenProofHolds } from '@branchline/replication/token-proof.js';
 import type { BoxIdentity } from '../../store/box.js';
 
 type Stream = { hashes: string[]; lines: JournalLine[] };
 type Reply = { status: number; body: unknown; headers?: Record<string, string> };
-type Received = { route: string; body: Buffer; token: string | undefined };
+type Received = { route: string; body: Buffer; token: string | undefined; mediaType: string | undefined };
 export type Published = Pick<FeedRecord, 'kind' | 'key' | 'version' | 'body'> &
   Partial<Pick<FeedRecord, 'release' | 'deleted'>>;
 
@@ -120,7 +121,8 @@ export class FakeHub {
     const raw = Buffer.concat(chunks);
     const body = request.headers['content-encoding'] === 'br' ? brotliDecompressSync(raw) : raw;
     const route = `${request.method} ${request.url}`;
-    const received = { route, body, token: request.headers.authorization?.slice('Bearer '.length) };
+    const { authorization, 'content-type': mediaType } = request.headers;
+    const received = { route, body, mediaType, token: authorization?.slice('Bearer '.length) };
     this.requests.push(route);
     const intercepted = this.intercept(received);
     const { status, body: answer, headers } = intercepted ?? this.bend(received, this.serve(received));
@@ -135,7 +137,7 @@ export class FakeHub {
     response.once('close', () => this.nudgeStreams.delete(response));
   }
 
-  private serve({ route, body, token }: Received): Reply {
+  private serve({ route, body, token, mediaType }: Received): Reply {
     const [, path = ''] = route.split(' ');
     if (path === '/sync/v1/enrol')
       return this.enrol(JSON.parse(body.toString()) as { code: string; sealingKey: string });
@@ -143,7 +145,8 @@ export class FakeHub {
     if (token === undefined || !this.tokens.has(token)) return refuse(401, 'unauthenticated');
     if (path === '/sync/v1/hello')
       return { status: 200, body: this.hello(JSON.parse(body.toString()) as HelloRequest) };
-    if (path === '/sync/v1/push') return this.push(body);
+    if (path === '/sync/v1/push')
+      return this.push(mediaType === PACKED_PUSH_MEDIA_TYPE ? unpacked(body) : decodePush(body));
     if (path === NUDGES_PATH) return { status: 200, body: null };
     return this.feed(new URL(path, 'http://hub'));
   }
@@ -195,8 +198,7 @@ export class FakeHub {
     return seq === 0 ? GENESIS_HASH.toString('hex') : (this.streams.get(incarnation)?.hashes[seq - 1] ?? null);
   }
 
-  private push(body: Buffer): Reply {
-    const { header, lines } = decodePush(body);
+  private push({ header, lines }: ReceivedPush): Reply {
     const { incarnation, fromSeq, headHash, previousHash, signature } = header;
     const { tenant, branch, signingKey } = this.box;
     const head = { tenant, branch, incarnation, seq: fromSeq + lines.length - 1, hash: headHash };
@@ -244,4 +246,11 @@ export class FakeHub {
     };
     return { status: 200, body: page };
   }
+}
+
+function unpacked(body: Buffer): ReceivedPush {
+  const push = new PackedPush(body);
+  const lines: ReceivedPush['lines'] = [];
+  for (let line = push.next(); line !== null; line = push.next()) lines.push(line);
+  return { header: push.header, lines };
 }
