@@ -1,9 +1,11 @@
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { descendantsOf, startMarkOf } from '../src/process-table.js';
+import pg from 'pg';
+import { descendantsOf, startMarkOf, waitForEnd } from '../src/process-table.js';
 import type { ReplayReport } from '../src/replay/run-replay.js';
 import { FIXTURES, INPUT, startReplay } from './replay-command.js';
 
@@ -16,6 +18,18 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const start = (args: string[], databaseUrl?: string) => startReplay(folder, args, databaseUrl);
+
+const databaseOf = (path: string): string =>
+  `branchline_replay_${createHash('sha256').update(path).digest('hex').slice(0, 8)}`;
+
+/** Whether the server of this test run has it. */
+async function isDatabase(name: string): Promise<boolean> {
+  const client = new pg.Client({ connectionString: process.env['BRANCHLINE_TEST_DATABASE_URL'] });
+  await client.connect();
+  const { rowCount } = await client.query('SELECT FROM pg_database WHERE datname = $1', [name]);
+  await client.end();
+  return rowCount === 1;
+}
 
 describe('a replay of real sales', () => {
   it(
@@ -43,6 +57,53 @@ describe('a replay of real sales', () => {
       }
       for (const mb of Object.values(report.memory)) expect(mb === null || mb > 20).toBe(true);
       expect(readdirSync(folder)).toEqual(['out.json']);
+    },
+    REPLAY_MS_MAX,
+  );
+
+  it(
+    'that was killed leaves a folder and a database, which the next one removes, and nothing that is not its own',
+    async () => {
+      const killed = start([...INPUT, '--stores', '1']);
+      while (!/hub at/.test(killed.run.stderr)) await Promise.race([once(killed.child.stderr, 'data'), killed.ended]);
+      const processes = descendantsOf(killed.child.pid ?? 0);
+      killed.child.kill('SIGKILL');
+      await killed.ended;
+      for (const pid of processes) expect(await waitForEnd(pid, 20_000)).toBe(true);
+      const [left = ''] = readdirSync(folder);
+      const database = databaseOf(join(folder, left));
+      expect(await isDatabase(database)).toBe(true);
+      // Of the same name: one that is kept, a file, a link to what is somebody's.
+      mkdirSync(join(folder, 'branchline-replay-kept'));
+      writeFileSync(join(folder, 'branchline-replay-file'), '');
+      mkdirSync(join(folder, 'elsewhere'));
+      writeFileSync(join(folder, 'elsewhere', 'throwaway'), '');
+      symlinkSync(join(folder, 'elsewhere'), join(folder, 'branchline-replay-link'));
+      const others = readdirSync(folder).filter((name) => name !== left);
+
+      const next = await start([...INPUT, '--stores', '1']).ended;
+      expect({ code: next.code, stderr: next.stderr }).toMatchObject({
+        code: 0,
+        stderr: expect.stringContaining(`removed ${join(folder, left)}, which a replay that was killed had left\n`),
+      });
+      expect(readdirSync(folder)).toEqual(others);
+      expect(readdirSync(join(folder, 'elsewhere'))).toEqual(['throwaway']);
+      expect(await isDatabase(database)).toBe(false);
+    },
+    REPLAY_MS_MAX,
+  );
+
+  it(
+    'leaves the folder of another one alone that is under way',
+    async () => {
+      const other = start([...INPUT, '--stores', '1']);
+      while (!/hub at/.test(other.run.stderr)) await Promise.race([once(other.child.stderr, 'data'), other.ended]);
+      const next = await start([...INPUT, '--stores', '1']).ended;
+      expect({ code: next.code, stderr: next.stderr }).toMatchObject({
+        code: 0,
+        stderr: expect.not.stringContaining('removed'),
+      });
+      expect(await other.ended).toMatchObject({ code: 0 });
     },
     REPLAY_MS_MAX,
   );

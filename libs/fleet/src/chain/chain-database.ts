@@ -85,6 +85,14 @@ export function stopLeftDatabase(dataDir: string): Promise<boolean> {
   return stopLeftPostgres(folderOf(dataDir));
 }
 
+/** What a run that was killed had in that folder, or on that server of the user's own under that name. */
+export async function removeLeftDatabase(options: Omit<ChainDatabaseOptions, 'durability'>): Promise<void> {
+  const { dataDir, serverUrl, name } = options;
+  await stopLeftDatabase(dataDir);
+  removePostgresData(folderOf(dataDir));
+  if (serverUrl !== undefined) await withClient(serverUrl, 'DATABASE_URL', (client) => dropDatabase(client, name));
+}
+
 async function untilGone(pid: number, signal: AbortSignal): Promise<void> {
   while (!signal.aborted && startMarkOf(pid) !== null) {
     await pause(ALIVE_POLL_MS, undefined, { signal }).catch(() => undefined);

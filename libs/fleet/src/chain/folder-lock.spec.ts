@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { lockFolder } from './folder-lock.js';
+import { LOCK_FILES, lockFolder } from './folder-lock.js';
 
 const SCRIPT = new URL('../../dist/chain/folder-lock.js', import.meta.url).href;
 /** As many as a small machine runs at the same moment: one that has no turn comes later. */
@@ -67,6 +67,7 @@ describe('a data folder', () => {
     expect(() => lockFolder(folder)).toThrow(`${folder} is in use by process ${first.child.pid}`);
     first.child.kill('SIGKILL');
     await once(first.child, 'exit');
+    expect(readdirSync(folder)).toEqual(LOCK_FILES);
     const release = lockFolder(folder);
     expect(() => lockFolder(folder)).toThrow(`${folder} is in use by process ${process.pid}`);
     release();

@@ -26,6 +26,8 @@ export function lockFolder(folder: string): () => void {
   let lock: BetterSqlite3.Database | undefined;
   try {
     lock = new BetterSqlite3(join(folder, LOCK), { timeout: LOCK_MS_MAX });
+    // Nothing is ever written into it: a journal would only be one more file that a kill leaves.
+    lock.pragma('journal_mode = MEMORY');
     lock.exec('BEGIN EXCLUSIVE');
     writeFileSync(owner, `${process.pid}\n`);
   } catch (error) {

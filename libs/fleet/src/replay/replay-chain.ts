@@ -3,6 +3,7 @@ import type { Clock } from '@branchline/domain/clock.js';
 import { type ChainDatabase, databaseNameFor, openChainDatabase } from '../chain/chain-database.js';
 import { Chain } from '../chain/chain.js';
 import { assertBuilt } from '../chain/programs.js';
+import { removeLeftFolders } from './left-folders.js';
 import { leaveRunning } from './leave-running.js';
 import { NO_MEMORY_YET } from './memory-meter.js';
 import type { Screen } from './progress.js';
@@ -37,11 +38,13 @@ interface Place {
 /** A chain of its own for one replay. However it ends, nothing is left running, unless it is to be kept. */
 export async function replayChain(request: ReplayRequest): Promise<ReplayOutcome> {
   assertBuilt();
-  const folder = ReplayFolder.open(request.dataDir);
+  const { dataDir, keep, databaseUrl, tell } = request;
+  if (dataDir === undefined) await removeLeftFolders(databaseUrl, tell);
+  const folder = dataDir === undefined ? ReplayFolder.temporary(keep) : ReplayFolder.open(dataDir);
   let isKept = false;
   try {
     const outcome = await inFolder(request, folder);
-    isKept = request.keep;
+    isKept = keep;
     return outcome;
   } finally {
     folder.close(isKept);

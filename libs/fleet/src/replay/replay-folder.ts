@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { BadInput, EnvironmentFailure } from '@branchline/http/exit.js';
@@ -75,6 +75,9 @@ export type StoreDone = z.output<typeof doneSchema>;
 export type StoreState = z.output<typeof storeSchema>;
 
 const STATE = 'replay.json';
+export const TEMPORARY_PREFIX = 'branchline-replay-';
+/** In a temporary folder of which nothing is to stay: should its replay be killed, the next one removes it. */
+export const THROWAWAY = 'throwaway';
 const REMEDY = 'begin anew in an empty folder';
 
 /** The folder of one replay: its databases, its logs, and how far it has come. Each file of ours is renamed into place whole. */
@@ -85,17 +88,24 @@ export class ReplayFolder {
     private readonly unlock: () => void,
   ) {}
 
-  /** @param wanted absent: a temporary one @throws BadInput when it holds anything but a replay */
-  static open(wanted: string | undefined): ReplayFolder {
-    const path = wanted === undefined ? temporaryFolder() : resolve(wanted);
-    if (wanted !== undefined) {
-      makeFolder(path);
-      const found = namesIn(path);
-      if (found.some((name) => !LOCK_FILES.includes(name)) && !found.includes(STATE)) {
-        throw new BadInput(`--data ${path}: not empty, and no replay`);
-      }
+  /** @throws BadInput when it holds anything but a replay */
+  static open(wanted: string): ReplayFolder {
+    const path = resolve(wanted);
+    makeFolder(path);
+    const found = namesIn(path);
+    if (found.some((name) => !LOCK_FILES.includes(name)) && !found.includes(STATE)) {
+      throw new BadInput(`--data ${path}: not empty, and no replay`);
     }
-    return new ReplayFolder(path, wanted === undefined, lockFolder(path));
+    return new ReplayFolder(path, false, lockFolder(path));
+  }
+
+  /** @param isKept whether what it holds in the end goes on */
+  static temporary(isKept: boolean): ReplayFolder {
+    const path = temporaryFolder();
+    const unlock = lockFolder(path);
+    // Locked before it is marked: what is marked and not locked is left by one that was killed.
+    if (!isKept) writeFileSync(join(path, THROWAWAY), '');
+    return new ReplayFolder(path, true, unlock);
   }
 
   static isReplay(path: string): boolean {
@@ -138,8 +148,8 @@ export class ReplayFolder {
 
   /** A temporary one goes with all that is in it, unless something there goes on. */
   close(isKept: boolean): void {
-    this.unlock();
     if (this.isTemporary && !isKept) rmSync(this.path, { recursive: true, force: true });
+    this.unlock();
   }
 }
 
@@ -160,7 +170,7 @@ function namesIn(folder: string): string[] {
 }
 
 function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'branchline-replay-'));
+  const folder = mkdtempSync(join(tmpdir(), TEMPORARY_PREFIX));
   // The user who runs PostgreSQL passes through; what is secret lies in folders and files of its own.
   chmodSync(folder, 0o711);
   return folder;
