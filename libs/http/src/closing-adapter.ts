@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { HttpAppOptions } from './app-options.js';
+import { KnownRoutes } from './known-routes.js';
 import { sendProblem } from './problem-filter.js';
 import { PROBLEM_MEDIA_TYPE, problem, problemBody } from './problem.js';
 
@@ -21,6 +22,7 @@ const STRAGGLER_MS_MAX = 5_000;
 export class ClosingAdapter extends FastifyAdapter {
   private closing = false;
   private readonly unused = new Set<Socket>();
+  private readonly known = new KnownRoutes();
 
   constructor({ https, bodyBytesMax, strictTransport = https !== undefined }: HttpAppOptions) {
     super({
@@ -38,6 +40,7 @@ export class ClosingAdapter extends FastifyAdapter {
         sendProblem(reply, problem('bad-request', 'The address of the request is malformed.'));
       },
     });
+    this.getInstance().addHook('onRoute', (route) => this.known.add(route));
     this.getInstance().server.on(https ? 'secureConnection' : 'connection', (socket: Socket) => {
       this.unused.add(socket);
       socket.once('close', () => this.unused.delete(socket));
@@ -49,6 +52,16 @@ export class ClosingAdapter extends FastifyAdapter {
       if (request.headers['content-length'] === '0') delete request.headers['content-type'];
       if (!this.closing) return done();
       sendProblem(reply, problem('shutting-down', undefined, { headers: { connection: 'close', 'retry-after': '5' } }));
+    });
+  }
+
+  /** A path that is there, asked in another way, is told so, with the ways there are (RFC 9110, 15.5.6). */
+  override setNotFoundHandler(handler: (request: FastifyRequest, reply: FastifyReply) => unknown) {
+    return super.setNotFoundHandler((request: FastifyRequest, reply: FastifyReply) => {
+      const methods = this.known.methodsAt(request.url.split('?', 1)[0] as string);
+      if (methods.length === 0) return handler(request, reply);
+      const allow = methods.join(', ');
+      sendProblem(reply, problem('method-not-allowed', `Allowed here: ${allow}.`, { headers: { allow } }));
     });
   }
 

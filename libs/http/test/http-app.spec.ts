@@ -113,6 +113,40 @@ afterAll(() => app.close());
 const postText = (sent: string | Buffer, type = 'application/json') =>
   client.post('/v1/carts', sent, { headers: { 'content-type': type }, transformRequest: (data: unknown) => data });
 
+describe('a path that is there', () => {
+  it.each([
+    ['DELETE', '/v1/carts', 'GET, HEAD, POST'],
+    ['PUT', '/v1/carts?limit=1', 'GET, HEAD, POST'],
+    ['GET', '/v1/nothing', 'POST'],
+    ['HEAD', '/v1/nothing', 'POST'],
+    ['PATCH', '/v1/carts/0193', 'GET, HEAD'],
+    ['OPTIONS', '/v1/carts', 'GET, HEAD, POST'],
+    ['PROPFIND', '/v1/carts', 'GET, HEAD, POST'],
+    ['POST', '/docs', 'GET, HEAD'],
+    ['DELETE', '/docs/json', 'GET, HEAD'],
+  ])('says to %s %s which methods it takes', async (method, url, allow) => {
+    const { status, headers, data } = await client.request({ method, url });
+    expect([status, headers['allow'], headers['content-type']]).toEqual([
+      405,
+      allow,
+      'application/problem+json; charset=utf-8',
+    ]);
+    if (method !== 'HEAD')
+      expect(data).toMatchObject({ code: 'method-not-allowed', detail: `Allowed here: ${allow}.` });
+  });
+
+  it.each([
+    ['DELETE', '/v1/cart'],
+    ['GET', '/v1/cartsX'],
+    ['POST', '/v1/carts/1/2'],
+    ['POST', '/v1/carts/'],
+    ['PROPFIND', '/nothing'],
+  ])('is told from one that is not: %s %s', async (method, url) => {
+    const { status, headers, data } = await client.request({ method, url });
+    expect([status, headers['allow'], data.code]).toEqual([404, undefined, 'not-found']);
+  });
+});
+
 describe('a body', () => {
   it('arrives as its schema made it', async () => {
     const answer = await client.post('/v1/carts', CART);
