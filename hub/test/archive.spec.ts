@@ -1,8 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { createTestDatabase } from '@branchline/fleet/testing/database.js';
 import type { DataSource } from 'typeorm';
 import { v7 } from 'uuid';
-import { openDataSource } from '../src/database/database.js';
 import { migrate } from '../src/database/migrate.js';
 import { JournalChunks } from '../src/database/migrations/000006-journal-chunks.js';
 import { constraintOf, Database, sqlStateOf, type Tx } from '../src/database/unit-of-work.js';
@@ -10,6 +8,7 @@ import { archiveChunks, archivedHashes, archivedLines } from '../src/sync/archiv
 import { packLines } from '../src/sync/journal-chunk.js';
 import { createBranch, createPlaces, startHubHarness, type HubHarness } from './hub-harness.js';
 import { JournalBuilder, newBoxKeys } from './journal-builder.js';
+import { withOlderDatabase } from './older-database.js';
 import { TestBox } from './test-box.js';
 
 let harness: HubHarness;
@@ -98,29 +97,19 @@ describe('an archive of a row for each line', () => {
   const LINES = 1_201;
   const PUT = `INSERT INTO journal_line SELECT $1, $2, $3, $4, 'sale', '', $5, $6, now(), now()`;
 
-  /** A database as it was before. */
-  async function before(work: (dataSource: DataSource, journal: JournalBuilder) => Promise<void>): Promise<void> {
-    const testDatabase = await createTestDatabase();
-    const dataSource = await openDataSource(testDatabase.url, 2);
-    const at = dataSource.migrations.findIndex((migration) => migration instanceof JournalChunks);
-    const packing = dataSource.migrations.splice(at, 1);
-    try {
-      await migrate(dataSource);
+  /** A database as it was before, with such an archive. */
+  const before = (work: (dataSource: DataSource, journal: JournalBuilder) => Promise<void>): Promise<void> =>
+    withOlderDatabase(JournalChunks, async (dataSource) => {
       const journal = new JournalBuilder({ ...PLACE, keys: newBoxKeys() });
       while (journal.seq < LINES) journal.sale();
       for (const [at, { bytes, hash }] of received(journal).entries())
         await dataSource.query(PUT, [PLACE.tenant, PLACE.branch, journal.incarnation, at + 1, hash, bytes]);
-      dataSource.migrations.push(...packing);
       await work(dataSource, journal);
-    } finally {
-      await dataSource.destroy();
-      await testDatabase.drop();
-    }
-  }
+    });
 
   it('is packed by the migration, byte for byte', async () => {
     await before(async (dataSource, journal) => {
-      expect(await migrate(dataSource)).toHaveLength(1);
+      await migrate(dataSource);
       const database = new Database(dataSource, Math.random);
       const seqs = Array.from({ length: LINES }, (_, at) => at + 1);
       const history = { branchId: PLACE.branch, incarnation: journal.incarnation };

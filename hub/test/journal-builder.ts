@@ -39,6 +39,8 @@ export type SoldLine = {
   priceMinor?: number;
   modifiers?: { kind: string; amountMinor: number }[];
   information?: { kind: string; amountMinor: number }[];
+  /** As they stand on the line; absent: one, of 15 %. None: nothing of the price is tax. */
+  taxes?: { code: string; ratePpm: number; amountMinor: number }[];
 };
 
 export type SaleOptions = {
@@ -89,12 +91,12 @@ export function saleBody(branchCode: string, receiptNo: number, epoch: number, o
 }
 
 function soldLine(
-  { product = 'MILK-1L', milli = 1000, priceMinor = 1999, modifiers = [], information }: SoldLine,
+  { product = 'MILK-1L', milli = 1000, priceMinor = 1999, modifiers = [], information, taxes }: SoldLine,
   lineNo: number,
 ): SaleBody['lines'][number] {
   const amountMinor = Math.round((priceMinor * milli) / 1000);
   const totalMinor = modifiers.reduce((sum, modifier) => sum + modifier.amountMinor, amountMinor);
-  const netMinor = Math.round((totalMinor * 100) / 115);
+  const netMinor = taxes?.length === 0 ? totalMinor : Math.round((totalMinor * 100) / 115);
   const taxMinor = totalMinor - netMinor;
   return {
     lineNo,
@@ -109,7 +111,7 @@ function soldLine(
     netMinor,
     taxMinor,
     totalMinor,
-    taxes: [{ code: 'VAT15', ratePpm: 150_000, amountMinor: taxMinor }],
+    taxes: taxes ?? [{ code: 'VAT15', ratePpm: 150_000, amountMinor: taxMinor }],
   };
 }
 

@@ -73,7 +73,7 @@ function historiesOf(box: TestBox): JournalBuilder[] {
   const shift = first.shiftOpen();
   const sale = first.sale({ lines: [{ priceMinor: 1000, modifiers: [{ kind: 'loyalty', amountMinor: -150 }] }] });
   first.sale({ receiptNumber: sale.receiptNumber });
-  const altered = first.sale();
+  const altered = first.sale({ lines: [{ taxes: [{ code: 'CITY', ratePpm: 150_000, amountMinor: 1 }] }] });
   first.shiftClose(shift, 1);
   first.daySeal();
   const previous = { incarnation: first.incarnation, seq: 1, hash: first.hashAt(1) };

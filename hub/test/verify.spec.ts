@@ -350,11 +350,27 @@ const CASES: Record<string, Case> = {
     detail: /sale_line 2, product is "WINE", the line says "BREAD"/,
     tampering: async ({ box }) => {
       await tamper(`UPDATE sale_line SET product = 'WINE' WHERE branch_id = $1 AND product = 'BREAD'`, box.branch);
-      await tamper(
-        `UPDATE sales_by_product SET product = 'WINE' WHERE branch_id = $1 AND product = 'BREAD'`,
-        box.branch,
-      );
+      for (const sums of ['sales_by_product', 'stock_balance'])
+        await tamper(`UPDATE ${sums} SET product = 'WINE' WHERE branch_id = $1 AND product = 'BREAD'`, box.branch);
     },
+    isProved: true,
+  },
+  'a tax that is another': {
+    what: ['altered-row'],
+    detail: /sale_tax 2, code is "VAT0", the line says "VAT15"/,
+    tampering: ({ box }) =>
+      tamper(`UPDATE sale_line SET tax_code = 'VAT0' WHERE branch_id = $1 AND product = 'BREAD'`, box.branch),
+    isProved: true,
+  },
+  'a tax beside the one of the line': {
+    what: ['altered-row'],
+    detail: /sale_tax has 3 rows, the line 2 of them/,
+    tampering: ({ box }) =>
+      tamper(
+        `INSERT INTO sale_line_tax SELECT tenant_id, branch_id, sale_id, line_no, 1, 'VAT15', 1, 1 FROM sale_line
+         WHERE branch_id = $1 AND product = 'BREAD'`,
+        box.branch,
+      ),
     isProved: true,
   },
   'a Z with other figures': {

@@ -6,6 +6,7 @@ import { Proof } from './migrations/000004-proof.js';
 import { Integrations } from './migrations/000005-integrations.js';
 import { JournalChunks } from './migrations/000006-journal-chunks.js';
 import { SessionsAndContacts } from './migrations/000007-sessions-and-contacts.js';
+import { DerivedRows } from './migrations/000008-derived-rows.js';
 
 /** In order, forward only; each file is plain SQL and never edited once released. */
 export const MIGRATIONS: (new () => MigrationInterface)[] = [
@@ -16,4 +17,5 @@ export const MIGRATIONS: (new () => MigrationInterface)[] = [
   Integrations,
   JournalChunks,
   SessionsAndContacts,
+  DerivedRows,
 ];

@@ -1,4 +1,3 @@
-import { movementsOfSale } from '@branchline/domain/stock.js';
 import type { SaleBody } from '@branchline/replication/kinds/sale.js';
 import { bools, int8s, texts, uuids } from '../database/columns.js';
 import { discountOfLine } from './sale-faults.js';
@@ -46,7 +45,7 @@ type OfLine<Part> = { sale: string; lineNo: number; no: number; part: Part }[];
 
 export function lineColumns(sales: readonly SaleBody[]): Buffer[] {
   const rows: OfSale<Line> = sales.flatMap(({ id, lines }) => lines.map((part) => ({ sale: id, part })));
-  const text = (value: (line: Line) => string): Buffer => texts(rows.map(({ part }) => value(part)));
+  const text = (value: (line: Line) => string | undefined): Buffer => texts(rows.map(({ part }) => value(part)));
   const int8 = (value: (line: Line) => number): Buffer => int8s(rows.map(({ part }) => value(part)));
   return [
     uuids(rows.map(({ sale }) => sale)),
@@ -62,7 +61,15 @@ export function lineColumns(sales: readonly SaleBody[]): Buffer[] {
     int8(({ netMinor }) => netMinor),
     int8(({ taxMinor }) => taxMinor),
     int8(({ totalMinor }) => totalMinor),
+    text((line) => soleTax(line)?.code),
+    int8((line) => soleTax(line)?.ratePpm ?? 0),
   ];
+}
+
+/** The one tax of a line that is all of its `taxMinor`, as nearly every line has it: it needs no row of its own. */
+function soleTax({ taxes, taxMinor }: Line): Line['taxes'][number] | null {
+  const [tax] = taxes;
+  return taxes.length === 1 && tax?.amountMinor === taxMinor ? tax : null;
 }
 
 /** Modifiers and, marked, what only informs: each counted from 1 on its line. */
@@ -80,8 +87,9 @@ export function modifierColumns(sales: readonly SaleBody[]): Buffer[] | null {
   ];
 }
 
+/** Of lines that have not just one. */
 export function taxColumns(sales: readonly SaleBody[]): Buffer[] | null {
-  const rows = partsOfLines(sales, ({ taxes }) => taxes);
+  const rows = partsOfLines(sales, (line) => (soleTax(line) ? undefined : line.taxes));
   if (rows.length === 0) return null;
   return [
     ...keyColumns(rows),
@@ -100,20 +108,6 @@ export function tenderColumns(sales: readonly SaleBody[]): Buffer[] | null {
     texts(rows.map(({ part }) => part.type)),
     int8s(rows.map(({ part }) => part.amountMinor)),
     int8s(rows.map(({ part }) => part.cashBackMinor ?? 0)),
-  ];
-}
-
-export function movementColumns(sales: readonly SaleBody[]): Buffer[] {
-  const rows = sales.flatMap(({ id, businessDate, lines }) =>
-    movementsOfSale(lines).map((movement, at) => ({ sale: id, businessDate, no: at + 1, movement })),
-  );
-  return [
-    uuids(rows.map(({ sale }) => sale)),
-    int8s(rows.map(({ no }) => no)),
-    texts(rows.map(({ movement }) => movement.product)),
-    int8s(rows.map(({ movement }) => movement.quantityMilli)),
-    texts(rows.map(({ movement }) => movement.reason)),
-    texts(rows.map(({ businessDate }) => businessDate)),
   ];
 }
 

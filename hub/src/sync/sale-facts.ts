@@ -4,14 +4,7 @@ import type { PreparedStatement, Tx } from '../database/unit-of-work.js';
 import { findPrinted, markDuplicateReceipts } from './duplicate-receipts.js';
 import type { FactContext } from './fact-context.js';
 import type { LineOfKind } from './read-line.js';
-import {
-  lineColumns,
-  modifierColumns,
-  movementColumns,
-  saleColumns,
-  taxColumns,
-  tenderColumns,
-} from './sale-columns.js';
+import { lineColumns, modifierColumns, saleColumns, taxColumns, tenderColumns } from './sale-columns.js';
 import { salesDeltas } from './sales-deltas.js';
 import { storeDeltas } from './store-rollups.js';
 
@@ -35,10 +28,11 @@ const INSERT_LINES: PreparedStatement = {
   name: 'insert-sale-lines',
   text: `INSERT INTO sale_line (tenant_id, branch_id, sale_id, line_no, product, name, quantity_milli,
     price_minor, price_per, price_source,
-    amount_minor, discount_minor, net_minor, tax_minor, total_minor)
+    amount_minor, discount_minor, net_minor, tax_minor, total_minor, tax_code, tax_rate_ppm)
   SELECT $1, $2, unnest($3::uuid[]), unnest($4::int8[])::integer, unnest($5::text[]), unnest($6::text[]), unnest($7::int8[]),
     unnest($8::int8[]), unnest($9::text[])::numeric, unnest($10::text[]),
-    unnest($11::int8[]), unnest($12::int8[]), unnest($13::int8[]), unnest($14::int8[]), unnest($15::int8[])`,
+    unnest($11::int8[]), unnest($12::int8[]), unnest($13::int8[]), unnest($14::int8[]), unnest($15::int8[]),
+    unnest($16::text[]), unnest($17::int8[])`,
 };
 
 const INSERT_MODIFIERS: PreparedStatement = {
@@ -48,8 +42,8 @@ const INSERT_MODIFIERS: PreparedStatement = {
 };
 
 const INSERT_TAXES: PreparedStatement = {
-  name: 'insert-sale-taxes',
-  text: `INSERT INTO sale_tax (tenant_id, branch_id, sale_id, line_no, tax_no, code, rate_ppm, amount_minor)
+  name: 'insert-sale-line-taxes',
+  text: `INSERT INTO sale_line_tax (tenant_id, branch_id, sale_id, line_no, tax_no, code, rate_ppm, amount_minor)
   SELECT $1, $2, unnest($3::uuid[]), unnest($4::int8[])::integer, unnest($5::int8[])::integer, unnest($6::text[]), unnest($7::int8[]), unnest($8::int8[])`,
 };
 
@@ -57,12 +51,6 @@ const INSERT_TENDERS: PreparedStatement = {
   name: 'insert-sale-tenders',
   text: `INSERT INTO sale_tender (tenant_id, branch_id, sale_id, tender_no, type, amount_minor, cash_back_minor)
   SELECT $1, $2, unnest($3::uuid[]), unnest($4::int8[])::integer, unnest($5::text[]), unnest($6::int8[]), unnest($7::int8[])`,
-};
-
-const INSERT_MOVEMENTS: PreparedStatement = {
-  name: 'insert-stock-movements',
-  text: `INSERT INTO stock_movement (tenant_id, branch_id, source_id, movement_no, product, quantity_milli, reason, business_date)
-  SELECT $1, $2, unnest($3::uuid[]), unnest($4::int8[])::integer, unnest($5::text[]), unnest($6::int8[]), unnest($7::text[]), unnest($8::text[])::date`,
 };
 
 const INSERT_ALIASES = `INSERT INTO sale_alias (tenant_id, branch_id, incarnation, receipt_number, sale_id, seq)
@@ -108,7 +96,6 @@ const PARTS: readonly [PreparedStatement, (sales: readonly SaleBody[]) => Buffer
   [INSERT_MODIFIERS, modifierColumns],
   [INSERT_TAXES, taxColumns],
   [INSERT_TENDERS, tenderColumns],
-  [INSERT_MOVEMENTS, movementColumns],
 ];
 
 /** A sale known already, come again in another history: the number it bears there leads to it too. */

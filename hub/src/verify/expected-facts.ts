@@ -1,5 +1,4 @@
 import { localHour } from '@branchline/domain/business-date.js';
-import { movementsOfSale } from '@branchline/domain/stock.js';
 import type { SaleFigures } from '@branchline/domain/z-report.js';
 import type { JournalKind } from '@branchline/replication/kinds/registry.js';
 import type { LineOfKind, ReadyLine } from '../sync/read-line.js';
@@ -109,10 +108,6 @@ function partsOfSale(sale: LineOfKind<'sale'>['body']): ExpectedFact['parts'] {
       .map(({ tenderNo, type, amountMinor, cashBackMinor = 0 }) => {
         return { tender_no: tenderNo, type, amount_minor: amountMinor, cash_back_minor: cashBackMinor };
       }),
-    stock_movement: movementsOfSale(sale.lines).map(({ product, quantityMilli, reason }, at) => {
-      const business_date = sale.businessDate;
-      return { movement_no: at + 1, product, quantity_milli: quantityMilli, reason, business_date };
-    }),
   };
 }
 

@@ -51,12 +51,6 @@ export const FACT_TABLES: Readonly<Record<FactKind, FactTable>> = {
         columns: ['tender_no', 'type', 'amount_minor', 'cash_back_minor'],
         order: 'tender_no',
       },
-      {
-        table: 'stock_movement',
-        parent: 'source_id',
-        columns: ['movement_no', 'product', 'quantity_milli', 'reason', 'business_date'],
-        order: 'movement_no',
-      },
     ],
   },
   'shift-open': {
