@@ -1,6 +1,14 @@
 import pg from 'pg';
 import { type BenchContext, type BenchRow } from '../bench.js';
-import { bareRowsOf, type BareRows, type BareSchema, copyRows, createBareTables } from './bare-rows.js';
+import {
+  copyRows,
+  createRowTables,
+  type Layout,
+  layoutOf,
+  type PushRows,
+  type RowsSchema,
+  rowsOfPush,
+} from './bare-rows.js';
 import type { WrittenPush } from './branch-journal.js';
 import { cpuTimeUs, withChildren } from './cpu-time.js';
 import { type IngestChain, withIngestChain } from './ingest-chain.js';
@@ -11,8 +19,12 @@ import { compressed } from './pushing-box.js';
 const LOAD: IngestLoad = { boxes: 4, salesAPush: 500, pushesARound: 10 };
 
 type Subject = keyof Measured;
-const SUBJECTS: readonly Subject[] = ['hub', 'bareKeyed', 'bare'];
-const SCHEMAS = { bareKeyed: 'bare_keyed', bare: 'bare' } as const satisfies Record<string, BareSchema>;
+const SUBJECTS: readonly Subject[] = ['hub', 'bareKeyed', 'bare', 'laidKeyed'];
+const SCHEMAS = { bareKeyed: 'bare_keyed', bare: 'bare', laidKeyed: 'laid_keyed' } as const satisfies Record<
+  Exclude<Subject, 'hub'>,
+  RowsSchema
+>;
+type RowsOfBoxes = Record<Layout, PushRows[][]>;
 
 /**
  * B-3: what a hub takes in over HTTP, next to COPY of the bare rows of such sales into the same PostgreSQL, by as many
@@ -32,7 +44,7 @@ export function ingestBench(context: BenchContext): Promise<BenchRow[]> {
 class IngestBench {
   private readonly client: pg.Client;
   /** Of the sales that the hub took in before: what is copied next. By box. */
-  private rows: BareRows[][] = [];
+  private rows: RowsOfBoxes = { bare: [], laid: [] };
 
   constructor(
     private readonly context: BenchContext,
@@ -47,10 +59,10 @@ class IngestBench {
   async measure(): Promise<BenchRow[]> {
     const { context, client } = this;
     context.note(await settingsOf(client));
-    for (const schema of Object.values(SCHEMAS)) await createBareTables(client, schema);
+    for (const schema of Object.values(SCHEMAS)) await createRowTables(client, schema);
     context.note('warming up');
     await this.pushAll();
-    const measured: Measured = { hub: [], bareKeyed: [], bare: [] };
+    const measured: Measured = { hub: [], bareKeyed: [], bare: [], laidKeyed: [] };
     for (let round = 0; round < context.rounds; round += 1) {
       context.signal.throwIfAborted();
       const { rows } = this;
@@ -80,20 +92,22 @@ class IngestBench {
         }),
       );
     });
-    this.rows = [];
-    for (const { box, pushes } of work) {
-      const ofBox: BareRows[] = [];
-      for (const push of pushes) ofBox.push(await bareRowsOf(this.client, push, box.journalBox));
-      this.rows.push(ofBox);
+    this.rows = { bare: [], laid: [] };
+    for (const layout of ['bare', 'laid'] as const) {
+      for (const { box, pushes } of work) {
+        const ofBox: PushRows[] = [];
+        for (const push of pushes) ofBox.push(await rowsOfPush(this.client, layout, push, box.journalBox));
+        this.rows[layout].push(ofBox);
+      }
     }
     return spent;
   }
 
-  private copyAll(schema: BareSchema, rows: readonly BareRows[][]): Promise<Spent> {
+  private copyAll(schema: RowsSchema, rows: RowsOfBoxes): Promise<Spent> {
     return this.spending(schema, async () => {
       await Promise.all(
         this.clients.map(async (client, at) => {
-          for (const ofPush of rows[at] ?? []) await copyRows(client, schema, ofPush);
+          for (const ofPush of rows[layoutOf(schema)][at] ?? []) await copyRows(client, schema, ofPush);
         }),
       );
     });

@@ -17,8 +17,11 @@ export interface Spent {
   hubUs: number | null;
 }
 
-/** `bareKeyed`: COPY into tables with their primary keys; `bare`: into tables without any index. */
-export type Measured = Record<'hub' | 'bareKeyed' | 'bare', Spent[]>;
+/**
+ * `bareKeyed`: COPY into tables with their primary keys; `bare`: into tables without any index; `laidKeyed`: of the rows as
+ * the hub lays them, fewer and packed, into tables with their primary keys.
+ */
+export type Measured = Record<'hub' | 'bareKeyed' | 'bare' | 'laidKeyed', Spent[]>;
 
 const KEYED = 'COPY of the bare rows, primary keys kept';
 
@@ -48,6 +51,12 @@ export function rowsOf({ boxes, salesAPush }: IngestLoad, measured: Measured): B
       unit: 'sales/s',
       samples,
       yardstick: { what: 'COPY of the bare rows into tables without any index', samples: perSecond('bare') },
+    }),
+    benchRow({
+      what: 'the same, next to rows laid as the hub lays them',
+      unit: 'sales/s',
+      samples,
+      yardstick: { what: 'COPY of the rows as the hub lays them, primary keys kept', samples: perSecond('laidKeyed') },
     }),
     ...beside('postgresUs', 'CPU time of PostgreSQL', 'µs/sale'),
     ...(hubUs.length === 0 ? [] : [benchRow({ what: 'CPU time of the hub process', unit: 'µs/sale', samples: hubUs })]),
