@@ -3,18 +3,21 @@ import { Command, CommanderError } from 'commander';
 import { systemClock } from '@branchline/domain/clock.js';
 import { PasswordHasher } from '@branchline/access/password.js';
 import { BadInput, EXIT, runMain } from '@branchline/http/exit.js';
+import { code } from '@branchline/http/fields.js';
 import { Problem } from '@branchline/http/problem.js';
 import { randomBytes } from 'node:crypto';
 import { v7 } from 'uuid';
 import { z } from 'zod';
-import { readDatabaseUrl } from './config.js';
+import { readDatabaseUrl, readSecretsDir } from './config.js';
 import { openDataSource } from './database/database.js';
 import { doctor } from './database/doctor.js';
-import { migrate } from './database/migrate.js';
+import { assertMigrated, migrate } from './database/migrate.js';
 import { Database } from './database/unit-of-work.js';
 import { currency } from './branches/places.js';
 import { emailSchema } from './people/create-person.js';
 import { createTenant } from './people/create-tenant.js';
+import { HubSecrets } from './secrets.js';
+import { verifyBranches } from './verify/verify-branches.js';
 
 const CONNECTIONS_MAX = 4;
 
@@ -56,20 +59,36 @@ const initOptions = z.object({
 });
 
 async function runInit(options: Record<string, string>): Promise<number> {
-  const parsed = initOptions.safeParse(options);
-  if (!parsed.success)
-    throw new BadInput(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; '));
+  const { tenant, name, currency, adminEmail } = parsed(initOptions, options);
   return withDatabase(async (database) => {
     const parts = { database, clock: systemClock, newId: v7, randomBytes, passwords: new PasswordHasher() };
     try {
-      const { tenant: code, name, currency, adminEmail } = parsed.data;
-      say(await createTenant(parts, { code, name, currency, adminEmail }));
+      say(await createTenant(parts, { code: tenant, name, currency, adminEmail }));
     } catch (error) {
       if (error instanceof Problem) throw new BadInput(error.detail);
       throw error;
     }
     return EXIT.well;
   }, true);
+}
+
+const verifyOptions = z.object({ tenant: code.optional(), branch: code.optional() });
+
+function runVerify(options: Record<string, string>): Promise<number> {
+  const asked = parsed(verifyOptions, options);
+  const secrets = HubSecrets.openExisting(readSecretsDir(process.env));
+  return withDatabase(async (database) => {
+    await assertMigrated(database);
+    const verified = await verifyBranches({ database, secrets, clock: systemClock }, asked, say);
+    say(verified);
+    return verified.equal === verified.branches ? EXIT.well : EXIT.failed;
+  }, false);
+}
+
+function parsed<S extends z.ZodType>(schema: S, options: Record<string, string>): z.output<S> {
+  const result = schema.safeParse(options);
+  if (result.success) return result.data;
+  throw new BadInput(result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; '));
 }
 
 runMain('hub', async () => {
@@ -84,6 +103,12 @@ runMain('hub', async () => {
     .command('doctor')
     .description('look at the database: version, roles, walls, feed; exit 1 when something is wrong')
     .action(run(runDoctor));
+  program
+    .command('verify')
+    .description('prove what is stored of branches from their archived lines: a line for each; exit 1 when any differs')
+    .option('--tenant <code>', 'of this tenant only')
+    .option('--branch <code>', 'this branch only')
+    .action(run(runVerify));
   program
     .command('init')
     .description('make a tenant and its administrator; prints the password, once')

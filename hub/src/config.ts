@@ -61,9 +61,14 @@ export function readConfig(env: NodeJS.ProcessEnv): HubConfig {
   };
 }
 
-/** All that a command beside the server needs. @throws EnvironmentFailure */
+/** What every command beside the server needs. @throws EnvironmentFailure */
 export function readDatabaseUrl(env: NodeJS.ProcessEnv): string {
   return parsed(z.object({ DATABASE_URL: databaseUrl }), env).DATABASE_URL;
+}
+
+/** What a command needs that proves what the hub has certified. @throws EnvironmentFailure */
+export function readSecretsDir(env: NodeJS.ProcessEnv): string {
+  return parsed(environment.pick({ HUB_SECRETS_DIR: true }), env).HUB_SECRETS_DIR;
 }
 
 function parsed<S extends z.ZodType>(schema: S, env: NodeJS.ProcessEnv): z.output<S> {

@@ -9,13 +9,14 @@ import {
   sign,
   type KeyObject,
 } from 'node:crypto';
-import { linkSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const FOLDER_MODE = 0o700;
 const FILE_MODE = 0o600;
 const OTHERS = 0o077;
 const PEPPER_BYTES = 32;
+const CERTIFYING_KEY = 'certifying-ed25519.pem';
 
 /**
  * What must never stand in the database or its backups: who holds a copy of the data can forge no box, no person and test no PIN.
@@ -37,7 +38,7 @@ export class HubSecrets {
       makeFolder(folder, FOLDER_MODE);
       refuseIfOpenToOthers(folder);
       return new HubSecrets(
-        keyOf(join(folder, 'certifying-ed25519.pem'), () => generateKeyPairSync('ed25519').privateKey),
+        keyOf(join(folder, CERTIFYING_KEY), () => generateKeyPairSync('ed25519').privateKey),
         keyOf(join(folder, 'people-es256.pem'), newEs256Key),
         keyOf(join(folder, 'boxes-es256.pem'), newEs256Key),
         pepperOf(join(folder, 'pepper-master')),
@@ -46,6 +47,13 @@ export class HubSecrets {
       if (error instanceof EnvironmentFailure) throw error;
       throw new EnvironmentFailure(`HUB_SECRETS_DIR: ${(error as Error).message}`, { cause: error });
     }
+  }
+
+  /** For a command beside the server: of keys that it made itself, nothing here would be proved. @throws EnvironmentFailure */
+  static openExisting(folder: string): HubSecrets {
+    if (!existsSync(join(folder, CERTIFYING_KEY)))
+      throw new EnvironmentFailure(`HUB_SECRETS_DIR: the keys of the hub are not in ${folder}`);
+    return HubSecrets.open(folder);
   }
 
   get certifyingPublicKey(): KeyObject {

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { systemClock } from '@branchline/domain/clock.js';
 import { openBrowser } from '@branchline/fleet/testing/browser.js';
-import { VERIFY_MS_MAX } from '../src/verify/branch-verifier.js';
+import { VERIFY_MS_MAX } from '../src/verify/run-verification.js';
 import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
 import { FakeStore, FakeTrial } from './fake-trial.js';
 import { createBranch, createPlaces, startHubHarness, type HubHarness } from './hub-harness.js';

@@ -1,6 +1,7 @@
 import { EnvironmentFailure } from '@branchline/http/exit.js';
 import type { DataSource, QueryRunner } from 'typeorm';
-import { sqlStateOf } from './unit-of-work.js';
+import { MIGRATIONS } from './migrations.js';
+import { sqlStateOf, type Database } from './unit-of-work.js';
 
 const SERVER_VERSION_MIN = 150_000;
 /** Any constant: it only has to be the same for all hub processes. */
@@ -31,6 +32,16 @@ export async function migrate(dataSource: DataSource): Promise<string[]> {
   } finally {
     await runner.release();
   }
+}
+
+/** For a command that only reads. @throws EnvironmentFailure */
+export async function assertMigrated(database: Database): Promise<void> {
+  const [table] = await database.asOwner<{ is_there: boolean }>(
+    `SELECT to_regclass('migration') IS NOT NULL AS is_there`,
+  );
+  const ran = table?.is_there ? await database.asOwner<{ name: string }>('SELECT name FROM migration') : [];
+  if (ran.length !== MIGRATIONS.length)
+    throw new EnvironmentFailure('the database is not of this version: run `migrate`');
 }
 
 async function assertServer(runner: QueryRunner): Promise<void> {

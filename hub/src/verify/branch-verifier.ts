@@ -1,20 +1,16 @@
 import { Inject, Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
 import type { Clock } from '@branchline/domain/clock.js';
 import { METRICS_REGISTRY } from '@branchline/http/metrics.js';
-import { Problem, problem } from '@branchline/http/problem.js';
+import { problem } from '@branchline/http/problem.js';
 import { Counter, type Registry } from 'prom-client';
 import type { BranchRow } from '../branches/branch.row.js';
-import { Database, sqlStateOf } from '../database/unit-of-work.js';
+import { Database } from '../database/unit-of-work.js';
 import { CLOCK } from '../providers.js';
 import { HubSecrets } from '../secrets.js';
 import type { Verification } from './answer.js';
-import { keepVerification } from './last-verification.js';
-import { verifyBranch, type Verified } from './verify-branch.js';
+import { runVerification } from './run-verification.js';
+import type { Verified } from './verify-branch.js';
 
-/** A million sales of five lines, of which a core with its PostgreSQL does between one and three thousand a second. */
-export const VERIFY_MS_MAX = 900_000;
-const STATEMENT_MS_MAX = 120_000;
-const STATEMENT_CANCELLED = '57014';
 /** Each holds a connection and a snapshot, and shares the event loop with pushes. */
 const AT_ONCE_MAX = 2;
 const RETRY_AFTER_S = 10;
@@ -57,7 +53,7 @@ export class BranchVerifier implements OnModuleDestroy {
   }
 
   /** @throws Problem `verification-running`, `verification-too-long`, `busy` */
-  async verify(branch: BranchRow, msMax = VERIFY_MS_MAX): Promise<Verification> {
+  async verify(branch: BranchRow, msMax?: number): Promise<Verification> {
     if (this.running.size >= AT_ONCE_MAX)
       throw problem('busy', 'Other branches are being verified.', { headers: { 'retry-after': `${RETRY_AFTER_S}` } });
     const run = this.run(branch, msMax);
@@ -69,28 +65,11 @@ export class BranchVerifier implements OnModuleDestroy {
     }
   }
 
-  private async run(branch: BranchRow, msMax: number): Promise<Verification> {
-    const { tenantId } = branch;
-    const verified = await this.find(branch, msMax);
-    await this.database.transaction(tenantId, (tx) => keepVerification(tx, branch.id, verified));
+  private async run(branch: BranchRow, msMax?: number): Promise<Verification> {
+    const { database, secrets, clock } = this;
+    const verified = await runVerification({ database, secrets, clock }, branch, msMax, () => this.stopped);
     this.tell(branch, verified);
     return verified.answer;
-  }
-
-  private async find(branch: BranchRow, msMax: number): Promise<Verified> {
-    const nowMs = this.clock.now();
-    const parts = { secrets: this.secrets, nowMs, assertMayGoOn: () => this.assertMayGoOn(nowMs + msMax) };
-    const options = { isolation: 'REPEATABLE READ', statementMsMax: STATEMENT_MS_MAX } as const;
-    try {
-      return await this.database.transaction(branch.tenantId, (tx) => verifyBranch(tx, branch, parts), options);
-    } catch (error) {
-      throw sqlStateOf(error) === STATEMENT_CANCELLED ? tooLong() : error;
-    }
-  }
-
-  private assertMayGoOn(untilMs: number): void {
-    if (this.stopped) throw problem('shutting-down');
-    if (this.clock.now() > untilMs) throw tooLong();
   }
 
   /** After it is kept: whoever is alarmed finds it there. */
@@ -102,8 +81,4 @@ export class BranchVerifier implements OnModuleDestroy {
     const message = 'what is stored of a branch is not what its archive says';
     this.logger.error({ message, branch: code, at: answer.at, counts: Object.fromEntries(counts), differences });
   }
-}
-
-function tooLong(): Problem {
-  return problem('verification-too-long');
 }
