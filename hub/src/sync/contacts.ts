@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { Logger, type OnModuleDestroy } from '@nestjs/common';
 import type { Authenticator, Box } from '@branchline/access/principal.js';
 import type { Clock } from '@branchline/domain/clock.js';
@@ -9,6 +10,8 @@ import type { Database } from '../database/unit-of-work.js';
 const STORED_MS_MAX = 35_000;
 /** What is to be stored of many boxes is stored together. */
 const STORE_DELAY_MS = 2_000;
+/** Of the seconds that a stop may take. */
+const STOP_MS_MAX = 1_000;
 
 /** `pollMs`: null for a box that does not say. */
 export type Contact = { atMs: number; pollMs: number | null };
@@ -55,8 +58,10 @@ export class Contacts implements OnModuleDestroy {
   /** Others look on while this process is replaced: what it heard last is theirs then. */
   async onModuleDestroy(): Promise<void> {
     for (const [boxId, { atMs, storedAtMs }] of this.heardByBox) if (atMs !== storedAtMs) this.due.add(boxId);
-    await this.store();
-    clearTimeout(this.timer);
+    // A database that does not answer is no reason to be killed for not stopping: then others wait for the next poll.
+    const bound = new AbortController();
+    await Promise.race([this.store(), pause(STOP_MS_MAX, undefined, { signal: bound.signal }).catch(() => undefined)]);
+    bound.abort();
   }
 
   private note({ boxId, tenantId }: Box, pollMs: number | null): void {

@@ -110,6 +110,42 @@ export const HUB_MUTANTS: readonly Mutant[] = [
     specs: ['hub/test/sign-in.spec.ts'],
   },
   {
+    name: 'link-outlives-sign-out',
+    breaks: 'whoever signs out stays signed in wherever a link of his was followed',
+    edits: [
+      {
+        file: 'hub/src/people/refresh.ts',
+        find: 'ON child.parent_id = ending.id',
+        replace: 'ON child.parent_id = ending.id AND false',
+      },
+    ],
+    specs: ['hub/test/sign-in-links.spec.ts'],
+  },
+  {
+    name: 'link-of-a-stranger',
+    breaks: 'whoever opens a link that was sent to him becomes its sender without a word',
+    edits: [
+      {
+        file: 'hub/src/people/sign-in-links.ts',
+        find: 'if (here && here.personId !== link.personId)',
+        replace: 'if (here && here.personId === link.email)',
+      },
+    ],
+    specs: ['hub/test/sign-in-links.spec.ts'],
+  },
+  {
+    name: 'heard-by-one-process',
+    breaks: 'of two hub processes each calls the boxes of the other one silent',
+    edits: [
+      {
+        file: 'hub/src/fleet/list-fleet.ts',
+        find: 'greatest(x.last_contact_at, contact.at, stream.last_push_at)',
+        replace: 'greatest(x.last_contact_at, stream.last_push_at)',
+      },
+    ],
+    specs: ['hub/test/today.spec.ts'],
+  },
+  {
     name: 'verify-trusts-the-kept-hash',
     breaks: 'verify compares what was kept with itself and not with the archived bytes',
     edits: [
