@@ -14,6 +14,9 @@ const load = createRequire(import.meta.url);
 runMain('edge', async () => {
   const { readConfig } = load('./config.js') as typeof import('./config.js');
   const config = readConfig(process.env);
+  const { ThreadedWriter } = load('./store/threaded-writer.js') as typeof import('./store/threaded-writer.js');
+  // It loads what it runs while this thread loads the rest.
+  const writer = ThreadedWriter.start({ url: new URL('./writer-thread.js', import.meta.url) });
   load('reflect-metadata');
   const { startEdge } = load('./start-edge.js') as typeof import('./start-edge.js');
   const { createLogger } = load('@branchline/http/log.js') as typeof import('@branchline/http/log.js');
@@ -25,6 +28,7 @@ runMain('edge', async () => {
     logger,
     clock: systemClock,
     newId: () => v7(),
+    writer,
     onFatal: (error) => {
       logger.error(`the store cannot write, starting again: ${error.message}`);
       // Answers that are already on their way out may leave; nothing else is worth waiting for.

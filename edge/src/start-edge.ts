@@ -14,8 +14,10 @@ import type { LongReads } from './long-reads.js';
 import { moveReference } from './move-reference.js';
 import { enrolBox } from './replicator/enrol-box.js';
 import { loadBox, saveBox, type BoxIdentity } from './store/box.js';
-import { Reader, type ReaderThread } from './store/reader.js';
+import { Reader } from './store/reader.js';
 import { Store } from './store/store.js';
+import type { ThreadProgram } from './store/thread-program.js';
+import type { ThreadedWriter } from './store/threaded-writer.js';
 import type { Machine } from './trust/names.js';
 import { OwnCertificate } from './trust/own-certificate.js';
 import { givenCertificate, type ServedCertificate } from './trust/served-certificate.js';
@@ -24,7 +26,7 @@ import { EDGE_VERSION } from './version.js';
 
 /** Largest JSON body: a hand-over of 200 finished sales of 50 lines. */
 const BODY_BYTES_MAX = 8 * 1024 * 1024;
-const READER_THREAD: ReaderThread = { url: new URL('./reader-thread.js', import.meta.url) };
+const READER_THREAD: ThreadProgram = { url: new URL('./reader-thread.js', import.meta.url) };
 
 export type EdgeParts = {
   config: EdgeConfig;
@@ -32,7 +34,9 @@ export type EdgeParts = {
   clock: Clock;
   newId: () => string;
   /** The program of the thread for long reads; the built one unless given. */
-  readerThread?: ReaderThread;
+  readerThread?: ThreadProgram;
+  /** Writes, once it is given the file; none: this thread writes, by the clock and the ids given. */
+  writer?: ThreadedWriter;
   /** The box's names and addresses; the operating system's unless given. */
   machine?: Machine;
   onFatal(error: Error): void;
@@ -53,7 +57,10 @@ export async function startEdge(parts: EdgeParts): Promise<RunningEdge> {
   const { config, logger, clock, newId, onFatal } = parts;
   const box = await identityOf(config);
   const alarm = (message: string): void => logger.error(message);
-  const store = await Store.open({ config, box, appliers: APPLIERS, moveReference, clock, newId, alarm, onFatal });
+  const files = { config, box, alarm, onFatal };
+  const store = await (parts.writer === undefined
+    ? Store.open({ ...files, appliers: APPLIERS, moveReference, clock, newId })
+    : Store.openThreaded(files, parts.writer));
   const thread = parts.readerThread ?? READER_THREAD;
   const reader = new Reader<LongReads>({ file: config.databaseFile, thread, alarm });
   try {

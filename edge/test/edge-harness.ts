@@ -28,8 +28,9 @@ import type { BoxIdentity } from '../src/store/box.js';
 import { Reader } from '../src/store/reader.js';
 import { Store } from '../src/store/store.js';
 import { StoreModule } from '../src/store/store.module.js';
-import { newBox } from '../src/store/testing/store-fixture.js';
+import { newBox, ROWS_OF_A_TEST, writeRows } from '../src/store/testing/store-fixture.js';
 import { TillsModule } from '../src/tills/tills.module.js';
+import { WRITES } from '../src/writes.js';
 import { sourceThread } from './source-thread/source-thread.js';
 
 export const NOON = Date.parse('2026-11-20T12:00:00.000Z');
@@ -80,6 +81,7 @@ export class EdgeHarness {
       onFatal: (error) => this.failures.push(error),
     });
     const store = this.store;
+    this.assertKnown(store);
     this.reader = new Reader({
       file: config.databaseFile,
       thread: sourceThread('edge/src/reader-thread.ts'),
@@ -104,6 +106,21 @@ export class EdgeHarness {
     this.http = axios.create({ baseURL: `http://127.0.0.1:${port}/v1`, validateStatus: () => true });
   }
 
+  /** Here the writer needs no list of what is written; the product's own runs in a thread, and knows no other. */
+  private assertKnown({ writer }: Store): void {
+    for (const [method, known] of [
+      ['execute', WRITES.commands],
+      ['write', WRITES.local],
+    ] as const) {
+      const asked = writer[method].bind(writer) as (...asked: unknown[]) => Promise<unknown>;
+      const names = new Set([...known.map(({ name }) => name), ROWS_OF_A_TEST]);
+      writer[method] = (write: { name: string }, ...rest: unknown[]) => {
+        if (!names.has(write.name)) this.failures.push(new Error(`${write.name} is not in writes.ts`));
+        return asked(write, ...rest) as Promise<never>;
+      };
+    }
+  }
+
   /** The same file, another process as far as it can tell. */
   async restart(): Promise<void> {
     await this.stop();
@@ -126,7 +143,7 @@ export class EdgeHarness {
   async feed<K extends RowsKind>(kind: K, key: string, body: FeedBody<K>): Promise<void> {
     this.version += 1;
     const record = { key, version: this.version, deleted: false, body };
-    await this.store.writer.local('feed', (tx) => FEED_APPLIERS[kind](tx, record));
+    await writeRows(this.store, (tx) => FEED_APPLIERS[kind](tx, record));
   }
 
   /** A branch in South Africa, cut-off at 03:00, VAT included in its prices. */

@@ -13,7 +13,7 @@ import {
 import { readCursor } from '../src/replicator/feed-cursors.js';
 import { readSyncLog } from '../src/replicator/sync-log.js';
 import type { Store } from '../src/store/store.js';
-import { storeFixture, type StoreFixture } from '../src/store/testing/store-fixture.js';
+import { storeFixture, type StoreFixture, writeRows } from '../src/store/testing/store-fixture.js';
 
 const ZONE = 'zone:Z1';
 const ASSORTMENT = 'assortment:A1';
@@ -42,6 +42,13 @@ function started(overrides: Parameters<typeof replicatorOn>[2] = {}): RunningRep
   stops.push(() => running.replicator.stop());
   running.replicator.start();
   return running;
+}
+
+/** By a clock that each look moves on, so that a slice ends as early as it may. */
+async function withSmallSlices(): Promise<void> {
+  let nowMs = 0;
+  await store.close();
+  store = await fixture.open({ stopwatch: () => (nowMs += 5) });
 }
 
 function price(product: string, minor: number, version: number, release: string | null = null): Published {
@@ -133,18 +140,18 @@ describe('a pull', () => {
   });
 
   it('never has its cursor ahead of what is staged', async () => {
-    await store.writer.local('break staging', (tx) =>
+    await writeRows(store, (tx) =>
       tx.run(
         `CREATE TRIGGER broken BEFORE INSERT ON feed_staged WHEN NEW.number = 120 BEGIN SELECT RAISE(ABORT, 'broken'); END`,
       ),
     );
     hub.publish(ZONE, ...Array.from({ length: 130 }, (_, at) => price(`P${at}`, at, 1)));
-    let nowMs = 0;
-    const { replicator } = started({ stopwatch: () => (nowMs += 5) });
+    await withSmallSlices();
+    const { replicator } = started();
     await eventually('a failed attempt', () => replicator.figures().attempts > 0);
     await eventually('what came before', () => count('price') + staged() === 100);
     expect(numberOf(ZONE)).toBe(100);
-    await store.writer.local('mend staging', (tx) => tx.run('DROP TRIGGER broken'));
+    await writeRows(store, (tx) => tx.run('DROP TRIGGER broken'));
     await arrived(ZONE);
     await eventually('all prices', () => count('price') === 130);
   });
@@ -158,7 +165,7 @@ describe('a pull', () => {
     await arrived(ZONE);
     await eventually('the record is held', () => logged().includes('feed-held'));
     await replicator.stop();
-    await store.writer.local('as it was before it was tried', (tx) => tx.run('UPDATE feed_staged SET rank = 0'));
+    await writeRows(store, (tx) => tx.run('UPDATE feed_staged SET rank = 0'));
     await store.close();
     store = await fixture.open();
     started();
@@ -188,7 +195,7 @@ describe('a record that cannot be applied', () => {
   });
 
   it('for a row that will not go in is held, and those around it go in', async () => {
-    await store.writer.local('a rule', (tx) =>
+    await writeRows(store, (tx) =>
       tx.run(`CREATE TRIGGER rule BEFORE INSERT ON price WHEN NEW.minor = 7 BEGIN SELECT RAISE(ABORT, 'seven'); END`),
     );
     hub.publish(ZONE, ...Array.from({ length: 20 }, (_, at) => price(`P${at}`, at, 1)));
@@ -229,8 +236,8 @@ describe('a release', () => {
     hub.publish(ZONE, ...Array.from({ length: 50 }, (_, at) => price(`P${at}`, at, 1, release)));
     hub.publish('tenant', final({ [ZONE]: 50 }));
     const seen = new Set<number>();
-    let nowMs = 0;
-    started({ stopwatch: () => (nowMs += 5) });
+    await withSmallSlices();
+    started();
     await eventually('the release', () => {
       seen.add(count('price'));
       return count('price') === 50;

@@ -23,7 +23,7 @@ import { readSyncLog } from '../src/replicator/sync-log.js';
 import { hashAt, lineAt } from '../src/store/journal.js';
 import { packLine } from '../src/store/line-storage.js';
 import type { Store } from '../src/store/store.js';
-import { newBox, storeFixture, type StoreFixture } from '../src/store/testing/store-fixture.js';
+import { newBox, storeFixture, type StoreFixture, writeRows } from '../src/store/testing/store-fixture.js';
 
 let fixture: StoreFixture;
 let store: Store;
@@ -156,7 +156,7 @@ describe('a push', () => {
 
   it('tells in one line of one that is damaged, and the store says all the same that it is ready', async () => {
     await journalFacts(store, 1);
-    await store.writer.local('damage', (tx) => tx.run(`UPDATE journal SET line = x'01000000ff00' WHERE position = 1`));
+    await writeRows(store, (tx) => tx.run(`UPDATE journal SET line = x'01000000ff00' WHERE position = 1`));
     const { replicator, alarms } = started(store);
     await eventually('the alarm', () => alarms.length > 0);
     expect(alarms).toEqual([
@@ -167,7 +167,7 @@ describe('a push', () => {
 
   it('does not keep the lines before a damaged one waiting', async () => {
     await journalFacts(store, 100);
-    await store.writer.local('damage', (tx) => tx.run(`UPDATE journal SET line = x'01000000ff00' WHERE position = 70`));
+    await writeRows(store, (tx) => tx.run(`UPDATE journal SET line = x'01000000ff00' WHERE position = 70`));
     const { alarms } = started(store);
     await eventually('the alarm', () => alarms.length > 0);
     expect(alarms[0]).toContain('damaged at position 70');
@@ -215,7 +215,7 @@ describe('a push', () => {
     const line = encodeLine({ ...lineAt(store.reads, position), seq }).toString('utf8');
     const spaced = Buffer.from(line.replace('{', '{ '));
     const hash = chainHash(Buffer.from(String(hashAt(store.reads, 1, seq - 1)), 'hex'), spaced);
-    await store.writer.local('another hand', (tx) => {
+    await writeRows(store, (tx) => {
       tx.run('UPDATE journal SET line = ?, hash = ? WHERE position = ?', packLine(spaced), hash, position);
       return tx.run('UPDATE journal_head SET hash = ?', hash);
     });
@@ -296,7 +296,7 @@ describe('hello', () => {
     const first = started(store);
     await drained(store);
     await first.replicator.stop();
-    await store.writer.local('as a rebuild does', (tx) => tx.run('DELETE FROM push_state'));
+    await writeRows(store, (tx) => tx.run('DELETE FROM push_state'));
     const before = hub.linesReceived;
     started(store);
     await drained(store);

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { v7 } from 'uuid';
 import { EdgeHarness, importedSale, milkSale, NOON, type TestTill } from './edge-harness.js';
+import { writeRows } from '../src/store/testing/store-fixture.js';
 
 let edge: EdgeHarness;
 let till: TestTill;
@@ -138,7 +139,7 @@ describe('finding sales', () => {
   it('looks through a bounded number of sales at a time, to the oldest', async () => {
     await till.openShift();
     const oldest = await till.sell(milkSale());
-    await edge.store.writer.local('many sales later', (tx) =>
+    await writeRows(edge.store, (tx) =>
       tx.run(
         `INSERT INTO sale SELECT value + 1, 'copy ' || value, position, incarnation_no, seq, receipt_number, NULL, 'T2', device,
            operator, shift_no, business_date, sold_at, lines, units_milli, amount_minor, discount_minor, net_minor, tax_minor,
@@ -161,7 +162,7 @@ describe('finding sales', () => {
   it('tells how far a sale has come', async () => {
     await till.openShift();
     const { data } = await till.sell(milkSale());
-    await edge.store.writer.local('acknowledge', (tx) =>
+    await writeRows(edge.store, (tx) =>
       tx.run(
         'INSERT INTO push_state (incarnation_no, applied_seq, durable_seq, acknowledged_at) VALUES (1, ?, 0, 0)',
         data.journal.seq,

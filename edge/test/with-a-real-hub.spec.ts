@@ -20,6 +20,7 @@ import { readConfig } from '../src/config.js';
 import type { SyncStatus } from '../src/replicator/sync-status.js';
 import { eventually } from '../src/replicator/testing/replicator-fixture.js';
 import { startEdge, type RunningEdge } from '../src/start-edge.js';
+import { ThreadedWriter } from '../src/store/threaded-writer.js';
 import { sourceThread } from './source-thread/source-thread.js';
 
 /** A whole edge and a whole hub, with a line between them that can be cut. */
@@ -47,7 +48,8 @@ async function open(folder: string, enrolmentCode?: string): Promise<RunningEdge
   });
   const onFatal = (error: Error): void => void alarms.push(error.message);
   const readerThread = sourceThread('edge/src/reader-thread.ts');
-  return startEdge({ config, logger: quiet, clock: systemClock, newId: v7, onFatal, readerThread });
+  const writer = ThreadedWriter.start(sourceThread('edge/src/writer-thread.ts'));
+  return startEdge({ config, logger: quiet, clock: systemClock, newId: v7, onFatal, readerThread, writer });
 }
 
 const codeFor = async (what: Record<string, string>): Promise<string> =>

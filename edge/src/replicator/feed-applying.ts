@@ -2,14 +2,16 @@ import { isFeedKind, type FeedKind } from '@branchline/replication/feed.js';
 import type { FeedApplier } from '../feed-record.js';
 import { failureOf } from '../store/storage-failure.js';
 import type { ReadTx, Tx } from '../store/tx.js';
+import type { BackgroundWrite, LocalWrite } from '../store/write-job.js';
 import { readCursors } from './feed-cursors.js';
 import { RANK_HELD } from './feed-staging.js';
+import { writeEntries, type SyncLogEntry } from './sync-log.js';
 import { SLICE_MS_MAX, SLICE_ROWS_MAX, SLICE_ROWS_MIN, type Stopwatch } from './slice.js';
 
 export type FeedAppliers = Readonly<Record<Exclude<FeedKind, 'release'>, FeedApplier>>;
 
 /** A record that its applier would not take: a bug here or there. It is held, the others go on. */
-export class RecordNotApplied extends Error {
+class RecordNotApplied extends Error {
   override readonly name = 'RecordNotApplied';
   constructor(
     readonly no: number,
@@ -18,6 +20,11 @@ export class RecordNotApplied extends Error {
   ) {
     super(`${what}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
   }
+}
+
+/** Known by its shape: it may come out of another thread. */
+export function isRecordNotApplied(error: unknown): error is Error & { no: number } {
+  return error instanceof Error && error.name === 'RecordNotApplied' && 'no' in error && typeof error.no === 'number';
 }
 
 type StagedRow = {
@@ -36,6 +43,13 @@ const TURN_SQL = `
   SELECT no, scope, number, kind, key, version, retake, deleted, body FROM feed_staged
   WHERE release IS ? AND rank < ${RANK_HELD} ORDER BY rank, no LIMIT ${SLICE_ROWS_MAX}`;
 
+export const applyFeed = (appliers: FeedAppliers): BackgroundWrite<{ release: string | null }, null> => ({
+  name: 'apply-feed',
+  slice(tx, { release }, _state, { stopwatch }) {
+    return { state: null, more: applySlice(tx, release, appliers, stopwatch) };
+  },
+});
+
 /**
  * One slice of what is ready: records that stand alone, in the order they came, and those of `release`. A release of up to
  * one slice is visible at once, whole. A larger one takes several transactions (100,000 prices: some seconds), so that no
@@ -45,7 +59,7 @@ const TURN_SQL = `
  * @returns whether there may be more
  * @throws RecordNotApplied
  */
-export function applySlice(tx: Tx, release: string | null, appliers: FeedAppliers, stopwatch: Stopwatch): boolean {
+function applySlice(tx: Tx, release: string | null, appliers: FeedAppliers, stopwatch: Stopwatch): boolean {
   const rows = tx.all<StagedRow>(TURN_SQL, release);
   const startMs = stopwatch();
   let applied = 0;
@@ -73,9 +87,13 @@ function applyRow(tx: Tx, row: StagedRow, appliers: FeedAppliers): void {
 }
 
 /** Sets a record aside: it stays, and is looked at again after an upgrade. */
-export function holdRecord(tx: Tx, no: number): void {
-  tx.run('UPDATE feed_staged SET rank = ? WHERE no = ?', RANK_HELD, no);
-}
+export const holdRecord: LocalWrite<{ no: number; entries: readonly SyncLogEntry[] }, void> = {
+  name: 'hold-record',
+  run(tx, { no, entries }, { clock }) {
+    tx.run('UPDATE feed_staged SET rank = ? WHERE no = ?', RANK_HELD, no);
+    writeEntries(tx, clock.now(), entries);
+  },
+};
 
 /**
  * Releases with staged records whose final record is here and whose needs are met: of the scopes it names, this edge's own

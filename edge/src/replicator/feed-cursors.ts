@@ -1,4 +1,6 @@
 import type { ReadTx, Tx } from '../store/tx.js';
+import type { BackgroundWrite, LocalWrite } from '../store/write-job.js';
+import { writeEntries, type SyncLogEntry } from './sync-log.js';
 
 /** How far this edge has staged a scope. `retake`: the hub's numbering began anew, so versions here mean nothing any more. */
 export type FeedCursor = {
@@ -34,23 +36,33 @@ export function moveCursor(tx: Tx, { scope, hubEpoch, number, hash, newest }: Om
 }
 
 /** From the start again, whatever the versions. */
-export function resetCursor(tx: Tx, scope: string): void {
-  tx.run(
-    'UPDATE feed_cursor SET hub_epoch = NULL, number = 0, hash = ?, newest = 0, retake = 1 WHERE scope = ?',
-    FEED_GENESIS,
-    scope,
-  );
-}
+export const retakeScope: LocalWrite<{ scope: string; entries: readonly SyncLogEntry[] }, void> = {
+  name: 'retake-scope',
+  run(tx, { scope, entries }, { clock }) {
+    tx.run(
+      'UPDATE feed_cursor SET hub_epoch = NULL, number = 0, hash = ?, newest = 0, retake = 1 WHERE scope = ?',
+      FEED_GENESIS,
+      scope,
+    );
+    writeEntries(tx, clock.now(), entries);
+  },
+};
 
-/** Some of what a scope had staged; only after its cursor was set back or removed. @returns whether there may be more */
-export function dropSomeStaged(tx: Tx, scope: string, rowsMax: number): boolean {
-  const { changes } = tx.run(
-    'DELETE FROM feed_staged WHERE no IN (SELECT no FROM feed_staged WHERE scope = ? LIMIT ?)',
-    scope,
-    rowsMax,
-  );
-  return changes === rowsMax;
-}
+/** Rows of a scope that is taken again, dropped in one transaction. */
+const DROPPED_ROWS_MAX = 50;
+
+/** What a scope had staged; only after its cursor was set back or removed. */
+export const dropStaged: BackgroundWrite<{ scope: string }, null> = {
+  name: 'drop-staged',
+  slice(tx, { scope }) {
+    const { changes } = tx.run(
+      'DELETE FROM feed_staged WHERE no IN (SELECT no FROM feed_staged WHERE scope = ? LIMIT ?)',
+      scope,
+      DROPPED_ROWS_MAX,
+    );
+    return { state: null, more: changes === DROPPED_ROWS_MAX };
+  },
+};
 
 /** @returns what was joined and left. What a left scope brought stays until other records replace it. */
 export function followScopes(tx: Tx, scopes: readonly string[]): { joined: string[]; left: string[] } {

@@ -8,8 +8,10 @@ import {
   type FeedRecord,
 } from '@branchline/replication/feed.js';
 import type { Tx } from '../store/tx.js';
+import type { BackgroundWrite } from '../store/write-job.js';
 import { moveCursor, readCursor, type FeedCursor } from './feed-cursors.js';
 import { SLICE_MS_MAX, SLICE_ROWS_MAX, SLICE_ROWS_MIN, type Stopwatch } from './slice.js';
+import { writeEntries } from './sync-log.js';
 
 /** The page is not what the scope's chain says: nothing of it is staged. */
 export class CorruptPage extends Error {
@@ -64,12 +66,27 @@ export function rankOf(record: Pick<FeedRecord, 'kind' | 'deleted' | 'release' |
 /** How much of a page is staged: index of its next record, and the cursor after those before. */
 export type PagePlace = { at: number; number: number; hash: string };
 
+/** How far a page is staged, and why records of it are held; `followed` false: it is from another life of its scope. */
+export type StagedSoFar = { place: PagePlace; held: string[]; followed: boolean };
+
+export const stageFeed: BackgroundWrite<{ page: FeedPage }, StagedSoFar> = {
+  name: 'stage-feed',
+  slice(tx, { page }, { place, held }, { stopwatch, clock }) {
+    const slice = stageSlice(tx, page, place, stopwatch);
+    if (slice === null) return { state: { place, held, followed: false }, more: false };
+    const entries = slice.held.map((detail) => ({ level: 'warning' as const, event: 'feed-held', detail }));
+    writeEntries(tx, clock.now(), entries);
+    const state = { place: slice.place, held: [...held, ...slice.held], followed: true };
+    return { state, more: slice.place.at < page.records.length };
+  },
+};
+
 /**
  * Stages some records of a verified page and moves the cursor to the last of them, in one transaction: a cursor is never
  * ahead of its effects.
  * @returns where the page stands now and why records are held; null when the cursor is not where this page follows
  */
-export function stageSlice(
+function stageSlice(
   tx: Tx,
   page: FeedPage,
   from: PagePlace,

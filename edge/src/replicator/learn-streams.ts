@@ -1,10 +1,12 @@
 import type { HelloAnswer, HelloRequest } from '@branchline/replication/box-protocol.js';
 import { CONTRACT } from '@branchline/replication/line.js';
 import { PROTOCOL } from '@branchline/replication/push.js';
-import type { ReadTx } from '../store/tx.js';
 import { hashAt } from '../store/journal.js';
-import { readCursors } from './feed-cursors.js';
-import type { Acknowledged, Stream } from './push-state.js';
+import type { ReadTx, Tx } from '../store/tx.js';
+import type { LocalWrite } from '../store/write-job.js';
+import { followScopes, readCursors } from './feed-cursors.js';
+import { readStreams, storeAcknowledged, type Acknowledged, type Stream } from './push-state.js';
+import { writeEntries, type SyncLogEntry } from './sync-log.js';
 
 const INCARNATIONS_MAX = 64;
 
@@ -50,6 +52,39 @@ export function judgeStreams(tx: ReadTx, streams: readonly Stream[], answer: Hel
       ? { kind: 'ahead', incarnationNo, appliedSeq: lastSeq, durableSeq, hubSeq: appliedSeq }
       : { kind: 'fork', stream, hubSeq: appliedSeq };
   });
+}
+
+export type LearntAtHello = {
+  /** As they stood when the hub was asked. */
+  streams: readonly Stream[];
+  acknowledged: readonly Acknowledged[];
+  scopes: readonly string[];
+  entries: readonly SyncLogEntry[];
+  nowMs: number;
+};
+
+/** What a hello taught, and what is told of it. */
+export const learnHello: LocalWrite<LearntAtHello, void> = {
+  name: 'learn-hello',
+  run(tx, { streams, acknowledged, scopes, entries, nowMs }) {
+    const now = new Map(readStreams(tx).map(({ incarnationNo, appliedSeq }) => [incarnationNo, appliedSeq]));
+    for (const learnt of acknowledged) {
+      // A push that was acknowledged while hello was under way knows better.
+      const before = streams.find(({ incarnationNo }) => incarnationNo === learnt.incarnationNo)?.appliedSeq;
+      if (now.get(learnt.incarnationNo) === before) storeAcknowledged(tx, learnt, nowMs);
+    }
+    writeEntries(tx, nowMs, [...entries, ...followed(tx, scopes)]);
+  },
+};
+
+function followed(tx: Tx, scopes: readonly string[]): SyncLogEntry[] {
+  const { joined, left } = followScopes(tx, scopes);
+  const entries: SyncLogEntry[] = [];
+  if (joined.length > 0)
+    entries.push({ level: 'info', event: 'scope-joined', detail: `now following ${joined.join(', ')}` });
+  if (left.length > 0)
+    entries.push({ level: 'warning', event: 'scope-left', detail: `no longer following ${left.join(', ')}` });
+  return entries;
 }
 
 function knownHash(tx: ReadTx, incarnationNo: number, seq: number): string {

@@ -4,11 +4,10 @@ import { hashAt, readLines } from '../store/journal.js';
 import type { Store } from '../store/store.js';
 import type { HubClient } from './hub-client.js';
 import { LineFailure } from './hub-failure.js';
-import { followScopes } from './feed-cursors.js';
 import { narrow, probesOf, type ForkSpan } from './fork-search.js';
-import { helloRequestOf, judgeStreams, type StreamVerdict } from './learn-streams.js';
-import { readStreams, storeAcknowledged, type Stream } from './push-state.js';
-import { writeSyncLog, type SyncLogEntry } from './sync-log.js';
+import { helloRequestOf, judgeStreams, learnHello, type StreamVerdict } from './learn-streams.js';
+import { readStreams, type Stream } from './push-state.js';
+import { logSync, type SyncLogEntry } from './sync-log.js';
 
 export type MeetParts = {
   store: Store;
@@ -59,22 +58,9 @@ export class MeetHub {
     this.hubOffsetMs = Math.round(answer.now - (askedAtMs + nowMs) / 2);
     const verdicts = judgeStreams(store.reads, streams, answer);
     const forks = verdicts.filter((verdict) => verdict.kind === 'fork');
-    const entries: SyncLogEntry[] = this.newlyAhead(verdicts, streams);
-    await store.writer.local('hello', (tx) => {
-      const now = new Map(readStreams(tx).map(({ incarnationNo, appliedSeq }) => [incarnationNo, appliedSeq]));
-      for (const verdict of verdicts) {
-        if (verdict.kind === 'fork') continue;
-        // A push that was acknowledged while hello was under way knows better.
-        const before = streams.find(({ incarnationNo }) => incarnationNo === verdict.incarnationNo)?.appliedSeq;
-        if (now.get(verdict.incarnationNo) === before) storeAcknowledged(tx, verdict, nowMs);
-      }
-      const { joined, left } = followScopes(tx, answer.scopes);
-      if (joined.length > 0)
-        entries.push({ level: 'info', event: 'scope-joined', detail: `now following ${joined.join(', ')}` });
-      if (left.length > 0)
-        entries.push({ level: 'warning', event: 'scope-left', detail: `no longer following ${left.join(', ')}` });
-      for (const entry of entries) writeSyncLog(tx, nowMs, entry);
-    });
+    const entries = this.newlyAhead(verdicts, streams);
+    const acknowledged = verdicts.filter((verdict) => verdict.kind !== 'fork');
+    await store.writer.write(learnHello, { streams, acknowledged, scopes: answer.scopes, entries, nowMs });
     for (const { level, detail } of entries) if (level === 'incident') this.parts.alarm(detail);
     for (const { stream, hubSeq } of forks) await this.resolveFork(stream, hubSeq);
     this.dueAtMs = clock.now() + HELLO_EVERY_MS;
@@ -115,12 +101,10 @@ export class MeetHub {
     commonSeq: number,
     why: string,
   ): Promise<void> {
-    const { store, clock, alarm } = this.parts;
+    const { store, alarm } = this.parts;
     const lines = await store.journalAgain({ incarnationNo: of.incarnationNo, commonSeq });
     const detail = `incarnation ${of.incarnation} ${why}. ${lines} lines were journalled again in a new incarnation; nothing is lost`;
-    await store.writer.local('fork', (tx) =>
-      writeSyncLog(tx, clock.now(), { level: 'incident', event: 'fork', detail }),
-    );
+    await store.writer.write(logSync, { entries: [{ level: 'incident', event: 'fork', detail }] });
     alarm(detail);
   }
 

@@ -1,29 +1,22 @@
-import type { Clock } from '@branchline/domain/clock.js';
 import type { FeedPage } from '@branchline/replication/feed.js';
 import type { Store } from '../store/store.js';
-import { dropSomeStaged, readCursor, readCursors, resetCursor, type FeedCursor } from './feed-cursors.js';
-import { applySlice, holdRecord, RecordNotApplied, releasesReady, type FeedAppliers } from './feed-applying.js';
-import { CorruptPage, stageSlice, verifyPage, type PagePlace } from './feed-staging.js';
+import { dropStaged, readCursor, readCursors, retakeScope, type FeedCursor } from './feed-cursors.js';
+import { applyFeed, holdRecord, isRecordNotApplied, releasesReady, type FeedAppliers } from './feed-applying.js';
+import { CorruptPage, stageFeed, verifyPage, type StagedSoFar } from './feed-staging.js';
 import type { HubClient } from './hub-client.js';
 import { Refusal } from './hub-failure.js';
 import type { MeetHub } from './meet-hub.js';
-import type { Stopwatch } from './slice.js';
-import { writeSyncLog, type SyncLogEntry } from './sync-log.js';
 
 export type PullParts = {
   store: Store;
   hub: HubClient;
   meet: MeetHub;
   appliers: FeedAppliers;
-  clock: Clock;
-  stopwatch: Stopwatch;
   alarm(message: string): void;
   /** After each request the hub answered as asked. */
   onContact(): void;
 };
 
-/** Rows of a scope that is taken again, dropped in one transaction. */
-const DROPPED_ROWS_MAX = 50;
 /** Pages of one scope in a row; then the others get their turn, and a round that has more follows at once. */
 const PAGES_IN_A_ROUND_MAX = 200;
 
@@ -88,30 +81,22 @@ export class PullRound {
 
   private async retake(scope: string, why: string): Promise<void> {
     const detail = `${scope} is taken again from its start, whatever the versions here: ${why}`;
-    await this.log([{ level: 'incident', event: 'feed-fork', detail }], (tx) => resetCursor(tx, scope));
+    const { store, alarm } = this.parts;
+    await store.writer.write(retakeScope, { scope, entries: [{ level: 'incident', event: 'feed-fork', detail }] });
+    alarm(detail);
     // The cursor is back already: if this ends half-way, what is left is applied and then taken over.
-    await this.parts.store.writer.background('drop staged', (tx) => dropSomeStaged(tx, scope, DROPPED_ROWS_MAX));
+    await store.writer.background(dropStaged, { scope }, null);
   }
 
   /** @returns false when the cursor was set anew meanwhile: the page is from another life */
   private async stage(asked: FeedCursor, page: FeedPage): Promise<boolean> {
-    const { store, clock, stopwatch, alarm } = this.parts;
-    const { records } = page;
-    const unmoved = records.length === 0 && asked.newest === page.newest && asked.hubEpoch === page.hubEpoch;
+    const { store, alarm } = this.parts;
+    const unmoved = page.records.length === 0 && asked.newest === page.newest && asked.hubEpoch === page.hubEpoch;
     if (unmoved) return true;
-    let place: PagePlace = { at: 0, number: asked.number, hash: asked.hash };
-    let followed = true;
-    const told: string[] = [];
-    await store.writer.background('stage feed', (tx) => {
-      const slice = stageSlice(tx, page, place, stopwatch);
-      followed = slice !== null;
-      if (slice === null) return false;
-      for (const detail of slice.held) writeSyncLog(tx, clock.now(), { level: 'warning', event: 'feed-held', detail });
-      told.push(...slice.held);
-      place = slice.place;
-      return place.at < records.length;
-    });
-    if (told.length > 0) alarm(`${told.length} records of ${asked.scope} are held: ${told[0]}`);
+    const place = { at: 0, number: asked.number, hash: asked.hash };
+    const start: StagedSoFar = { place, held: [], followed: true };
+    const { held, followed } = await store.writer.background(stageFeed, { page }, start);
+    if (held.length > 0) alarm(`${held.length} records of ${asked.scope} are held: ${held[0]}`);
     return followed;
   }
 
@@ -122,30 +107,19 @@ export class PullRound {
   }
 
   private async applyAll(release: string | null): Promise<void> {
-    const { store, appliers, stopwatch } = this.parts;
+    const { store, appliers, alarm } = this.parts;
     for (;;) {
       try {
-        await store.writer.background(
-          'apply feed',
-          (tx) => !this.signal.aborted && applySlice(tx, release, appliers, stopwatch),
-        );
+        await store.writer.background(applyFeed(appliers), { release }, null, this.signal);
         return;
       } catch (error) {
         // One record less each time: this ends.
-        if (!(error instanceof RecordNotApplied)) throw error;
-        const { no, message } = error;
-        await this.log([{ level: 'incident', event: 'feed-held', detail: message }], (tx) => holdRecord(tx, no));
+        if (!isRecordNotApplied(error)) throw error;
+        const { no, message: detail } = error;
+        await store.writer.write(holdRecord, { no, entries: [{ level: 'incident', event: 'feed-held', detail }] });
+        alarm(detail);
       }
     }
-  }
-
-  private async log(entries: SyncLogEntry[], work: Parameters<Store['writer']['local']>[1]): Promise<void> {
-    const { store, clock, alarm } = this.parts;
-    await store.writer.local('replicator', (tx) => {
-      work(tx);
-      for (const entry of entries) writeSyncLog(tx, clock.now(), entry);
-    });
-    for (const { detail } of entries) alarm(detail);
   }
 }
 

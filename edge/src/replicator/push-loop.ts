@@ -7,8 +7,8 @@ import type { HubClient } from './hub-client.js';
 import { Refusal } from './hub-failure.js';
 import type { MeetHub } from './meet-hub.js';
 import { batchAfterRefusal, batchAfterSuccess, judgeAnswer, nextBatch, type PushBatch } from './push-batch.js';
-import { readStreams, storeAcknowledged, streamToPush } from './push-state.js';
-import { writeSyncLog, type SyncLogEntry } from './sync-log.js';
+import { acknowledge, readStreams, streamToPush } from './push-state.js';
+import { logSync, type SyncLogEntry } from './sync-log.js';
 
 export type PushParts = {
   store: Store;
@@ -107,21 +107,17 @@ export class PushRound {
     const { store, clock } = this.parts;
     this.plainUntilMs = clock.now() + PLAIN_MS;
     const detail = `the hub did not take a packed push: ${message}; lines go as NDJSON for ${PLAIN_MS / 60_000} minutes`;
-    await store.writer.local('sync log', (tx) =>
-      writeSyncLog(tx, clock.now(), { level: 'warning', event: 'push-plain', detail }),
-    );
+    await store.writer.write(logSync, { entries: [{ level: 'warning', event: 'push-plain', detail }] });
   }
 
   private async acknowledge(batch: PushBatch, answer: PushAnswer): Promise<void> {
-    const { store, clock, alarm } = this.parts;
+    const { store, alarm } = this.parts;
     const { appliedSeq, durableSeq } = answer;
     const entries = logOf(batch, answer);
-    await store.writer.local('acknowledge', (tx) => {
-      storeAcknowledged(tx, { incarnationNo: batch.incarnationNo, appliedSeq, durableSeq }, clock.now());
-      for (const entry of entries) writeSyncLog(tx, clock.now(), entry);
-    });
+    const acknowledged = { incarnationNo: batch.incarnationNo, appliedSeq, durableSeq };
+    await store.writer.write(acknowledge, { acknowledged, entries });
     // The hub knows these lines now; a file restored to before them must be recognised, even after a power cut.
-    store.witness.sync();
+    await store.writer.syncWitness();
     for (const { level, detail } of entries) if (level === 'incident') alarm(detail);
   }
 }

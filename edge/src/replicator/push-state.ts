@@ -1,4 +1,6 @@
 import type { ReadTx, Tx } from '../store/tx.js';
+import type { LocalWrite } from '../store/write-job.js';
+import { writeEntries, type SyncLogEntry } from './sync-log.js';
 
 /** One incarnation of this file and how far the hub has it. `lastSeq`: its last line here. */
 export type Stream = { incarnationNo: number; incarnation: string; lastSeq: number; appliedSeq: number };
@@ -42,6 +44,15 @@ export function storeAcknowledged(
     nowMs,
   );
 }
+
+/** What the hub answered to a push, and what it is told by. */
+export const acknowledge: LocalWrite<{ acknowledged: Acknowledged; entries: readonly SyncLogEntry[] }, void> = {
+  name: 'acknowledge',
+  run(tx, { acknowledged, entries }, { clock }) {
+    storeAcknowledged(tx, acknowledged, clock.now());
+    writeEntries(tx, clock.now(), entries);
+  },
+};
 
 export function lastAcknowledgedAt(tx: ReadTx): number | null {
   return tx.get<{ at: number | null }>('SELECT max(acknowledged_at) AS at FROM push_state')?.at ?? null;

@@ -27,7 +27,6 @@ const replicator = {
       version: EDGE_VERSION,
       clock,
       chance: () => randomInt(CHANCE_STEPS) / CHANCE_STEPS,
-      stopwatch: () => performance.now(),
       timers,
       logger: new Logger('replicator'),
     }),

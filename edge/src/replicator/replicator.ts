@@ -7,7 +7,6 @@ import type { Store } from '../store/store.js';
 import { NUDGE_SILENT_MS_MAX } from '@branchline/replication/nudge.js';
 import { pollDelayMs, pollPhaseMs, retryDelayMs, type Chance } from './backoff.js';
 import type { FeedAppliers } from './feed-applying.js';
-import type { Stopwatch } from './slice.js';
 import { HubClient } from './hub-client.js';
 import { HubLine } from './hub-line.js';
 import { Loop, type RoundEnd } from './loop.js';
@@ -15,7 +14,7 @@ import { MeetHub } from './meet-hub.js';
 import { NudgeLine } from './nudge-line.js';
 import { PullRound } from './pull-loop.js';
 import { PushRound } from './push-loop.js';
-import { writeSyncLog, type SyncLogEntry } from './sync-log.js';
+import { logSync, type SyncLogEntry } from './sync-log.js';
 import { troubleOf } from './trouble.js';
 
 export type ReplicatorConfig = Pick<
@@ -30,7 +29,6 @@ export type ReplicatorParts = {
   version: string;
   clock: Clock;
   chance: Chance;
-  stopwatch: Stopwatch;
   timers: SchedulerRegistry;
   logger: Pick<LoggerService, 'error'>;
   /** Absent: as the protocol has it. */
@@ -73,7 +71,7 @@ export class Replicator implements InFlight {
   private lastContactAtMs: number | null = null;
 
   constructor(private readonly parts: ReplicatorParts) {
-    const { store, config, clock, appliers, stopwatch, version } = parts;
+    const { store, config, clock, appliers, version } = parts;
     const { signal } = this.stopping;
     const alarm = (message: string): void => parts.logger.error(message);
     const onContact = (): void => this.contacted();
@@ -82,7 +80,7 @@ export class Replicator implements InFlight {
     this.meet = new MeetHub({ store, hub, clock, version, alarm, onContact });
     const common = { store, hub, meet: this.meet, clock, alarm, onContact };
     this.pushing = new PushRound({ ...common, linesMax: config.pushLines }, signal);
-    const pulling = new PullRound({ ...common, appliers, stopwatch }, signal);
+    const pulling = new PullRound({ ...common, appliers }, signal);
     const phaseMs = pollPhaseMs(store.box.branch, config.pollMs);
     this.courses = {
       push: { ...this.course('push', this.pushing), phaseMs: phaseMs + Math.floor(config.pollMs / 2) },
@@ -193,12 +191,10 @@ export class Replicator implements InFlight {
 
   /** A log that cannot be written (disk full) must not end a loop: the program's own log has it. */
   private async log(entries: readonly SyncLogEntry[]): Promise<void> {
-    const { store, clock, logger } = this.parts;
+    const { store, logger } = this.parts;
     for (const { level, event, detail } of entries) if (level === 'incident') logger.error(`${event}: ${detail}`);
     try {
-      await store.writer.local('sync log', (tx) => {
-        for (const entry of entries) writeSyncLog(tx, clock.now(), entry);
-      });
+      await store.writer.write(logSync, { entries });
     } catch (error) {
       logger.error(`the log of replication was not written: ${(error as Error).message}`);
     }

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import type { Store } from '../store/store.js';
-import { storeFixture, type StoreFixture } from '../store/testing/store-fixture.js';
+import { storeFixture, type StoreFixture, writeRows } from '../store/testing/store-fixture.js';
 import { readSyncLog, SYNC_LOG_ROWS_MAX, writeSyncLog } from './sync-log.js';
 import { queuedLines } from './sync-status.js';
 import { storeAcknowledged } from './push-state.js';
@@ -18,7 +18,7 @@ afterEach(async () => {
 });
 
 it('keeps the newest rows of the log and shows them newest first, page by page', async () => {
-  await store.writer.local('fill', (tx) => {
+  await writeRows(store, (tx) => {
     for (let at = 1; at <= SYNC_LOG_ROWS_MAX + 25; at++)
       writeSyncLog(tx, at, { level: 'info', event: 'pushed', detail: `${at}` });
   });
@@ -38,9 +38,7 @@ it('shows the queue over all incarnations in the order it will go', async () => 
     config: { databaseFile: `${fixture.folder}/edge.db`, witnessFile: `${fixture.folder}/no-witness` },
   });
   await journalFacts(store, 2);
-  await store.writer.local('acknowledge', (tx) =>
-    storeAcknowledged(tx, { incarnationNo: 1, appliedSeq: 2, durableSeq: 0 }, 1),
-  );
+  await writeRows(store, (tx) => storeAcknowledged(tx, { incarnationNo: 1, appliedSeq: 2, durableSeq: 0 }, 1));
   const first = queuedLines(store.reads, 3, null);
   expect(first.map(({ incarnationNo, seq, kind }) => [incarnationNo, seq, kind])).toEqual([
     [1, 3, 'device-enrol'],

@@ -1,4 +1,5 @@
 import type { ReadTx, Tx } from '../store/tx.js';
+import type { LocalWrite } from '../store/write-job.js';
 
 /** The newest are kept: about a week of a busy store. */
 export const SYNC_LOG_ROWS_MAX = 10_000;
@@ -19,6 +20,15 @@ export function writeSyncLog(tx: Tx, atMs: number, { level, event, detail }: Syn
     detail,
   );
   tx.run('DELETE FROM sync_log WHERE no <= ?', Number(lastInsertRowid) - SYNC_LOG_ROWS_MAX);
+}
+
+export const logSync: LocalWrite<{ entries: readonly SyncLogEntry[] }, void> = {
+  name: 'log-sync',
+  run: (tx, { entries }, { clock }) => writeEntries(tx, clock.now(), entries),
+};
+
+export function writeEntries(tx: Tx, atMs: number, entries: readonly SyncLogEntry[]): void {
+  for (const entry of entries) writeSyncLog(tx, atMs, entry);
 }
 
 /** Newest first, below `beforeNo`. */

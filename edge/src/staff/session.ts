@@ -1,5 +1,8 @@
-import { decideRefresh, hashToken, newRefreshToken, type RefreshRow } from '@branchline/access/refresh-token.js';
+import { decideRefresh, hashToken, type RefreshRow } from '@branchline/access/refresh-token.js';
 import type { Tx } from '../store/tx.js';
+import type { LocalWrite } from '../store/write-job.js';
+import { activeOperator } from './operators.js';
+import { forgetAttempts } from './sign-in-lock.js';
 
 /** A refresh token ends with the longest shift; whoever works on signs in again. */
 export const REFRESH_LIFETIME_MS = 14 * 60 * 60_000;
@@ -7,7 +10,6 @@ export const REFRESH_LIFETIME_MS = 14 * 60 * 60_000;
 const KEPT_AFTER_EXPIRY_MS = 24 * 60 * 60_000;
 
 export type Session = { family: string; operator: string; device: string };
-export type RandomBytes = (bytes: number) => Buffer;
 
 type TokenRow = Session & {
   expiresAtMs: number;
@@ -26,26 +28,36 @@ const BY_HASH = `
   FROM refresh_token t LEFT JOIN refresh_token s ON s.hash = t.successor
   WHERE t.hash = ?`;
 
-/** A first refresh token of a new family. @returns the token, of which only the hash is kept */
-export function beginSession(tx: Tx, session: Session, nowMs: number, random: RandomBytes): string {
-  tx.run('DELETE FROM refresh_token WHERE expires_at < ?', nowMs - KEPT_AFTER_EXPIRY_MS);
-  return issue(tx, session, nowMs, nowMs + REFRESH_LIFETIME_MS, random);
-}
+export type SessionToBegin = { session: Session; till: string; tokenHash: string; nowMs: number };
 
-export type Renewal =
-  { verdict: 'renewed'; session: Session; refreshToken: string } | { verdict: 'reused' | 'refused' };
+/** A first refresh token of a new family, of which only the hash is kept; wrong PINs before it are forgotten. */
+export const beginSession: LocalWrite<SessionToBegin, void> = {
+  name: 'begin-session',
+  run(tx, { session, till, tokenHash, nowMs }) {
+    forgetAttempts(tx, session.operator, till);
+    tx.run('DELETE FROM refresh_token WHERE expires_at < ?', nowMs - KEPT_AFTER_EXPIRY_MS);
+    issue(tx, session, { tokenHash, nowMs, expiresAtMs: nowMs + REFRESH_LIFETIME_MS });
+  },
+};
+
+export type Renewal = { verdict: 'renewed'; session: Session } | { verdict: 'reused' | 'refused' };
+
+/** `token` as it was presented, `nextHash` of the one that takes its place. */
+export type SessionToRenew = { token: string; nextHash: string; nowMs: number };
 
 /**
  * Exchanges a refresh token for its successor. A token used twice ends its family, which is written down: the caller
- * answers 401 after the commit, it must not throw before.
- *
- * @param isStillAllowed asked with the session of a token that would be renewed; a no ends the family
+ * answers 401 after the commit, it must not throw before. So does one whose operator works here no more.
  */
-export function renewSession(
+export const renewSession: LocalWrite<SessionToRenew, Renewal> = {
+  name: 'renew-session',
+  run: (tx, renewal, { box }) => renew(tx, renewal, ({ operator }) => activeOperator(tx, operator, box) !== undefined),
+};
+
+/** @param isStillAllowed asked with the session of a token that would be renewed; a no ends the family */
+function renew(
   tx: Tx,
-  token: string,
-  nowMs: number,
-  random: RandomBytes,
+  { token, nextHash, nowMs }: SessionToRenew,
   isStillAllowed: (session: Session) => boolean,
 ): Renewal {
   const hash = hashToken(token);
@@ -59,22 +71,25 @@ export function renewSession(
   }
   if (decision === 'grace') tx.run('UPDATE refresh_token SET voided_at = ? WHERE hash = ?', nowMs, row.successor);
   // The family ends when it would have ended: renewing never prolongs a sign-in.
-  const refreshToken = issue(tx, session, nowMs, row.expiresAtMs, random);
+  issue(tx, session, { tokenHash: nextHash, nowMs, expiresAtMs: row.expiresAtMs });
   tx.run(
     'UPDATE refresh_token SET used_at = coalesce(used_at, ?), grace_at = ?, successor = ? WHERE hash = ?',
     nowMs,
     decision === 'grace' ? nowMs : null,
-    hashToken(refreshToken),
+    nextHash,
     hash,
   );
-  return { verdict: 'renewed', session, refreshToken };
+  return { verdict: 'renewed', session };
 }
 
 /** Sign-out. A token that nobody knows signs nobody out. */
-export function endSession(tx: Tx, token: string, nowMs: number): void {
-  const row = tx.get<{ family: string }>('SELECT family FROM refresh_token WHERE hash = ?', hashToken(token));
-  if (row !== undefined) endFamily(tx, row.family, nowMs);
-}
+export const endSession: LocalWrite<{ token: string; nowMs: number }, void> = {
+  name: 'end-session',
+  run(tx, { token, nowMs }) {
+    const row = tx.get<{ family: string }>('SELECT family FROM refresh_token WHERE hash = ?', hashToken(token));
+    if (row !== undefined) endFamily(tx, row.family, nowMs);
+  },
+};
 
 function endFamily(tx: Tx, family: string, nowMs: number): void {
   tx.run('UPDATE refresh_token SET family_ended_at = ? WHERE family = ? AND family_ended_at IS NULL', nowMs, family);
@@ -83,21 +98,17 @@ function endFamily(tx: Tx, family: string, nowMs: number): void {
 function issue(
   tx: Tx,
   { family, operator, device }: Session,
-  nowMs: number,
-  expiresAtMs: number,
-  random: RandomBytes,
-): string {
-  const { token, hash } = newRefreshToken(random);
+  { tokenHash, nowMs, expiresAtMs }: { tokenHash: string; nowMs: number; expiresAtMs: number },
+): void {
   tx.run(
     'INSERT INTO refresh_token (hash, family, operator, device, issued_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)',
-    hash,
+    tokenHash,
     family,
     operator,
     device,
     nowMs,
     expiresAtMs,
   );
-  return token;
 }
 
 function refreshRow(row: TokenRow): RefreshRow {

@@ -1,4 +1,5 @@
 import type { Tx } from '../store/tx.js';
+import type { LocalWrite } from '../store/write-job.js';
 
 /** Wrong PINs of an operator on a till before it is locked; after that each further one locks again. */
 export const FAILURES_MAX = 5;
@@ -26,8 +27,15 @@ export function countAttempt(known: LockState | undefined, nowMs: number): Attem
   return { allowed: true, state: { failures, lockedUntilMs: failures >= FAILURES_MAX ? nowMs + LOCK_MS : 0 } };
 }
 
+export type SignInPlace = { operator: string; till: string };
+
 /** `countAttempt` on the rows. Kept in the file: neither a restart nor a new connection forgets it. */
-export function recordAttempt(tx: Tx, operator: string, till: string, nowMs: number): Attempt {
+export const countSignIn: LocalWrite<SignInPlace & { nowMs: number }, Attempt> = {
+  name: 'count-sign-in',
+  run: (tx, { operator, till, nowMs }) => recordAttempt(tx, operator, till, nowMs),
+};
+
+function recordAttempt(tx: Tx, operator: string, till: string, nowMs: number): Attempt {
   const known = tx.get<LockState>(
     'SELECT failures, locked_until AS lockedUntilMs FROM sign_in_lock WHERE operator = ? AND till = ?',
     operator,

@@ -1,18 +1,19 @@
 import type { AbilityName } from '@branchline/access/abilities.js';
 import type { PasswordHasher } from '@branchline/access/password.js';
+import { newRefreshToken } from '@branchline/access/refresh-token.js';
 import { problem } from '@branchline/http/problem.js';
 import { pepperedPin } from '@branchline/replication/pin.js';
 import type { Store } from '../store/store.js';
 import { ACCESS_LIFETIME_S, accessKey, accessToken } from './access-token.js';
 import { abilitiesOf, activeOperator } from './operators.js';
-import { beginSession, renewSession, type RandomBytes } from './session.js';
-import { forgetAttempts, recordAttempt } from './sign-in-lock.js';
+import { beginSession, renewSession } from './session.js';
+import { countSignIn } from './sign-in-lock.js';
 
 export type SignInParts = {
   store: Store;
   hasher: PasswordHasher;
   newId: () => string;
-  random: RandomBytes;
+  random: (bytes: number) => Buffer;
   nowMs: number;
 };
 
@@ -37,7 +38,7 @@ export async function signInByPin(
   at: { deviceId: string; till: string },
 ): Promise<SignedIn> {
   const { store, hasher, nowMs } = parts;
-  const attempt = await store.writer.local('sign-in-attempt', (tx) => recordAttempt(tx, operator, at.till, nowMs));
+  const attempt = await store.writer.write(countSignIn, { operator, till: at.till, nowMs });
   if (!attempt.allowed) {
     const retryAfterS = String(Math.ceil(attempt.retryAfterMs / 1000));
     throw problem('locked-out', undefined, { headers: { 'retry-after': retryAfterS } });
@@ -47,30 +48,21 @@ export async function signInByPin(
   const isRight = await hasher.verify(verifier, pepperedPin(store.box.pepper, operator, pin));
   if (known === undefined || !isRight) throw problem('wrong-pin');
   const session = { family: parts.newId(), operator, device: at.deviceId };
-  const refreshToken = await store.writer.local('sign-in', (tx) => {
-    forgetAttempts(tx, operator, at.till);
-    return beginSession(tx, session, nowMs, parts.random);
-  });
-  return signedIn(parts, { operator, device: at.deviceId, till: at.till }, refreshToken);
+  const refresh = newRefreshToken(parts.random);
+  await store.writer.write(beginSession, { session, till: at.till, tokenHash: refresh.hash, nowMs });
+  return signedIn(parts, { operator, device: at.deviceId, till: at.till }, refresh.token);
 }
 
 /** `POST /v1/auth/refresh`. @throws Problem refresh-reused (the family has ended), unauthenticated */
 export async function refreshSignIn(parts: SignInParts, token: string): Promise<SignedIn> {
   const { store, nowMs } = parts;
-  const renewal = await store.writer.local('refresh', (tx) =>
-    renewSession(
-      tx,
-      token,
-      nowMs,
-      parts.random,
-      ({ operator }) => activeOperator(tx, operator, store.box) !== undefined,
-    ),
-  );
+  const next = newRefreshToken(parts.random);
+  const renewal = await store.writer.write(renewSession, { token, nextHash: next.hash, nowMs });
   if (renewal.verdict !== 'renewed') throw problem(renewal.verdict === 'reused' ? 'refresh-reused' : 'unauthenticated');
   const { operator, device } = renewal.session;
   const till = store.reads.get<{ till: string }>('SELECT till FROM device WHERE id = ?', device)?.till;
   if (till === undefined) throw problem('unauthenticated');
-  return signedIn(parts, { operator, device, till }, renewal.refreshToken);
+  return signedIn(parts, { operator, device, till }, next.token);
 }
 
 function signedIn(

@@ -76,7 +76,7 @@ export class StaffController {
   ): Promise<void> {
     const token = handOver.presented(request, input, mode);
     const nowMs = this.clock.now();
-    if (token !== undefined) await this.store.writer.local('logout', (tx) => endSession(tx, token, nowMs));
+    if (token !== undefined) await this.store.writer.write(endSession, { token, nowMs });
     handOver.takeBack(reply, mode);
   }
 

@@ -1,29 +1,20 @@
-import { statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { EnvironmentFailure } from '@branchline/http/exit.js';
 import { makeFolder } from '@branchline/http/make-folder.js';
 import BetterSqlite3 from 'better-sqlite3';
 import { DataSource } from 'typeorm/data-source/DataSource.js';
 import { First1700000000001 } from './migrations/000001-first.js';
-import { CACHE_KB, openReadOnly } from './read-connection.js';
-import { Connection } from './tx.js';
+import { openReadOnly } from './read-connection.js';
+import type { Connection } from './tx.js';
+import { openWritable } from './writable.js';
 
 /** What this program can read. A file whose `minReader` is newer was written by a later one and is left alone. */
 const READER_VERSION = 1;
 /** Below it SQLite has the WAL-reset bug. */
 const SQLITE_VERSION_MIN = [3, 51, 3] as const;
 
-/**
- * The two doors to the file. `connection`: the writer's, the only one that writes (`synchronous=FULL`: better-sqlite3's
- * WAL default, NORMAL, loses acknowledged sales in a power cut). `reads`: read-only, sees committed data alone.
- */
-export type EdgeDatabase = {
-  connection: Connection;
-  reads: Connection;
-  /** Whether the path still leads to the file that was opened. */
-  isInPlace(): boolean;
-  close(): Promise<void>;
-};
+/** The two doors to the file. `connection` writes; `reads`: read-only, sees committed data alone. */
+export type EdgeDatabase = { connection: Connection; reads: Connection; close(): void };
 
 /** Opens the file, one process at a time, and brings its schema forward. @throws EnvironmentFailure with one clear line */
 export async function openDatabase(file: string): Promise<EdgeDatabase> {
@@ -32,8 +23,8 @@ export async function openDatabase(file: string): Promise<EdgeDatabase> {
     const database = await openLocked(file);
     return {
       ...database,
-      close: async () => {
-        await database.close();
+      close: () => {
+        database.close();
         unlock();
       },
     };
@@ -45,32 +36,30 @@ export async function openDatabase(file: string): Promise<EdgeDatabase> {
 
 /** The same for whoever holds the folder's lock already. */
 export async function openLocked(file: string): Promise<EdgeDatabase> {
-  prepareFolder(dirname(file));
-  const writeSource = await connect(file);
-  assertVersions(rawConnection(writeSource), file);
-  await migrate(writeSource, file);
-  const reads = openReadOnly(file);
+  const reads = await openMigrated(file);
+  const connection = openWritable(file);
   return {
-    connection: new Connection(rawConnection(writeSource)),
+    connection,
     reads,
-    isInPlace: placeCheck(file),
-    close: async () => {
+    close: () => {
       reads.database.close();
-      await writeSource.destroy();
+      connection.database.close();
     },
   };
 }
 
-/**
- * SQLite writes on without a word into a file that was replaced or deleted under it, and with the process all of that is
- * gone. So the writer asks after each commit, before it answers; one stat takes some microseconds.
- */
-function placeCheck(file: string): () => boolean {
-  const opened = statSync(file);
-  return () => {
-    const found = statSync(file, { throwIfNoEntry: false });
-    return found?.ino === opened.ino && found.dev === opened.dev;
-  };
+/** Brings the schema forward, for whoever holds the folder's lock. @returns committed data alone */
+export async function openMigrated(file: string): Promise<Connection> {
+  prepareFolder(dirname(file));
+  const source = await connect(file);
+  try {
+    assertVersions(rawConnection(source), file);
+    await migrate(source, file);
+    // Before the other goes: the last one to leave would copy the whole log into the file first.
+    return openReadOnly(file);
+  } finally {
+    await source.destroy();
+  }
 }
 
 function prepareFolder(folder: string): void {
@@ -113,7 +102,6 @@ async function connect(file: string): Promise<DataSource> {
     prepareDatabase: (database: BetterSqlite3.Database) => {
       database.pragma('busy_timeout = 2000');
       database.pragma('foreign_keys = ON');
-      database.pragma(`cache_size = -${CACHE_KB}`);
       database.pragma('journal_mode = WAL');
       database.pragma('synchronous = FULL');
     },
@@ -125,7 +113,7 @@ async function connect(file: string): Promise<DataSource> {
   }
 }
 
-/** TypeORM opens the connection and brings the schema forward; transactions are the writer's alone (ARCHITECTURE.md, path 1). */
+/** TypeORM brings the schema forward; whatever is written afterwards is written by the writer alone (ARCHITECTURE.md, path 1). */
 function rawConnection(source: DataSource): BetterSqlite3.Database {
   return (source.driver as unknown as { databaseConnection: BetterSqlite3.Database }).databaseConnection;
 }

@@ -6,16 +6,16 @@ import type { IncarnationOpen } from '@branchline/replication/kinds/incarnation-
 import { v7 } from 'uuid';
 import type { JournalRef } from './command.js';
 import { readHead, readLines } from './journal.js';
-import type { Store } from './store.js';
+import type { OwnStore } from './store.js';
 import { BY_NOBODY, enrolDevice, storeFixture, type StoreFixture } from './testing/store-fixture.js';
 
-const enrol = (store: Store, name: string): Promise<JournalRef> =>
+const enrol = (store: OwnStore, name: string): Promise<JournalRef> =>
   store.writer.execute(enrolDevice, { id: v7(), name }, BY_NOBODY);
 
-const linesOf = (store: Store, incarnationNo: number): JournalLine[] =>
+const linesOf = (store: OwnStore, incarnationNo: number): JournalLine[] =>
   readLines(store.reads, incarnationNo, 1, 100, 1e6).map(({ line }) => decodeLine(line));
 
-const openingOf = (store: Store, incarnationNo: number): IncarnationOpen =>
+const openingOf = (store: OwnStore, incarnationNo: number): IncarnationOpen =>
   linesOf(store, incarnationNo)[0]?.body as IncarnationOpen;
 
 describe('which history a file may go on with', () => {

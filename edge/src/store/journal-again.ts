@@ -1,16 +1,13 @@
 import { decodeLine, type JournalLine } from '@branchline/replication/line.js';
 import { nextHlc } from '@branchline/replication/hlc.js';
-import type { Clock } from '@branchline/domain/clock.js';
-import type { BoxIdentity } from './box.js';
 import type { ReferenceMover } from './command.js';
 import { markIncarnationDue, openIncarnationIfDue } from './incarnation.js';
 import { hashAt, nextPosition, readHead, storeLine } from './journal.js';
 import { unpackLine } from './line-storage.js';
 import type { Tx } from './tx.js';
+import type { LocalWrite, WriteContext } from './write-job.js';
 
 export type ForkAt = { incarnationNo: number; commonSeq: number };
-
-export type AgainParts = { box: BoxIdentity; clock: Clock; newId: () => string; moveReference: ReferenceMover };
 
 /**
  * After a fork: the hub's history and this one of `fork.incarnationNo` part behind `commonSeq`. What this file wrote
@@ -20,7 +17,12 @@ export type AgainParts = { box: BoxIdentity; clock: Clock; newId: () => string; 
  * One transaction: half a history told twice would be worse than a till that waits some seconds.
  * @returns how many lines were journalled again
  */
-export function journalAgain(tx: Tx, fork: ForkAt, parts: AgainParts): number {
+export const journalAgain: LocalWrite<ForkAt, number> = {
+  name: 'journal-again',
+  run: (tx, fork, context) => linesAgain(tx, fork, context),
+};
+
+function linesAgain(tx: Tx, fork: ForkAt, parts: WriteContext): number {
   const nowMs = parts.clock.now();
   const head = readHead(tx);
   if (head === null) throw new Error('a fork of an empty journal');

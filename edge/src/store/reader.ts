@@ -2,15 +2,14 @@ import { Worker } from 'node:worker_threads';
 import { Problem, problem } from '@branchline/http/problem.js';
 import type { JsonText, ReadJobs, ReadOutcome, ReadRequest, ThreadMessage } from './read-job.js';
 import type { ReaderData } from './serve-reads.js';
-
-/** Which program the thread runs: one that calls `serveReads` with the same jobs. */
-export type ReaderThread = { url: URL; execArgv?: string[] };
+import type { ThreadProgram } from './thread-program.js';
 
 export type ReaderLimits = { waitingMax: number; readMsMax: number; startMsMax: number };
 
 export type ReaderParts = {
   file: string;
-  thread: ReaderThread;
+  /** Calls `serveReads` with the same jobs. */
+  thread: ThreadProgram;
   limits?: Partial<ReaderLimits>;
   alarm(message: string): void;
 };

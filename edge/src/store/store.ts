@@ -1,75 +1,110 @@
+import { dirname } from 'node:path';
 import type { Clock } from '@branchline/domain/clock.js';
 import type { EdgeConfig } from '../config.js';
 import type { BoxIdentity } from './box.js';
 import type { Appliers, ReferenceMover } from './command.js';
-import { openDatabase, type EdgeDatabase } from './database.js';
-import { judgeWitness, markIncarnationDue } from './incarnation.js';
+import { lockFolder, openMigrated } from './database.js';
 import { journalAgain, type ForkAt } from './journal-again.js';
-import type { ReadTx } from './tx.js';
-import { Witness } from './witness.js';
-import { Writer } from './writer.js';
+import type { ThreadedWriter, ThreadedWriterParts } from './threaded-writer.js';
+import type { Connection, ReadTx } from './tx.js';
+import type { Witness } from './witness.js';
+import { openWriting } from './writable.js';
+import type { StoreWriter } from './write-job.js';
+import type { Writer } from './writer.js';
 
-export type StoreParts = {
-  config: Pick<EdgeConfig, 'databaseFile' | 'witnessFile'>;
-  box: BoxIdentity;
-  appliers: Appliers;
-  moveReference: ReferenceMover;
-  clock: Clock;
-  newId: () => string;
-  /** Milliseconds from any start; the process's own unless given. */
-  stopwatch?: () => number;
-  alarm(message: string): void;
-  onFatal(error: Error): void;
-};
+type Files = { config: Pick<EdgeConfig, 'databaseFile' | 'witnessFile'>; box: BoxIdentity };
+
+export type StoreParts = Files &
+  ThreadedWriterParts & {
+    appliers: Appliers;
+    moveReference: ReferenceMover;
+    clock: Clock;
+    newId: () => string;
+    /** Milliseconds from any start; the process's own unless given. */
+    stopwatch?: () => number;
+  };
+
+/** `close`: of the writer and what it holds. */
+type StoreEnd = { close(): Promise<void>; unlock(): void };
 
 /** The store's file as the capabilities see it: one writer, committed reads, who the box is. */
-export class Store {
-  private constructor(
-    private readonly parts: StoreParts,
-    private readonly database: EdgeDatabase,
-    readonly witness: Witness,
-    readonly writer: Writer,
+export class Store<W extends StoreWriter = StoreWriter> {
+  protected constructor(
+    readonly box: BoxIdentity,
+    readonly writer: W,
+    private readonly connection: Connection,
+    private readonly end: StoreEnd,
   ) {}
 
-  /** Opens the file and decides, by its witness, whether its incarnation may go on. @throws EnvironmentFailure */
-  static async open(parts: StoreParts): Promise<Store> {
-    const database = await openDatabase(parts.config.databaseFile);
-    try {
-      const witness = Witness.open(parts.config.witnessFile, parts.alarm);
-      const { connection } = database;
-      const due = judgeWitness(connection, witness.found);
-      if (due !== null) {
-        connection.database.transaction(() => markIncarnationDue(connection, due.reason, due.epochAbove)).immediate();
-        parts.alarm(`${due.reason}: nothing more is written to this incarnation, the next line opens a new one`);
-      }
-      witness.startSyncing();
-      const { box, appliers, clock, newId, onFatal, stopwatch = () => performance.now() } = parts;
-      const { isInPlace } = database;
-      const writer = new Writer({ connection, appliers, box, witness, clock, newId, isInPlace, stopwatch, onFatal });
-      return new Store(parts, database, witness, writer);
-    } catch (error) {
-      await database.close();
-      throw error;
-    }
+  /** With its writer here: time, ids and rows are those that are handed in. @throws EnvironmentFailure */
+  static async open(parts: StoreParts): Promise<OwnStore> {
+    const { config, stopwatch = () => performance.now(), ...rest } = parts;
+    return withFile(config.databaseFile, (reads, unlock) => {
+      const { writer, witness, close } = openWriting({ ...rest, ...filesOf(config), stopwatch });
+      return Promise.resolve(new OwnStore(parts.box, writer, reads, { close, unlock }, witness));
+    });
   }
 
-  get box(): BoxIdentity {
-    return this.parts.box;
+  /** With its writer in a thread, which runs the product's own writes by the wall clock. @throws EnvironmentFailure */
+  static async openThreaded(
+    { config, box, ...parts }: Files & { config: Pick<EdgeConfig, 'dataDir'> } & ThreadedWriterParts,
+    writer: ThreadedWriter,
+  ): Promise<Store> {
+    return withFile(config.databaseFile, async (reads, unlock) => {
+      await writer.open({ dataDir: config.dataDir, ...filesOf(config) }, parts);
+      return new Store(box, writer, reads, { close: () => writer.close(), unlock });
+    });
   }
 
   /** Point reads of committed data. Anything that scans belongs to the reader (reader.ts). */
   get reads(): ReadTx {
-    return this.database.reads;
+    return this.connection;
   }
 
   /** See `journal-again.ts`. @returns how many lines were journalled again */
   journalAgain(fork: ForkAt): Promise<number> {
-    return this.writer.local('journal-again', (tx) => journalAgain(tx, fork, this.parts));
+    return this.writer.write(journalAgain, fork);
   }
 
+  /** What is queued is still written; nobody may read any more. */
   async close(): Promise<void> {
-    await this.writer.close();
-    this.witness.close();
-    await this.database.close();
+    // The last one to leave brings the log home, and this one may not write.
+    this.connection.database.close();
+    await this.end.close();
+    this.end.unlock();
+  }
+}
+
+/** One whose writer and witness are at hand. */
+export class OwnStore extends Store<Writer> {
+  constructor(
+    box: BoxIdentity,
+    writer: Writer,
+    connection: Connection,
+    end: StoreEnd,
+    readonly witness: Witness,
+  ) {
+    super(box, writer, connection, end);
+  }
+}
+
+function filesOf({ databaseFile, witnessFile }: Files['config']): Files['config'] {
+  return { databaseFile, witnessFile };
+}
+
+/** Locks the folder, brings the schema forward; whatever goes wrong in `work`, both are given back. */
+async function withFile<T>(file: string, work: (reads: Connection, unlock: () => void) => Promise<T>): Promise<T> {
+  const unlock = lockFolder(dirname(file));
+  try {
+    const reads = await openMigrated(file);
+    try {
+      return await work(reads, unlock);
+    } catch (error) {
+      reads.database.close();
+      throw error;
+    }
+  } catch (error) {
+    unlock();
+    throw error;
   }
 }

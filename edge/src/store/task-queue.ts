@@ -1,5 +1,8 @@
 import type { Tx } from './tx.js';
 
+/** In each lane. */
+export const QUEUE_COMMANDS_MAX = 5_000;
+
 export type Task = {
   name: string;
   /** What already happened elsewhere is only to be written down: whoever stands at a till goes first. */

@@ -16,6 +16,8 @@ export interface Tx extends ReadTx {
 /** One connection with its prepared statements; SQL texts are constants of the program, so the cache is bounded by them. */
 export class Connection implements Tx {
   private readonly statements = new Map<string, BetterSqlite3.Statement>();
+  /** How often `run` was called: the same as before, nothing was written. */
+  runs = 0;
 
   constructor(readonly database: BetterSqlite3.Database) {}
 
@@ -28,6 +30,7 @@ export class Connection implements Tx {
   }
 
   run(sql: string, ...params: SqlValue[]): { changes: number; lastInsertRowid: number | bigint } {
+    this.runs += 1;
     return this.prepare(sql).run(...params);
   }
 

@@ -5,18 +5,27 @@ import { chainHash, GENESIS_HASH } from '@branchline/replication/chain.js';
 import { v7 } from 'uuid';
 import type { JournalRef } from './command.js';
 import { hashAt, readHead, readLines } from './journal.js';
-import type { Store } from './store.js';
-import { BY_NOBODY, DEVICE_APPLIERS, enrolDevice, storeFixture, type StoreFixture } from './testing/store-fixture.js';
+import type { OwnStore, Store } from './store.js';
+import {
+  BY_NOBODY,
+  DEVICE_APPLIERS,
+  enrolDevice,
+  storeFixture,
+  type StoreFixture,
+  writeRows,
+} from './testing/store-fixture.js';
 import { Connection, type SqlValue } from './tx.js';
 import { Witness } from './witness.js';
-import { GROUP_MS_MAX, QUEUE_COMMANDS_MAX, Writer } from './writer.js';
+import type { BackgroundWrite } from './write-job.js';
+import { QUEUE_COMMANDS_MAX } from './task-queue.js';
+import { GROUP_MS_MAX, Writer } from './writer.js';
 
 const enrol = (store: Store, name: string, extra: { refuse?: boolean; thenThrow?: string } = {}): Promise<JournalRef> =>
   store.writer.execute(enrolDevice, { id: v7(), name, ...extra }, BY_NOBODY);
 
 describe('the writer', () => {
   let fixture: StoreFixture;
-  let store: Store;
+  let store: OwnStore;
 
   beforeEach(async () => {
     fixture = storeFixture();
@@ -92,7 +101,7 @@ describe('the writer', () => {
 
   it('takes back the rows that a failing local write already made', async () => {
     await expect(
-      store.writer.local('half', (tx) => {
+      writeRows(store, (tx) => {
         tx.run(`INSERT INTO sync_log (at, level, event, detail) VALUES (1, 'info', 'x', 'y')`);
         throw new Error('half way');
       }),
@@ -127,8 +136,9 @@ describe('the writer', () => {
     const writer = new Writer({
       connection: failing,
       appliers: DEVICE_APPLIERS,
+      moveReference: () => undefined,
       box: fixture.box,
-      witness: { write: () => undefined },
+      witness: { write: () => undefined, sync: () => undefined },
       clock: fixture.clock,
       newId: v7,
       isInPlace: () => true,
@@ -156,8 +166,9 @@ describe('the writer', () => {
     const writer = new Writer({
       connection: failing,
       appliers: DEVICE_APPLIERS,
+      moveReference: () => undefined,
       box: fixture.box,
-      witness: { write: () => undefined },
+      witness: { write: () => undefined, sync: () => undefined },
       clock: fixture.clock,
       newId: v7,
       isInPlace: () => true,
@@ -191,10 +202,14 @@ describe('the writer', () => {
   it('lets sales pass between the slices of background work', async () => {
     const order: string[] = [];
     let slices = 0;
-    const background = store.writer.background('apply', () => {
-      order.push('slice');
-      return (slices += 1) < 50;
-    });
+    const fiftySlices: BackgroundWrite<null, null> = {
+      name: 'fifty slices',
+      slice: () => {
+        order.push('slice');
+        return { state: null, more: (slices += 1) < 50 };
+      },
+    };
+    const background = store.writer.background(fiftySlices, null, null);
     const sales = (async () => {
       for (let index = 0; index < 10; index += 1) {
         await enrol(store, `s${index}`);
@@ -260,8 +275,9 @@ describe('the writer', () => {
     const writer = new Writer({
       connection: connectionOf(store),
       appliers: DEVICE_APPLIERS,
+      moveReference: () => undefined,
       box: fixture.box,
-      witness: { write: ({ seq }) => void order.push(`witnessed ${seq}`) },
+      witness: { write: ({ seq }) => void order.push(`witnessed ${seq}`), sync: () => undefined },
       clock: fixture.clock,
       newId: v7,
       isInPlace: () => true,

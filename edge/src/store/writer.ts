@@ -1,13 +1,14 @@
-import { problem } from '@branchline/http/problem.js';
+import { problem, type Problem } from '@branchline/http/problem.js';
 import type { Clock } from '@branchline/domain/clock.js';
 import type { BoxIdentity } from './box.js';
-import type { Appliers, Command } from './command.js';
+import type { Appliers, Command, ReferenceMover } from './command.js';
 import { openIncarnationIfDue } from './incarnation.js';
 import { appendLines, readHead } from './journal.js';
 import { failureOf, isStorageFailure } from './storage-failure.js';
-import { TaskQueue, type Task } from './task-queue.js';
+import { QUEUE_COMMANDS_MAX, TaskQueue, type Task } from './task-queue.js';
 import type { Connection, Tx } from './tx.js';
 import type { Witness } from './witness.js';
+import type { BackgroundWrite, LocalWrite, StoreWriter, WriteContext, WrittenBy } from './write-job.js';
 
 export const GROUP_COMMANDS_MAX = 64;
 /**
@@ -17,18 +18,18 @@ export const GROUP_COMMANDS_MAX = 64;
 export const GROUP_MS_MAX = 10;
 /** As long as each turn of the event loop brings another command the group waits for it, so many turns at most. */
 const GATHER_TURNS_MAX = 8;
-/** In each lane. */
-export const QUEUE_COMMANDS_MAX = 5_000;
 /** A background slice gets its turn after this many groups even while sales keep coming. */
 const GROUPS_BEFORE_A_SLICE = 4;
 
-type Slice = { run(tx: Tx): boolean; resolve(): void; reject(error: unknown): void };
+/** `run` says whether there is more. */
+type LongWork = { run(tx: Tx): boolean; resolve(): void; reject(error: unknown): void };
 
 export type WriterParts = {
   connection: Connection;
   appliers: Appliers;
+  moveReference: ReferenceMover;
   box: BoxIdentity;
-  witness: Pick<Witness, 'write'>;
+  witness: Pick<Witness, 'write' | 'sync'>;
   clock: Clock;
   newId: () => string;
   /** Whether what is committed is where the next start will look for it. */
@@ -41,16 +42,16 @@ export type WriterParts = {
 
 /**
  * The store's one writer. It takes what is queued, sales before what was handed over, opens one transaction, runs each task
- * in a savepoint of its own, commits once (`synchronous=FULL`), writes the witness, and only then answers all of them: group
- * commit. Everything between begin and commit is synchronous, so nothing can interleave.
+ * so that one that fails leaves none of its rows, commits once (`synchronous=FULL`), writes the witness, and only then
+ * answers all of them: group commit. Everything between begin and commit is synchronous, so nothing can interleave.
  *
  * A full disk rolls back the whole transaction, wherever it strikes, so the group fails as one with `storage-full` and the
  * process goes on. Any other I/O error or failed commit leaves the outcome unknown: answers are `storage-failed` and
  * the process starts again from what is on disk.
  */
-export class Writer {
+export class Writer implements StoreWriter {
   private readonly queue = new TaskQueue();
-  private readonly slices: Slice[] = [];
+  private readonly slices: LongWork[] = [];
   private readonly listeners: (() => void)[] = [];
   private scheduled = false;
   private groupsSinceSlice = 0;
@@ -59,12 +60,7 @@ export class Writer {
 
   constructor(private readonly parts: WriterParts) {}
 
-  /** Decides, journals and applies a command; resolves once it is committed. @throws what `decide` throws, or a storage problem */
-  execute<Input, Outcome>(
-    command: Command<Input, Outcome>,
-    input: Input,
-    by: { actor: string | null; device: string | null },
-  ): Promise<Outcome> {
+  execute<Input, Outcome>(command: Command<Input, Outcome>, input: Input, by: WrittenBy): Promise<Outcome> {
     return this.enqueue(command.name, command.waits ?? false, (tx) => {
       const nowMs = this.parts.clock.now();
       const head = openIncarnationIfDue(tx, this.parts.box, nowMs, this.parts.newId);
@@ -74,29 +70,42 @@ export class Writer {
     });
   }
 
-  /** Writes of tables whose origin is `local` or `feed`: no lines. Same queue, own savepoint. */
-  local<T>(name: string, work: (tx: Tx) => T): Promise<T> {
-    return this.enqueue(name, false, (tx) => {
-      const result = work(tx);
-      return () => result;
+  write<Input, Output>(write: LocalWrite<Input, Output>, input: Input): Promise<Output> {
+    return this.enqueue(write.name, false, (tx) => {
+      const output = write.run(tx, input, this.context);
+      return () => output;
     });
   }
 
-  /** Long work in slices of ≤ 50 rows or 4 ms, each a transaction of its own, between the groups of sales. */
-  background(_name: string, slice: (tx: Tx) => boolean): Promise<void> {
-    if (this.stopped !== 'no') return Promise.reject(problem('shutting-down'));
+  /** Slices of ≤ 50 rows or 4 ms. */
+  background<Input, State>(
+    write: BackgroundWrite<Input, State>,
+    input: Input,
+    state: State,
+    signal?: AbortSignal,
+  ): Promise<State> {
+    if (this.stopped !== 'no') return Promise.reject(this.refusal());
+    let last = state;
     return new Promise((resolve, reject) => {
-      this.slices.push({ run: slice, resolve, reject });
+      const run = (tx: Tx): boolean => {
+        if (signal?.aborted) return false;
+        const { state: next, more } = write.slice(tx, input, last, this.context);
+        last = next;
+        return more;
+      };
+      this.slices.push({ run, resolve: () => resolve(last), reject });
       this.schedule();
     });
   }
 
-  /** After a commit that moved the journal's head. */
+  async syncWitness(): Promise<void> {
+    this.parts.witness.sync();
+  }
+
   onCommitted(listener: () => void): void {
     this.listeners.push(listener);
   }
 
-  /** Takes no more; what is queued is still done. */
   async close(): Promise<void> {
     if (this.stopped === 'no') this.stopped = 'closing';
     while (this.queue.length > 0) await new Promise((resolve) => setImmediate(resolve));
@@ -104,14 +113,21 @@ export class Writer {
   }
 
   private enqueue<T>(name: string, waits: boolean, run: (tx: Tx) => () => T): Promise<T> {
-    if (this.stopped !== 'no')
-      return Promise.reject(problem(this.stopped === 'failed' ? 'storage-failed' : 'shutting-down'));
+    if (this.stopped !== 'no') return Promise.reject(this.refusal());
     if (this.queue.lengthOf(waits) >= QUEUE_COMMANDS_MAX)
       return Promise.reject(problem('busy', 'too many writes are waiting'));
     return new Promise<T>((resolve, reject) => {
       this.queue.push({ name, waits, run, resolve: (value) => resolve(value as T), reject });
       this.schedule();
     });
+  }
+
+  private refusal(): Problem {
+    return problem(this.stopped === 'failed' ? 'storage-failed' : 'shutting-down');
+  }
+
+  private get context(): WriteContext {
+    return this.parts;
   }
 
   private schedule(): void {
@@ -146,16 +162,11 @@ export class Writer {
   }
 
   private commitGroup(): void {
-    const { connection } = this.parts;
     const group: Task[] = [];
-    const answers: (() => void)[] = [];
+    let answers: (() => void)[];
     try {
-      connection.run('BEGIN IMMEDIATE');
-      for (const task of this.tasksOfGroup()) {
-        group.push(task);
-        answers.push(this.runTask(task));
-      }
-      connection.run('COMMIT');
+      answers = this.runGroup(group);
+      this.parts.connection.run('COMMIT');
     } catch (error) {
       this.failGroup(group, error);
       return;
@@ -168,6 +179,29 @@ export class Writer {
     const moved = this.writeWitness();
     for (const answer of answers) answer();
     if (moved) for (const listener of this.listeners) listener();
+  }
+
+  /**
+   * A savepoint sets the old content of each page aside that is touched in it, a fifth of what a sale cost. Few tasks fail,
+   * and nearly all of those before they write. So the group goes without; when a task fails that has written, all is taken
+   * back and done again, each task in a savepoint of its own.
+   * @param group the tasks that were taken, filled here @returns their answers, to be given after the commit
+   */
+  private runGroup(group: Task[]): (() => void)[] {
+    const { connection } = this.parts;
+    const answers: (() => void)[] = [];
+    connection.run('BEGIN IMMEDIATE');
+    for (const task of this.tasksOfGroup()) {
+      group.push(task);
+      const answer = this.runUnguarded(task);
+      if (answer === null) {
+        connection.run('ROLLBACK');
+        connection.run('BEGIN IMMEDIATE');
+        return group.map((each) => this.runGuarded(each));
+      }
+      answers.push(answer);
+    }
+    return answers;
   }
 
   /** Taken one by one, while those before are done: at least one, then as many as both bounds allow. */
@@ -185,8 +219,22 @@ export class Writer {
     if (waiting !== undefined) yield waiting;
   }
 
-  /** One task in its savepoint. @returns its answer, to be given after the commit @throws when the group must fail with it */
-  private runTask(task: Task): () => void {
+  /** @returns null when the task failed and has written @throws when the group must fail with it */
+  private runUnguarded(task: Task): (() => void) | null {
+    const { connection } = this.parts;
+    const { runs } = connection;
+    try {
+      const finish = task.run(connection);
+      if (!connection.database.inTransaction) throw new Error(`${task.name} left the transaction`);
+      return answerOf(task, finish);
+    } catch (error) {
+      if (isStorageFailure(error) || !connection.database.inTransaction) throw error;
+      return connection.runs === runs ? () => task.reject(error) : null;
+    }
+  }
+
+  /** In its savepoint. @throws when the group must fail with it */
+  private runGuarded(task: Task): () => void {
     const { connection } = this.parts;
     connection.run('SAVEPOINT task');
     let finish: () => unknown;
@@ -200,13 +248,7 @@ export class Writer {
     }
     if (!connection.database.inTransaction) throw new Error(`${task.name} left the transaction`);
     connection.run('RELEASE task');
-    return () => {
-      try {
-        task.resolve(finish());
-      } catch (error) {
-        task.reject(error);
-      }
-    };
+    return answerOf(task, finish);
   }
 
   private runSlice(): void {
@@ -278,4 +320,15 @@ export class Writer {
     this.witnessedHash = hash;
     return true;
   }
+}
+
+/** To be given after the commit. */
+function answerOf(task: Task, finish: () => unknown): () => void {
+  return () => {
+    try {
+      task.resolve(finish());
+    } catch (error) {
+      task.reject(error);
+    }
+  };
 }

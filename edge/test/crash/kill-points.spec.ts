@@ -14,8 +14,8 @@ import { completeSale, type ProposedSale } from '../../src/selling/complete-sale
 import { saveBox } from '../../src/store/box.js';
 import { examine } from '../../src/store/doctor.js';
 import { readHead } from '../../src/store/journal.js';
-import { Store } from '../../src/store/store.js';
-import { newBox } from '../../src/store/testing/store-fixture.js';
+import { Store, type OwnStore } from '../../src/store/store.js';
+import { newBox, writeRows } from '../../src/store/testing/store-fixture.js';
 import type { Connection } from '../../src/store/tx.js';
 
 const DYING_EDGE = join(process.cwd(), 'edge', 'test', 'crash', 'dying-edge.mjs');
@@ -29,7 +29,7 @@ describe('an edge killed while it writes a sale', () => {
     folder = mkdtempSync(join(tmpdir(), 'branchline-crash-'));
     saveBox(folder, box);
     const store = await open();
-    await store.writer.local('feed', (tx) => {
+    await writeRows(store, (tx) => {
       const settings = {
         code: 'B001',
         name: 'First',
@@ -61,7 +61,7 @@ describe('an edge killed while it writes a sale', () => {
   });
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-  const open = (): Promise<Store> =>
+  const open = (): Promise<OwnStore> =>
     Store.open({
       config: { databaseFile: join(folder, 'edge.db'), witnessFile: join(folder, 'witness') },
       box,

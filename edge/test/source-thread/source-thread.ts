@@ -1,6 +1,6 @@
 import { pathToFileURL } from 'node:url';
 import { join } from 'node:path';
-import type { ReaderThread } from '../../src/store/reader.js';
+import type { ThreadProgram } from '../../src/store/thread-program.js';
 
 const HERE = join(process.cwd(), 'edge', 'test', 'source-thread');
 
@@ -10,7 +10,7 @@ const HERE = join(process.cwd(), 'edge', 'test', 'source-thread');
  *
  * @param path from the root of the repository, `edge/src/reader-thread.ts`
  */
-export function sourceThread(path: string): ReaderThread {
+export function sourceThread(path: string): ThreadProgram {
   const register = pathToFileURL(join(HERE, 'register.mjs')).href;
   return { url: pathToFileURL(join(process.cwd(), path)), execArgv: ['--no-warnings', '--import', register] };
 }

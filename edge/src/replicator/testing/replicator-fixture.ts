@@ -26,7 +26,6 @@ export function replicatorOn(
     version: '0.0.0',
     clock: systemClock,
     chance: () => 0.5,
-    stopwatch: () => performance.now(),
     timers,
     logger: { error: (message: string) => void alarms.push(message) },
     ...overrides,

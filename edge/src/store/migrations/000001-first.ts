@@ -13,7 +13,7 @@ const STATEMENTS = [
      no INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, epoch INTEGER NOT NULL, opened_at INTEGER NOT NULL)`,
   `CREATE TABLE journal (
      position INTEGER PRIMARY KEY, incarnation_no INTEGER NOT NULL REFERENCES incarnation, seq INTEGER NOT NULL,
-     hash BLOB NOT NULL UNIQUE, applied INTEGER NOT NULL, line BLOB NOT NULL, UNIQUE (incarnation_no, seq))`,
+     hash BLOB NOT NULL, applied INTEGER NOT NULL, line BLOB NOT NULL, UNIQUE (incarnation_no, seq))`,
   // One row: the head of the incarnation being written. Numbers live in rows, so a rollback takes them back.
   `CREATE TABLE journal_head (
      id INTEGER PRIMARY KEY CHECK (id = 1), incarnation_no INTEGER NOT NULL REFERENCES incarnation,

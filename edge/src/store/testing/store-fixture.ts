@@ -6,7 +6,8 @@ import { problem } from '@branchline/http/problem.js';
 import { v7 } from 'uuid';
 import { newBoxKeys, type BoxIdentity } from '../box.js';
 import type { Appliers, Command, JournalRef } from '../command.js';
-import { Store, type StoreParts } from '../store.js';
+import { Store, type OwnStore, type StoreParts } from '../store.js';
+import type { Tx } from '../tx.js';
 
 /** A real file with the store's machinery, and one small kind of fact to write into it: enrolled devices. */
 export type StoreFixture = {
@@ -15,7 +16,7 @@ export type StoreFixture = {
   alarms: string[];
   fatal: Error[];
   box: BoxIdentity;
-  open(overrides?: Partial<StoreParts>): Promise<Store>;
+  open(overrides?: Partial<StoreParts>): Promise<OwnStore>;
   remove(): void;
 };
 
@@ -87,6 +88,13 @@ export const DEVICE_APPLIERS: Appliers = {
 };
 
 export type EnrolInput = { id: string; name: string; refuse?: boolean; thenThrow?: string };
+
+export const ROWS_OF_A_TEST = 'rows of a test';
+
+/** A write as no program has it. */
+export function writeRows<T>(store: Store, work: (tx: Tx) => T): Promise<T> {
+  return store.writer.write({ name: ROWS_OF_A_TEST, run: (tx) => work(tx) }, null);
+}
 
 const hashOf = (text: string): string => Buffer.from(text.padEnd(32, '.')).subarray(0, 32).toString('hex');
 

@@ -56,6 +56,30 @@ export const EDGE_MUTANTS: readonly Mutant[] = [
     specs: ['edge/src/store/writer.spec.ts'],
   },
   {
+    name: 'bugs-keep-their-rows-without-a-savepoint',
+    breaks: 'what a command wrote before it failed is committed with its group',
+    edits: [
+      {
+        file: 'edge/src/store/writer.ts',
+        find: 'return connection.runs === runs ? () => task.reject(error) : null;',
+        replace: 'return () => task.reject(error);',
+      },
+    ],
+    specs: ['edge/src/store/writer.spec.ts'],
+  },
+  {
+    name: 'close-forgets-what-waits',
+    breaks: 'a close of the edge forgets the sales that wait for the writer’s thread',
+    edits: [
+      {
+        file: 'edge/src/store/threaded-writer.ts',
+        find: '      this.sendUnsent();\n      this',
+        replace: '      this',
+      },
+    ],
+    specs: ['edge/test/threaded-writer.spec.ts'],
+  },
+  {
     name: 'authority-signs-for-anybody',
     breaks: 'whoever steals a box poses as any site to the tills of its store',
     edits: [

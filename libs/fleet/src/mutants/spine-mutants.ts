@@ -20,11 +20,11 @@ export const SPINE_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'edge/src/store/writer.ts',
-        find: `      connection.run('COMMIT');
+        find: `      this.parts.connection.run('COMMIT');
     } catch (error) {
       this.failGroup(group, error);`,
         replace: `      for (const answer of answers) answer();
-      connection.run('COMMIT');
+      this.parts.connection.run('COMMIT');
     } catch (error) {
       this.failGroup(group, error);`,
       },

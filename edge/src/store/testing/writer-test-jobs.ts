@@ -1,0 +1,35 @@
+import { problem } from '@branchline/http/problem.js';
+import type { KnownWrites } from '../serve-writes.js';
+import type { BackgroundWrite, LocalWrite } from '../write-job.js';
+import { enrolDevice } from './store-fixture.js';
+
+export const enrolHandedOver: typeof enrolDevice = { ...enrolDevice, name: 'enrol-handed-over', waits: true };
+
+export const failsAs: LocalWrite<'a refusal' | 'a bug' | 'a death', never> = {
+  name: 'fails-as',
+  run(_tx, how) {
+    if (how === 'a refusal') throw problem('locked-out', 'too often', { headers: { 'retry-after': '7' } });
+    if (how === 'a bug') throw Object.assign(new TypeError('a bug in a write'), { no: 42 });
+    return process.exit(7);
+  },
+};
+
+export const countsRows: LocalWrite<{ of: string }, number> = {
+  name: 'counts-rows',
+  run: (tx, { of }) => tx.get<{ rows: number }>(`SELECT count(*) AS rows FROM ${of}`)?.rows ?? 0,
+};
+
+/** One row of the log a slice. @returns how many slices there were */
+export const countsUp: BackgroundWrite<{ to: number }, { at: number }> = {
+  name: 'counts-up',
+  slice(tx, { to }, { at }, { clock }) {
+    tx.run(`INSERT INTO sync_log (at, level, event, detail) VALUES (?, 'info', 'slice', ?)`, clock.now(), String(at));
+    return { state: { at: at + 1 }, more: at + 1 < to };
+  },
+};
+
+export const WRITER_TEST_WRITES: KnownWrites = {
+  commands: [enrolDevice, enrolHandedOver],
+  local: [failsAs, countsRows],
+  background: [countsUp],
+};

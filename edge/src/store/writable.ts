@@ -1,0 +1,71 @@
+import { statSync } from 'node:fs';
+import BetterSqlite3 from 'better-sqlite3';
+import { judgeWitness, markIncarnationDue } from './incarnation.js';
+import { CACHE_KB } from './read-connection.js';
+import { Connection } from './tx.js';
+import { Witness } from './witness.js';
+import { Writer, type WriterParts } from './writer.js';
+
+/**
+ * The writer's connection, the only one that writes. `synchronous=FULL`: better-sqlite3's WAL default, NORMAL, loses
+ * acknowledged sales in a power cut. The schema is there already (database.ts). Without TypeORM: the writer's thread
+ * loads this.
+ */
+export function openWritable(file: string): Connection {
+  const database = new BetterSqlite3(file, { fileMustExist: true, timeout: 2_000 });
+  database.pragma('foreign_keys = ON');
+  database.pragma(`cache_size = -${CACHE_KB}`);
+  database.pragma('journal_mode = WAL');
+  database.pragma('synchronous = FULL');
+  // What a statement of several rows may have to take back would go through a file.
+  database.pragma('temp_store = MEMORY');
+  return new Connection(database);
+}
+
+/**
+ * SQLite writes on without a word into a file that was replaced or deleted under it, and with the process all of that is
+ * gone. So the writer asks after each commit, before it answers; one stat takes some microseconds.
+ */
+function placeCheck(file: string): () => boolean {
+  const opened = statSync(file);
+  return () => {
+    const found = statSync(file, { throwIfNoEntry: false });
+    return found?.ino === opened.ino && found.dev === opened.dev;
+  };
+}
+
+export type WritingParts = Omit<WriterParts, 'connection' | 'witness' | 'isInPlace'> & {
+  databaseFile: string;
+  witnessFile: string;
+  alarm(message: string): void;
+};
+
+/** A writer on its file and its witness. */
+export type Writing = { writer: Writer; witness: Witness; close(): Promise<void> };
+
+/** Decides, by the file's witness, whether its incarnation may go on. @throws EnvironmentFailure */
+export function openWriting({ databaseFile, witnessFile, alarm, ...parts }: WritingParts): Writing {
+  const connection = openWritable(databaseFile);
+  try {
+    const witness = Witness.open(witnessFile, alarm);
+    const due = judgeWitness(connection, witness.found);
+    if (due !== null) {
+      connection.database.transaction(() => markIncarnationDue(connection, due.reason, due.epochAbove)).immediate();
+      alarm(`${due.reason}: nothing more is written to this incarnation, the next line opens a new one`);
+    }
+    witness.startSyncing();
+    const writer = new Writer({ ...parts, connection, witness, isInPlace: placeCheck(databaseFile) });
+    return {
+      writer,
+      witness,
+      close: async () => {
+        await writer.close();
+        witness.close();
+        connection.database.close();
+      },
+    };
+  } catch (error) {
+    connection.database.close();
+    throw error;
+  }
+}

@@ -1,0 +1,35 @@
+import { closeShiftWithZ } from './cash/close-shift.js';
+import { openShift } from './cash/open-shift.js';
+import { sealDay } from './cash/seal-day.js';
+import { FEED_APPLIERS } from './feed-appliers.js';
+import { applyFeed, holdRecord } from './replicator/feed-applying.js';
+import { dropStaged, retakeScope } from './replicator/feed-cursors.js';
+import { stageFeed } from './replicator/feed-staging.js';
+import { learnHello } from './replicator/learn-streams.js';
+import { acknowledge } from './replicator/push-state.js';
+import { logSync } from './replicator/sync-log.js';
+import { completeSale } from './selling/complete-sale.js';
+import { recordFinishedSale } from './selling/record-finished-sale.js';
+import { beginSession, endSession, renewSession } from './staff/session.js';
+import { countSignIn } from './staff/sign-in-lock.js';
+import { journalAgain } from './store/journal-again.js';
+import type { KnownWrites } from './store/serve-writes.js';
+import { enrolDevice } from './tills/enrol-device.js';
+
+/** Every write of the program: the writer's thread finds them here by their names. */
+export const WRITES: KnownWrites = {
+  commands: [completeSale, recordFinishedSale, openShift, closeShiftWithZ, sealDay, enrolDevice],
+  local: [
+    acknowledge,
+    beginSession,
+    countSignIn,
+    endSession,
+    holdRecord,
+    journalAgain,
+    learnHello,
+    logSync,
+    renewSession,
+    retakeScope,
+  ],
+  background: [applyFeed(FEED_APPLIERS), dropStaged, stageFeed],
+};
