@@ -147,6 +147,7 @@ describe('a push', () => {
     await journalFacts(store, 1);
     const { replicator } = started(store, proxy.url, { config: { ...configOf(), pollMs: 120_000 } });
     await eventually('a refusal', () => replicator.figures().attempts > 0);
+    await eventually('the next attempt', () => replicator.figures().nextAttemptAtMs !== null);
     const { nextAttemptAtMs, lastContactAtMs } = replicator.figures();
     expect(Number(nextAttemptAtMs) - Number(lastContactAtMs)).toBeGreaterThanOrEqual(29_000);
     hub.intercept = () => null;
