@@ -7,6 +7,14 @@ import { setFlagsFromString } from 'node:v8';
  */
 setFlagsFromString('--semi-space-growth-factor=1');
 
+/**
+ * Whoever starts the edge bounds the young generation (`--max-semi-space-size=8`, in deploy/ and everywhere else): after
+ * 10,000 sales it held 143 MB and not 159, for the same processor time; with 4 what outlives a collection too soon took
+ * more than that saved. It can be said on the command line alone, and this heap has heard it; left standing, V8 would put it
+ * in place of the smaller limits that our threads are given.
+ */
+setFlagsFromString('--max-semi-space-size=0');
+
 export function letHeapGrow(): void {
   setFlagsFromString('--semi-space-growth-factor=2');
 }

@@ -11,6 +11,8 @@ export interface Program {
   name: string;
   /** The script and its arguments. */
   args: string[];
+  /** Of Node itself. */
+  nodeArgs?: readonly string[];
   env: Record<string, string>;
   /** Standard error is appended to it. */
   logFile: string;
@@ -150,8 +152,8 @@ export class SupervisedProcess {
   ) {
     const log = openLog(program.logFile);
     this.logStart = statSync(program.logFile).size;
-    const { args, env, outlivesUs = false } = program;
-    this.child = spawn(process.execPath, args, {
+    const { args, nodeArgs = [], env, outlivesUs = false } = program;
+    this.child = spawn(process.execPath, [...nodeArgs, ...args], {
       env: { ...process.env, ...env, [STOP_WITH_PARENT]: outlivesUs ? '' : '1' },
       stdio: [outlivesUs ? 'ignore' : 'pipe', 'pipe', log],
       // A group of its own: Ctrl-C at the terminal reaches the supervisor, which stops the programs in their order.

@@ -4,7 +4,7 @@ import { type FaultProxy, startFaultProxy } from '../fault-proxy.js';
 import type { Program, SupervisedProcess, Supervisor } from '../processes.js';
 import { peakMbOf } from '../process-memory.js';
 import { JsonClient, NoAnswer } from './json-client.js';
-import { EDGE_MAIN } from './programs.js';
+import { EDGE_MAIN, EDGE_NODE_ARGS, EDGE_NODE_ENV } from './programs.js';
 
 export interface EdgeBoxOptions {
   supervisor: Supervisor;
@@ -99,7 +99,9 @@ export class EdgeBox {
     const program: Program = {
       name: `edge ${branch}`,
       args: [EDGE_MAIN],
+      nodeArgs: EDGE_NODE_ARGS,
       env: {
+        ...EDGE_NODE_ENV,
         ...env,
         EDGE_DATA: dataDir,
         EDGE_HOST: '127.0.0.1',
