@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { chainHash } from '@branchline/replication/chain.js';
 import { encodeLine } from '@branchline/replication/line.js';
 import { PACKED_PUSH_MEDIA_TYPE } from '@branchline/replication/packed/packed-push.js';
-import { PUSH_MEDIA_TYPE } from '@branchline/replication/push.js';
+import { PUSH_MEDIA_TYPE, type PushHeader } from '@branchline/replication/push.js';
 import { startFaultProxy, type FaultProxy } from '@branchline/fleet/fault-proxy.js';
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -192,6 +192,24 @@ describe('a push', () => {
     await journalFacts(store, 1);
     await drained(store);
     expect(pushed.slice(3)).toEqual([[PUSH_MEDIA_TYPE, 1]]);
+    expectSame(store);
+  });
+
+  it('begins after what was acknowledged, whatever it had ready to go next', async () => {
+    const begun: number[] = [];
+    hub.intercept = ({ route, body }) => {
+      if (route.endsWith('/push')) begun.push(headerOf(body).fromSeq);
+      return null;
+    };
+    hub.bend = ({ route }, reply) => {
+      if (!route.endsWith('/push') || begun.length > 1) return reply;
+      const [stream] = hub.streams.values();
+      return { ...reply, body: { ...(reply.body as object), appliedSeq: 10, headHash: stream?.hashes[9] } };
+    };
+    await journalFacts(store, 149);
+    started(store);
+    await drained(store);
+    expect(begun).toEqual([1, 11, 61, 111]);
     expectSame(store);
   });
 
@@ -401,9 +419,10 @@ describe('a copied file', () => {
   });
 });
 
-/** As its header says. */
-function linesIn(push: Buffer): number {
-  return (JSON.parse(push.subarray(0, push.indexOf(0x0a)).toString('utf8')) as { count: number }).count;
+const linesIn = (push: Buffer): number => headerOf(push).count;
+
+function headerOf(push: Buffer): PushHeader {
+  return JSON.parse(push.subarray(0, push.indexOf(0x0a)).toString('utf8')) as PushHeader;
 }
 
 const configOf = (): NonNullable<Parameters<typeof replicatorOn>[2]>['config'] & object => ({

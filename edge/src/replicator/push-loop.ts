@@ -6,8 +6,15 @@ import type { Store } from '../store/store.js';
 import type { HubClient } from './hub-client.js';
 import { Refusal } from './hub-failure.js';
 import type { MeetHub } from './meet-hub.js';
-import { batchAfterRefusal, batchAfterSuccess, judgeAnswer, nextBatch, type PushBatch } from './push-batch.js';
-import { acknowledge, readStreams, streamToPush } from './push-state.js';
+import {
+  batchAfterRefusal,
+  batchAfterSuccess,
+  judgeAnswer,
+  nextBatch,
+  type PushBatch,
+  type PushForm,
+} from './push-batch.js';
+import { acknowledge, readStreams, streamToPush, type Stream } from './push-state.js';
 import { logSync, type SyncLogEntry } from './sync-log.js';
 
 export type PushParts = {
@@ -30,11 +37,14 @@ const QUARANTINED_TOLD_MAX = 20;
 /** After it a hub that did not take a packed push is tried with one again: it may be a newer one by then. */
 const PLAIN_MS = 600_000;
 
+type Prepared = { form: PushForm; batch: Promise<PushBatch> };
+
 /** Ships the journal, oldest incarnation first, one push in flight. */
 export class PushRound {
   private linesMax: number;
   private flying: PushBatch | null = null;
   private plainUntilMs = 0;
+  private prepared: Prepared | null = null;
 
   constructor(
     private readonly parts: PushParts,
@@ -51,14 +61,22 @@ export class PushRound {
 
   /** @returns whether lines are left @throws LineFailure, Refusal: nothing is skipped, the round ends */
   async run(): Promise<boolean> {
-    const { store, meet, onContact } = this.parts;
-    await meet.ifDue();
+    try {
+      await this.parts.meet.ifDue();
+      return await this.pushAll();
+    } finally {
+      await this.forgetPrepared();
+    }
+  }
+
+  private async pushAll(): Promise<boolean> {
+    const { store, onContact } = this.parts;
     let corrections = 0;
     for (let pushes = 0; pushes < PUSHES_IN_A_ROUND_MAX; pushes++) {
       const stream = streamToPush(readStreams(store.reads));
       if (stream === null || this.signal.aborted) return false;
-      const form = this.parts.clock.now() < this.plainUntilMs ? 'plain' : 'packed';
-      const batch = await nextBatch(store.reads, stream, this.linesMax, store.box, form);
+      const batch = await this.batchOf(stream);
+      this.prepareAfter(batch, stream);
       try {
         await this.pushOne(batch);
         onContact();
@@ -68,6 +86,39 @@ export class PushRound {
       }
     }
     return true;
+  }
+
+  /** The one that was prepared, when things came as was thought. */
+  private async batchOf(stream: Stream): Promise<PushBatch> {
+    const { prepared, form } = this;
+    if (prepared !== null) {
+      const batch = await prepared.batch;
+      this.prepared = null;
+      const isNext = batch.incarnationNo === stream.incarnationNo && batch.fromSeq === stream.appliedSeq + 1;
+      if (isNext && prepared.form === form) return batch;
+    }
+    return nextBatch(this.parts.store.reads, stream, this.linesMax, this.parts.store.box, form);
+  }
+
+  /** While the hub works on one push, the next is read and packed: of a backlog that is a fifth of the time. */
+  private prepareAfter({ lastSeq }: PushBatch, stream: Stream): void {
+    if (lastSeq === stream.lastSeq) return;
+    const { store, linesMax } = this.parts;
+    const lines = batchAfterSuccess(this.linesMax, linesMax);
+    const { form } = this;
+    const batch = nextBatch(store.reads, { ...stream, appliedSeq: lastSeq }, lines, store.box, form);
+    this.prepared = { form, batch };
+    // Told to whoever takes it; who does not, has trouble of his own.
+    batch.catch(() => undefined);
+  }
+
+  private async forgetPrepared(): Promise<void> {
+    await this.prepared?.batch.catch(() => undefined);
+    this.prepared = null;
+  }
+
+  private get form(): PushForm {
+    return this.parts.clock.now() < this.plainUntilMs ? 'plain' : 'packed';
   }
 
   /** Where the hub stands elsewhere than this box believed, hello mends it at once. @returns whether to go on */
