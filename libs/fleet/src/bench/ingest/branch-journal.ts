@@ -9,7 +9,9 @@ import { nextHlc } from '@branchline/replication/hlc.js';
 import type { IncarnationOpen } from '@branchline/replication/kinds/incarnation-open.js';
 import type { SaleBody } from '@branchline/replication/kinds/sale.js';
 import { CONTRACT, encodeLine } from '@branchline/replication/line.js';
-import { encodePush, PROTOCOL } from '@branchline/replication/push.js';
+import { LinePacker } from '@branchline/replication/packed/pack-lines.js';
+import { encodePackedPush } from '@branchline/replication/packed/packed-push.js';
+import { PROTOCOL } from '@branchline/replication/push.js';
 import { v7 } from 'uuid';
 import { chanceFrom } from '../edge/chance.js';
 
@@ -42,7 +44,7 @@ export interface WrittenSale extends WrittenLine {
 
 export interface WrittenPush {
   incarnation: string;
-  /** NDJSON, not yet compressed. */
+  /** Packed, as the edge does it; not yet compressed. */
   body: Buffer;
   lines: WrittenLine[];
   sales: WrittenSale[];
@@ -105,9 +107,11 @@ export class BranchJournal {
     const headHash = this.headHash.toString('hex');
     const signature = signHead({ tenant, branch, incarnation, seq: this.seq, hash: headHash }, signing);
     const count = lines.length;
-    const body = encodePush(
+    const packer = new LinePacker();
+    for (const { bytes } of lines) if (!packer.add(bytes)) throw new Error('a line that cannot be packed');
+    const body = encodePackedPush(
       { protocol: PROTOCOL, incarnation, fromSeq, count, previousHash, headHash, signature },
-      lines.map(({ bytes }) => bytes),
+      packer.finish(),
     );
     return { incarnation, body, lines, sales: written };
   }

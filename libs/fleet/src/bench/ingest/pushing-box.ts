@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import { brotliCompress, constants } from 'node:zlib';
 import { enrolAnswerSchema, nonceAnswerSchema, tokenAnswerSchema } from '@branchline/replication/box-protocol.js';
 import { rawPublicKey } from '@branchline/replication/head-signature.js';
+import { PACKED_PUSH_MEDIA_TYPE } from '@branchline/replication/packed/packed-push.js';
 import { pushAnswerSchema, type PushAnswer } from '@branchline/replication/push.js';
 import { signTokenProof } from '@branchline/replication/token-proof.js';
 import axios, { type AxiosInstance } from 'axios';
@@ -57,10 +58,10 @@ export class PushingBox {
     this.token = (await ask(this.http, '/sync/v1/token', proof, tokenAnswerSchema)).token;
   }
 
-  /** @param body NDJSON as `compressed` makes it */
+  /** @param body packed, as `compressed` makes it */
   push(body: Buffer): Promise<PushAnswer> {
     const headers = {
-      'content-type': 'application/x-ndjson',
+      'content-type': PACKED_PUSH_MEDIA_TYPE,
       'content-encoding': 'br',
       authorization: `Bearer ${this.token}`,
     };
