@@ -100,7 +100,7 @@ describe('signing in', () => {
 
   it('by a link of somebody else asks first, and leaves who is signed in as he is unless he says yes', async () => {
     const { email } = harness.admin;
-    const grants = [{ role: 'analyst', scope: 'tenant' }];
+    const grants = [{ role: 'auditor', scope: 'tenant' }];
     const person = { email: 'mallory@acme.example', name: 'Mallory', grants };
     const { data } = await harness.admin.api.post<{ password: string }>('/v1/people', person);
     const mallory = await harness.signIn(person.email, data.password);
