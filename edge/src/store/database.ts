@@ -2,8 +2,7 @@ import { dirname, join } from 'node:path';
 import { EnvironmentFailure } from '@branchline/http/exit.js';
 import { makeFolder } from '@branchline/http/make-folder.js';
 import BetterSqlite3 from 'better-sqlite3';
-import { DataSource } from 'typeorm/data-source/DataSource.js';
-import { First1700000000001 } from './migrations/000001-first.js';
+import { MIGRATIONS } from './migrations/list.js';
 import { openReadOnly } from './read-connection.js';
 import type { Connection } from './tx.js';
 import { openWritable } from './writable.js';
@@ -51,15 +50,39 @@ export async function openLocked(file: string): Promise<EdgeDatabase> {
 /** Brings the schema forward, for whoever holds the folder's lock. @returns committed data alone */
 export async function openMigrated(file: string): Promise<Connection> {
   prepareFolder(dirname(file));
-  const source = await connect(file);
+  const database = openFirst(file);
   try {
-    assertVersions(rawConnection(source), file);
-    await migrate(source, file);
+    assertVersions(database, file);
+    if (!isMigrated(database)) {
+      const { migrate } = await import('./migrate.js');
+      await migrate(file);
+    }
     // Before the other goes: the last one to leave would copy the whole log into the file first.
     return openReadOnly(file);
   } finally {
-    await source.destroy();
+    database.close();
   }
+}
+
+function openFirst(file: string): BetterSqlite3.Database {
+  let database: BetterSqlite3.Database | undefined;
+  try {
+    database = new BetterSqlite3(file, { timeout: 2_000 });
+    // Reads, and so tells of what is no database of SQLite's.
+    database.pragma('schema_version');
+    return database;
+  } catch (error) {
+    database?.close();
+    throw new EnvironmentFailure(`${file} cannot be opened: ${(error as Error).message}`);
+  }
+}
+
+/** As far as this release knows: TypeORM lists in `migrations` what was done. */
+function isMigrated(database: BetterSqlite3.Database): boolean {
+  const has = `SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'migrations'`;
+  if (database.prepare(has).pluck().get() === 0) return false;
+  const done = new Set(database.prepare('SELECT name FROM migrations').pluck().all());
+  return MIGRATIONS.every(({ name }) => done.has(name));
 }
 
 function prepareFolder(folder: string): void {
@@ -92,32 +115,6 @@ export function lockFolder(folder: string): () => void {
   return () => held.close();
 }
 
-async function connect(file: string): Promise<DataSource> {
-  const source = new DataSource({
-    type: 'better-sqlite3',
-    database: file,
-    driver: BetterSqlite3,
-    migrations: [First1700000000001],
-    migrationsTransactionMode: 'each',
-    prepareDatabase: (database: BetterSqlite3.Database) => {
-      database.pragma('busy_timeout = 2000');
-      database.pragma('foreign_keys = ON');
-      database.pragma('journal_mode = WAL');
-      database.pragma('synchronous = FULL');
-    },
-  });
-  try {
-    return await source.initialize();
-  } catch (error) {
-    throw new EnvironmentFailure(`${file} cannot be opened: ${(error as Error).message}`);
-  }
-}
-
-/** TypeORM brings the schema forward; whatever is written afterwards is written by the writer alone (ARCHITECTURE.md, path 1). */
-function rawConnection(source: DataSource): BetterSqlite3.Database {
-  return (source.driver as unknown as { databaseConnection: BetterSqlite3.Database }).databaseConnection;
-}
-
 function assertVersions(database: BetterSqlite3.Database, file: string): void {
   const version = database.prepare('SELECT sqlite_version()').pluck().get() as string;
   const [major = 0, minor = 0, patch = 0] = version.split('.').map(Number);
@@ -136,13 +133,5 @@ function assertVersions(database: BetterSqlite3.Database, file: string): void {
     throw new EnvironmentFailure(
       `${file} was written by a newer release (format ${minReader}, this one reads ${READER_VERSION})`,
     );
-  }
-}
-
-async function migrate(source: DataSource, file: string): Promise<void> {
-  try {
-    await source.runMigrations();
-  } catch (error) {
-    throw new EnvironmentFailure(`${file} cannot be brought to this release: ${(error as Error).message}`);
   }
 }
