@@ -149,6 +149,41 @@ describe('the stream of nudges', () => {
     expect(logged()).toEqual([]);
   });
 
+  describe('that has lasted', () => {
+    const lasting = { nudgeSilentMsMax: 200, config: { ...CONFIG, retryMsMin: 10, retryMsMax: 1_200 } };
+    /** Longer than the limit of silence. @returns when it ended */
+    async function lastAndEnd(replicator: Replicator): Promise<number> {
+      for (let beats = 0; beats < 6; beats++) {
+        hub.nudge(NUDGE_BEAT);
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+      expect(isOn(replicator)).toBe(true);
+      for (const stream of hub.nudgeStreams) stream.end();
+      await eventually('its end', () => !isOn(replicator));
+      return systemClock.now();
+    }
+
+    it('and is ended out of turn, as by a restart of the hub, is opened in the box’s turn among all', async () => {
+      const { replicator } = started({ ...lasting, config: { ...lasting.config, hubUrl: line.url } });
+      await settled(replicator);
+      const before = asked();
+      const endedAtMs = await lastAndEnd(replicator);
+      await eventually('another stream', () => asked() > before);
+      // Chance says one half, of 1,200 ms.
+      expect(systemClock.now() - endedAtMs).toBeGreaterThan(500);
+    });
+
+    it('until its token expired is opened again soon: others’ do not expire with it', async () => {
+      hub.tokenLifeS = 1;
+      const { replicator } = started({ ...lasting, config: { ...lasting.config, hubUrl: line.url } });
+      await settled(replicator);
+      const before = asked();
+      const endedAtMs = await lastAndEnd(replicator);
+      await eventually('another stream', () => asked() > before);
+      expect(systemClock.now() - endedAtMs).toBeLessThan(500);
+    });
+  });
+
   it('that ends again and again is opened ever less often', async () => {
     hub.intercept = ({ route }) => (route.endsWith(NUDGES_PATH) ? { status: 200, body: '', headers: STREAM } : null);
     const config = { ...CONFIG, hubUrl: line.url, retryMsMin: 20, retryMsMax: HOUR_MS };

@@ -54,6 +54,11 @@ export class HubClient {
     return this.ask({ method: 'GET', path }, feedPageSchema);
   }
 
+  /** When the token that is used now is to be renewed; 0 without one. */
+  get tokenDueAtMs(): number {
+    return this.token?.renewAtMs ?? 0;
+  }
+
   /** Until the hub ends it: at the latest when the token expires by which it was opened. */
   nudges(listener: Listener): Promise<void> {
     return this.withToken((authorization) =>

@@ -32,6 +32,10 @@ export class NudgeLine {
   private attempts = 0;
   private trouble: string | null = null;
   private openedAtMs: number | null = null;
+  /** Until then a stream that ends is not one that its token has outlived. */
+  private tokenDueAtMs = 0;
+  /** A stream that had lasted ended out of turn: its hub stopped, and every box has lost its own with it. */
+  private isLost = false;
   private told: Promise<void> = Promise.resolve();
 
   constructor(private readonly parts: NudgeLineParts) {
@@ -46,9 +50,9 @@ export class NudgeLine {
     this.loop.start(0);
   }
 
-  /** The line is known to carry again: a try that waits need not. */
+  /** The line is known to carry again: a try that waits need not, unless it is its turn among all boxes that it waits for. */
   hurry(): void {
-    if (this.loop.isWaiting && this.trouble === 'line-down') this.loop.force();
+    if (this.loop.isWaiting && this.trouble === 'line-down' && !this.isLost) this.loop.force();
   }
 
   /** By hand; a stream that is open stays. */
@@ -61,12 +65,13 @@ export class NudgeLine {
   }
 
   private async round(): Promise<RoundEnd> {
-    const { bounds, chance, signal } = this.parts;
+    const { signal } = this.parts;
+    this.isLost = false;
     try {
       await this.listen();
       this.ended();
       // Never at once: two boxes with one key (one is a copy) would end each other's streams without a pause.
-      return { kind: 'idle', afterMs: retryDelayMs(this.attempts, bounds, chance, null) };
+      return { kind: 'idle', afterMs: this.pauseMs(null) };
     } catch (error) {
       if (signal.aborted) return { kind: 'halted' };
       this.ended();
@@ -82,6 +87,14 @@ export class NudgeLine {
     const { clock, silentMsMax } = this.parts;
     const isWorth = this.openedAtMs !== null && clock.now() - this.openedAtMs >= silentMsMax;
     this.attempts = isWorth ? 1 : this.attempts + 1;
+    this.isLost = isWorth && clock.now() < this.tokenDueAtMs;
+  }
+
+  /** Within two seconds of a hub's restart ten thousand boxes would stand at its door; the polls go on meanwhile. */
+  private pauseMs(retryAfterMs: number | null): number {
+    const { bounds, chance } = this.parts;
+    if (this.isLost) return Math.floor(chance() * bounds.retryMsMax);
+    return retryDelayMs(this.attempts, bounds, chance, retryAfterMs);
   }
 
   private listen(): Promise<void> {
@@ -94,8 +107,9 @@ export class NudgeLine {
   }
 
   private opened(): void {
-    const { clock, onContact, onNudge, log } = this.parts;
+    const { hub, clock, onContact, onNudge, log } = this.parts;
     this.openedAtMs = clock.now();
+    this.tokenDueAtMs = hub.tokenDueAtMs;
     if (this.trouble !== null) {
       const detail = `what is new is told at once again, after ${this.attempts} failed attempts`;
       this.told = log({ level: 'info', event: 'nudges-again', detail });
@@ -106,7 +120,7 @@ export class NudgeLine {
   }
 
   private async afterTrouble(error: unknown): Promise<RoundEnd> {
-    const { bounds, chance, log } = this.parts;
+    const { log } = this.parts;
     const { event, detail, halt, retryAfterMs } = troubleOf(error);
     const isNews = this.trouble !== event;
     this.trouble = event;
@@ -114,7 +128,7 @@ export class NudgeLine {
     if (isNews)
       await log({ level: 'warning', event: 'nudges-off', detail: `what is new waits for the poll: ${detail}` });
     if (halt) return { kind: 'halted' };
-    return { kind: 'waiting', afterMs: retryDelayMs(this.attempts, bounds, chance, retryAfterMs) };
+    return { kind: 'waiting', afterMs: this.pauseMs(retryAfterMs) };
   }
 }
 

@@ -37,6 +37,7 @@ export class FakeHub {
   readonly requests: string[] = [];
   linesReceived = 0;
   pageRecordsMax = 1_000;
+  tokenLifeS = 600;
   /** Looked at before the request is served; what it returns is the answer, nothing else happens. */
   intercept: (request: Received) => Reply | null = () => null;
   /** Looked at after it was served: the answer may be bent. */
@@ -174,7 +175,7 @@ export class FakeHub {
     if (!this.nonces.delete(nonce) || !holds) return refuse(401, 'unauthenticated');
     const token = randomBytes(16).toString('base64url');
     this.tokens.add(token);
-    return { status: 200, body: { token, expiresInS: 600 } };
+    return { status: 200, body: { token, expiresInS: this.tokenLifeS } };
   }
 
   private hello({ incarnations, hashesAt, cursors }: HelloRequest): HelloAnswer {
