@@ -146,6 +146,30 @@ export const HUB_MUTANTS: readonly Mutant[] = [
     specs: ['hub/test/today.spec.ts'],
   },
   {
+    name: 'archive-with-holes',
+    breaks: 'the archive takes lines that follow none that is there, and a line twice',
+    edits: [
+      {
+        file: 'hub/src/database/migrations/000006-journal-chunks.ts',
+        find: 'FOREIGN KEY (branch_id, incarnation, follows_seq) REFERENCES journal_chunk (branch_id, incarnation, last_seq)',
+        replace: 'CHECK (true)',
+      },
+    ],
+    specs: ['hub/test/archive.spec.ts'],
+  },
+  {
+    name: 'tax-told-as-all',
+    breaks: 'a tax that is a part of a line’s is stored as all of it',
+    edits: [
+      {
+        file: 'hub/src/sync/sale-columns.ts',
+        find: 'taxes.length === 1 && tax?.amountMinor === taxMinor ? tax : null',
+        replace: 'taxes.length === 1 && tax && taxMinor !== -1 ? tax : null',
+      },
+    ],
+    specs: ['hub/test/derived-rows.spec.ts'],
+  },
+  {
     name: 'verify-trusts-the-kept-hash',
     breaks: 'verify compares what was kept with itself and not with the archived bytes',
     edits: [
