@@ -6,7 +6,7 @@ import type { ReadyLine } from '../sync/read-line.js';
 import { addToDay, type DaySums } from './day-sums.js';
 import type { Differences } from './differences.js';
 import { expectedFact, type ExpectedFact, type FactKind, type Values } from './expected-facts.js';
-import { FACT_TABLES, storedFacts, type StoredFact } from './stored-facts.js';
+import { FACT_TABLES, storedFacts, type StoredFact, type StoredValues } from './stored-facts.js';
 
 export const FACT_KINDS = Object.keys(FACT_TABLES) as FactKind[];
 
@@ -95,7 +95,7 @@ export class FactComparison {
       if (stored.length !== expected.length)
         return `${part} has ${stored.length} rows, the line ${expected.length} of them`;
       for (const [at, values] of expected.entries()) {
-        const ofPart = differenceOfValues(values, stored[at] as Values);
+        const ofPart = differenceOfValues(values, stored[at] as StoredValues);
         if (ofPart !== null) return `${part} ${at + 1}, ${ofPart}`;
       }
     }
@@ -110,11 +110,14 @@ export class FactComparison {
 }
 
 /** The first column that differs, with what both say; null: none. */
-function differenceOfValues(expected: Values, stored: Values): string | null {
-  // Nearly always equal, and then equal as text: columns are read in the order in which they are told.
-  if (JSON.stringify(expected) === JSON.stringify(stored)) return null;
-  for (const [column, value] of Object.entries(expected)) {
-    const [said, kept] = [canonicalJson(value), canonicalJson(stored[column] ?? null)];
+function differenceOfValues(expected: Values, stored: StoredValues): string | null {
+  const columns = Object.keys(expected);
+  if (columns.length !== stored.length)
+    throw new Error(`${columns.length} columns are told, ${stored.length} are read`);
+  for (const [at, column] of columns.entries()) {
+    // Nearly always a number or text, and the same.
+    if (expected[column] === stored[at]) continue;
+    const [said, kept] = [canonicalJson(expected[column]), canonicalJson(stored[at] ?? null)];
     if (said !== kept) return `${column} is ${shown(kept)}, the line says ${shown(said)}`;
   }
   return null;

@@ -1,5 +1,5 @@
 import type { Tx } from '../database/unit-of-work.js';
-import type { FactKind, Values } from './expected-facts.js';
+import type { FactKind } from './expected-facts.js';
 
 /** Where the facts of a kind stand, with the columns that a line decides. `@`: an instant, told in epoch milliseconds. */
 type FactTable = {
@@ -87,13 +87,16 @@ export const FACT_TABLES: Readonly<Record<FactKind, FactTable>> = {
   'device-enrol': { table: 'device', id: 'id', idType: 'uuid', columns: ['name', 'till', 'token_hash'], parts: [] },
 };
 
+/** Of a row, in the order of the columns above. */
+export type StoredValues = readonly unknown[];
+
 export type StoredFact = {
   id: string;
   incarnation: string;
   seq: number;
   contentHash: string;
-  head: Values;
-  parts: Record<string, Values[]>;
+  head: StoredValues;
+  parts: Record<string, StoredValues[]>;
 };
 
 /** The rows of these facts, parts and all, in one statement. */
@@ -107,14 +110,15 @@ export async function storedFacts(
   return new Map(rows.map((row) => [row.id, row]));
 }
 
-/** JSON and not columns: instants, dates and numbers then read alike in rows and parts, and parts come with their fact. */
-const objectOf = (alias: string, columns: readonly string[]): string => {
-  const members = columns.map((column) => {
-    if (!column.startsWith('@')) return `'${column}', ${alias}.${column}`;
-    const name = column.slice(1);
-    return `'${name}', (extract(epoch FROM ${alias}.${name}) * 1000)::bigint`;
-  });
-  return `json_build_object(${members.join(', ')})`;
+/**
+ * JSON and not columns: instants, dates and numbers then read alike in rows and parts, and parts come with their fact. A
+ * list and not an object: names of columns were half of all that was written, sent and read.
+ */
+const listOf = (alias: string, columns: readonly string[]): string => {
+  const values = columns.map((column) =>
+    column.startsWith('@') ? `(extract(epoch FROM ${alias}.${column.slice(1)}) * 1000)::bigint` : `${alias}.${column}`,
+  );
+  return `json_build_array(${values.join(', ')})`;
 };
 
 const readStatement = ({ table, id, idType, columns, parts }: FactTable): string => {
@@ -123,10 +127,10 @@ const readStatement = ({ table, id, idType, columns, parts }: FactTable): string
       .split(', ')
       .map((column) => `p.${column}`)
       .join(', ');
-    return `'${part}', (SELECT coalesce(json_agg(${objectOf('p', partColumns)} ORDER BY ${ordered}), '[]') FROM ${part} p
+    return `'${part}', (SELECT coalesce(json_agg(${listOf('p', partColumns)} ORDER BY ${ordered}), '[]') FROM ${part} p
       WHERE p.branch_id = f.branch_id AND p.${parent} = f.${id})`;
   });
-  return `SELECT f.${id}::text AS id, f.incarnation, f.seq, f.content_hash AS "contentHash", ${objectOf('f', columns)} AS head,
+  return `SELECT f.${id}::text AS id, f.incarnation, f.seq, f.content_hash AS "contentHash", ${listOf('f', columns)} AS head,
     json_build_object(${listed.join(', ')}) AS parts
   FROM ${table} f WHERE f.branch_id = $1 AND f.${id} = ANY ($2::${idType}[])`;
 };
