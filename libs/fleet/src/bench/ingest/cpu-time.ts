@@ -1,13 +1,23 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { descendantsOf } from '../../process-table.js';
 
-/** CPU time that these processes have taken so far, all threads, in µs; null where the machine does not say (only Linux does). */
-export function cpuTimeUs(pids: readonly number[]): number | null {
+/** CPU time that each of these processes has taken so far, all threads, in µs; null where the machine does not say (only Linux does). */
+export type CpuTimes = ReadonlyMap<number, number> | null;
+
+export function cpuTimesUs(pids: readonly number[]): CpuTimes {
   if (process.platform !== 'linux') return null;
-  return pids.reduce((sum, pid) => sum + threadsOf(pid).reduce((ofPid, thread) => ofPid + threadUs(pid, thread), 0), 0);
+  return new Map(pids.map((pid) => [pid, threadsOf(pid).reduce((sum, thread) => sum + threadUs(pid, thread), 0)]));
 }
 
-/** A server and the processes it has for its connections; what has ended since is not in it. */
+/** What they have taken between: also those that have begun since, but none that ended, since its time went with it. */
+export function spentUs(before: CpuTimes, after: CpuTimes): number | null {
+  if (before === null || after === null) return null;
+  let sum = 0;
+  for (const [pid, us] of after) sum += us - (before.get(pid) ?? 0);
+  return sum;
+}
+
+/** A server and the processes it has for its connections. */
 export function withChildren(pid: number): number[] {
   return [pid, ...descendantsOf(pid)];
 }

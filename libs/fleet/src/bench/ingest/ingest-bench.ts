@@ -10,7 +10,7 @@ import {
   rowsOfPush,
 } from './bare-rows.js';
 import type { WrittenPush } from './branch-journal.js';
-import { cpuTimeUs, withChildren } from './cpu-time.js';
+import { type CpuTimes, cpuTimesUs, spentUs, withChildren } from './cpu-time.js';
 import { type IngestChain, withIngestChain } from './ingest-chain.js';
 import { type IngestLoad, type Measured, rowsOf, type Spent } from './ingest-figures.js';
 import { compressed } from './pushing-box.js';
@@ -127,16 +127,16 @@ class IngestBench {
       sales: LOAD.boxes * LOAD.pushesARound * LOAD.salesAPush,
       walBytes: (await walPosition(client)) - before.wal,
       tableBytes: (await sizeOf(client, schema)) - before.size,
-      postgresUs: difference(cpu.postgres, before.cpu.postgres),
-      hubUs: difference(cpu.hub, before.cpu.hub),
+      postgresUs: spentUs(before.cpu.postgres, cpu.postgres),
+      hubUs: spentUs(before.cpu.hub, cpu.hub),
     };
   }
 
-  private cpuTimes(): { hub: number | null; postgres: number | null } {
+  private cpuTimes(): { hub: CpuTimes; postgres: CpuTimes } {
     const { hubPid, database } = this.chain;
     return {
-      hub: cpuTimeUs([hubPid]),
-      postgres: database.pid === null ? null : cpuTimeUs(withChildren(database.pid)),
+      hub: cpuTimesUs([hubPid]),
+      postgres: database.pid === null ? null : cpuTimesUs(withChildren(database.pid)),
     };
   }
 }
@@ -145,10 +145,6 @@ function assertTaken(answer: { appliedSeq: number; quarantined: unknown[] }, pus
   const lastSeq = push?.lines.at(-1)?.seq;
   if (answer.appliedSeq !== lastSeq || answer.quarantined.length > 0)
     throw new Error(`the hub took lines to ${answer.appliedSeq} of ${lastSeq}, ${answer.quarantined.length} set aside`);
-}
-
-function difference(after: number | null, before: number | null): number | null {
-  return after === null || before === null ? null : after - before;
 }
 
 async function connect(url: string, count: number): Promise<pg.Client[]> {
