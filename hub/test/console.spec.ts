@@ -122,6 +122,26 @@ describe('signing in', () => {
     complaints = complaints.filter((complaint) => !complaint.includes('a status of 409'));
   });
 
+  it('shows whoever comes next nothing of what was shown to the one before', async () => {
+    await signIn();
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await says(formWord(), 'You are signed out.');
+    let answer = (): void => undefined;
+    const held = new Promise<void>((resolve) => (answer = resolve));
+    await page.route('**/v1/today', async (route) => {
+      await held;
+      await route.continue();
+    });
+    await page.goto(await newLink());
+    await says(page.locator('#who'), harness.admin.email);
+    expect([await page.locator('#chain').isVisible(), await page.locator('#overview').isVisible()]).toEqual([
+      true,
+      false,
+    ]);
+    answer();
+    await rowOf('Newtown').waitFor();
+  });
+
   it('keeps the refresh token where no script reads it, and survives reloads', async () => {
     await signIn();
     expect(await context.cookies()).toMatchObject([

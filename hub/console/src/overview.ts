@@ -23,6 +23,8 @@ export class Overview {
   private readonly guide = new Guide();
   private trialIs: 'unknown' | 'there' | 'none' = 'unknown';
   private answeredAtMs = Date.now();
+  /** Whose turn it is to look: what was asked for one person is not shown to the next. */
+  private turn = 0;
 
   constructor(
     private readonly hub: Hub,
@@ -37,21 +39,26 @@ export class Overview {
 
   stop(): void {
     this.watch.stop();
+    this.turn += 1;
+    byId('overview').hidden = true;
   }
 
   private async look(): Promise<boolean> {
+    const { turn } = this;
     try {
       const [today, told] = await Promise.all([this.hub.read<ChainToday>('/v1/today'), this.readTrial()]);
       // The first look learns that there is a trial; from the next one on both are asked at once.
       const isNews = today.isTrial && this.trialIs === 'unknown';
       if (this.trialIs === 'unknown') this.trialIs = today.isTrial ? 'there' : 'none';
       const trial = isNews ? await this.readTrial() : told;
+      if (turn !== this.turn) return false;
       this.answeredAtMs = Date.now();
       this.show(today, trial);
       const isAway = trial === null && this.trialIs === 'there';
       showNotice(isAway ? 'The program that runs the trial does not answer; head office does.' : '');
       return true;
     } catch (error) {
+      if (turn !== this.turn) return false;
       if (error instanceof SignedOut) {
         this.stop();
         this.onSignedOut();
