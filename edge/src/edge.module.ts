@@ -16,6 +16,7 @@ import { StaffModule } from './staff/staff.module.js';
 import { StockModule } from './stock/stock.module.js';
 import { StoreModule, type StoreModuleParts } from './store/store.module.js';
 import { Store } from './store/store.js';
+import { STALLED_MS } from './store/threaded-writer.js';
 import { TillsModule } from './tills/tills.module.js';
 import { SERVED_CERTIFICATE, type ServedCertificate } from './trust/served-certificate.js';
 import { TrustModule } from './trust/trust.module.js';
@@ -57,10 +58,11 @@ export class EdgeModule {
   }
 }
 
-/** Ready to trade: the branch's settings have come once. A store without a line is ready all the same. */
+/** Ready to trade: the branch's settings have come once, and the disk takes what is sold. Without a line it is ready all the same. */
 function readiness(store: Store, replicator: Replicator, certificate: ServedCertificate | null): ReadinessCheck {
   return () => ({
-    ready: store.reads.get('SELECT 1 FROM branch_setting') !== undefined,
+    ready: store.reads.get('SELECT 1 FROM branch_setting') !== undefined && store.writer.waitingMs() < STALLED_MS,
+    writesWaitingMs: Math.round(store.writer.waitingMs()),
     ...replicationReadiness(store, replicator),
     certificate: certificate?.figures() ?? null,
   });

@@ -1,13 +1,14 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { v7 } from 'uuid';
+import { eventually } from '../src/replicator/testing/replicator-fixture.js';
 import { saveBox } from '../src/store/box.js';
 import { readHead } from '../src/store/journal.js';
 import { Store } from '../src/store/store.js';
 import { BY_NOBODY, enrolDevice, storeFixture, type StoreFixture } from '../src/store/testing/store-fixture.js';
-import { countsRows, countsUp, enrolHandedOver, failsAs } from '../src/store/testing/writer-test-jobs.js';
-import { ThreadedWriter } from '../src/store/threaded-writer.js';
+import { countsRows, countsUp, enrolHandedOver, failsAs, waitsForFile } from '../src/store/testing/writer-test-jobs.js';
+import { STALLED_MS, ThreadedWriter } from '../src/store/threaded-writer.js';
 import { Witness } from '../src/store/witness.js';
 import { QUEUE_COMMANDS_MAX } from '../src/store/task-queue.js';
 import { sourceThread } from './source-thread/source-thread.js';
@@ -111,6 +112,23 @@ describe('a writer in a thread of its own', () => {
     abort.abort();
     const { at } = await endless;
     expect(await store.writer.write(countsRows, { of: 'sync_log' })).toBe(5 + at);
+    await store.close();
+  });
+
+  it('says that the disk hangs, and that it answers again, while all else goes on', async () => {
+    const store = await open();
+    const hung = store.writer.write(waitsForFile, { path: file('the disk is back') });
+    const sale = enrol(store, 'waits');
+    await eventually('it is told', () => alarms.length > 0);
+    expect(alarms[0]).toMatch(/^nothing was written for \d+ s: the disk does not answer, and sales wait for it$/);
+    expect(store.writer.waitingMs()).toBeGreaterThanOrEqual(STALLED_MS);
+    expect(store.reads.get('SELECT count(*) AS devices FROM device')).toEqual({ devices: 0 });
+    writeFileSync(file('the disk is back'), '');
+    await hung;
+    expect(await sale).toMatchObject({ seq: 2 });
+    expect(store.writer.waitingMs()).toBe(0);
+    await eventually('the other is told', () => alarms.length > 1);
+    expect(alarms.slice(1)).toEqual(['the disk answers again']);
     await store.close();
   });
 

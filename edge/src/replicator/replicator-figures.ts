@@ -50,6 +50,11 @@ export function registerReplicationMetrics(
   const startedAtMs = clock.now();
   const sinceContactMs = (): number => clock.now() - (replicator.figures().lastContactAtMs ?? startedAtMs);
   gauge('queue_lines', 'Journal lines the hub has not acknowledged', () => queueLength(readStreams(store.reads)));
+  gauge(
+    'writes_waiting_seconds',
+    'How long the oldest write that somebody waits for has been waiting',
+    () => store.writer.waitingMs() / 1000,
+  );
   gauge('sync_attempts', 'Attempts to reach the hub that failed in a row', () => replicator.figures().attempts);
   gauge('line_up', 'Whether the hub answered last time', () => (replicator.figures().line === 'up' ? 1 : 0));
   gauge('nudges_connected', 'Whether the hub can tell at once that something is new', () =>

@@ -21,8 +21,13 @@ export type ThreadedWriterParts = {
   onFatal(error: Error): void;
 };
 
-type Pending = { waits: boolean; resolve(output: unknown): void; reject(error: unknown): void };
+/** `sinceMs` null: long work, for which nobody stands at a till. */
+type Pending = { waits: boolean; sinceMs: number | null; resolve(output: unknown): void; reject(error: unknown): void };
 type WithoutNo<T> = T extends unknown ? Omit<T, 'no'> : never;
+
+/** Longer than this no disk that works keeps a sale waiting. */
+export const STALLED_MS = 5_000;
+const LOOK_EVERY_MS = 1_000;
 
 /**
  * The store's writer in a thread of its own: what a sale costs in SQL, hashing and waiting for the disk is not taken from
@@ -41,6 +46,8 @@ export class ThreadedWriter implements StoreWriter {
   private parts: ThreadedWriterParts | null = null;
   private opening: { resolve(): void; reject(error: Error): void } | null = null;
   private readonly ended: Promise<void>;
+  private readonly looking: NodeJS.Timeout;
+  private isStalled = false;
 
   private constructor(program: ThreadProgram) {
     this.worker = new Worker(program.url, { ...(program.execArgv && { execArgv: program.execArgv }) });
@@ -52,6 +59,7 @@ export class ThreadedWriter implements StoreWriter {
         resolve();
       });
     });
+    this.looking = setInterval(() => this.lookForStall(), LOOK_EVERY_MS).unref();
   }
 
   /** Begins to load what the thread runs; it opens nothing yet. */
@@ -102,7 +110,13 @@ export class ThreadedWriter implements StoreWriter {
     await this.ask({ kind: 'sync-witness' });
   }
 
+  waitingMs(): number {
+    for (const { sinceMs } of this.pending.values()) if (sinceMs !== null) return performance.now() - sinceMs;
+    return 0;
+  }
+
   async close(): Promise<void> {
+    clearInterval(this.looking);
     if (this.state === 'open') {
       // What was asked before goes before.
       this.sendUnsent();
@@ -123,7 +137,8 @@ export class ThreadedWriter implements StoreWriter {
     const no = this.lastNo;
     if (waits) this.waitingCount += 1;
     if (this.unsent.push({ no, ...request }) === 1) setImmediate(() => this.sendUnsent());
-    return new Promise((resolve, reject) => this.pending.set(no, { waits, resolve, reject }));
+    const sinceMs = request.kind === 'background' ? null : performance.now();
+    return new Promise((resolve, reject) => this.pending.set(no, { waits, sinceMs, resolve, reject }));
   }
 
   private sendUnsent(): void {
@@ -177,6 +192,19 @@ export class ThreadedWriter implements StoreWriter {
     const { name, message, stack, fields } = outcome;
     // Its stack leads into the thread.
     pending.reject(Object.assign(new Error(message), JSON.parse(fields), { name, stack }));
+  }
+
+  /** Said once each way: a disk that hangs gives no error, only tills that wait. */
+  private lookForStall(): void {
+    const waitingMs = this.waitingMs();
+    if (waitingMs >= STALLED_MS === this.isStalled) return;
+    this.isStalled = !this.isStalled;
+    const seconds = Math.round(waitingMs / 1000);
+    this.parts?.alarm(
+      this.isStalled
+        ? `nothing was written for ${seconds} s: the disk does not answer, and sales wait for it`
+        : 'the disk answers again',
+    );
   }
 
   /** The file cannot be trusted any more; the thread itself still answers what it was asked. */

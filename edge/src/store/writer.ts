@@ -102,6 +102,11 @@ export class Writer implements StoreWriter {
     this.parts.witness.sync();
   }
 
+  /** While it writes nobody here could ask. */
+  waitingMs(): number {
+    return 0;
+  }
+
   onCommitted(listener: () => void): void {
     this.listeners.push(listener);
   }

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { problem } from '@branchline/http/problem.js';
 import type { KnownWrites } from '../serve-writes.js';
 import type { BackgroundWrite, LocalWrite } from '../write-job.js';
@@ -19,6 +20,15 @@ export const countsRows: LocalWrite<{ of: string }, number> = {
   run: (tx, { of }) => tx.get<{ rows: number }>(`SELECT count(*) AS rows FROM ${of}`)?.rows ?? 0,
 };
 
+/** As a disk that hangs: until there is a file. */
+export const waitsForFile: LocalWrite<{ path: string }, void> = {
+  name: 'waits-for-file',
+  run(_tx, { path }) {
+    const nap = new Int32Array(new SharedArrayBuffer(4));
+    while (!existsSync(path)) Atomics.wait(nap, 0, 0, 20);
+  },
+};
+
 /** One row of the log a slice. @returns how many slices there were */
 export const countsUp: BackgroundWrite<{ to: number }, { at: number }> = {
   name: 'counts-up',
@@ -30,6 +40,6 @@ export const countsUp: BackgroundWrite<{ to: number }, { at: number }> = {
 
 export const WRITER_TEST_WRITES: KnownWrites = {
   commands: [enrolDevice, enrolHandedOver],
-  local: [failsAs, countsRows],
+  local: [failsAs, countsRows, waitsForFile],
   background: [countsUp],
 };
