@@ -60,6 +60,30 @@ export const RULE_MUTANTS: readonly Mutant[] = [
     specs: ['libs/replication/src/push.spec.ts'],
   },
   {
+    name: 'packed-guessed-otherwise',
+    breaks: 'a packed push of this version is another history to a hub of the last: both must guess alike',
+    edits: [
+      {
+        file: 'libs/replication/src/packed/guesses.ts',
+        find: "seq: numberOf('seq', 1)",
+        replace: "seq: numberOf('seq', 2)",
+      },
+    ],
+    specs: ['libs/replication/src/packed/packed-push.spec.ts'],
+  },
+  {
+    name: 'packed-text-without-escapes',
+    breaks: 'a quote in a product name ends the name: what is archived is not what was hashed',
+    edits: [
+      {
+        file: 'libs/replication/src/packed/line-text.ts',
+        find: 'unit === QUOTE || unit === BACKSLASH',
+        replace: 'unit === BACKSLASH',
+      },
+    ],
+    specs: ['libs/replication/src/packed/packed-push.spec.ts'],
+  },
+  {
     name: 'refresh-reuse-unnoticed',
     breaks: 'a refresh token that was copied is refused, and the thief keeps his own',
     edits: [
