@@ -85,9 +85,9 @@ const heads = new WeakMap<ReadTx, { incarnationNo: number; seq: number; hash: st
     edits: [
       {
         file: 'hub/src/sync/take-push.ts',
-        find: 'readings, { box, timeZone,',
-        replace: `readings, {
-        box: { ...box, branchId: (readings[0] as { ready?: { body: { branch?: string } } }).ready?.body.branch ?? box.branchId },
+        find: 'push, read, { box, timeZone,',
+        replace: `push, read, {
+        box: { ...box, branchId: (read.readings[0] as { ready?: { body: { branch?: string } } }).ready?.body.branch ?? box.branchId },
         timeZone,`,
       },
     ],
