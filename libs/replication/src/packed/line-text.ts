@@ -7,6 +7,7 @@ const BYTES_A_CHARACTER_MAX = 6;
 
 const [QUOTE, BACKSLASH, MINUS, ZERO] = [0x22, 0x5c, 0x2d, 0x30];
 const DIGITS_MAX = 16;
+const SMALL_MAX = 2 ** 30;
 
 /**
  * The lines' bytes, as they are written. Byte by byte: a text joined of two hundred pieces took twice as long, and many
@@ -27,13 +28,18 @@ export class LineText {
     return this.room.subarray(this.from, this.at);
   }
 
-  /** Characters that stand in JSON as they are: what leads to a value. */
-  ascii(text: string): void {
-    const { length } = text;
+  /** What leads to a value. A loop: for so few bytes it is faster than a call that copies them. */
+  bytes(lead: Uint8Array): void {
+    const { length } = lead;
     this.reserve(length);
     const { room, at } = this;
-    for (let place = 0; place < length; place += 1) room[at + place] = text.charCodeAt(place);
+    for (let place = 0; place < length; place += 1) room[at + place] = lead[place] as number;
     this.at = at + length;
+  }
+
+  byte(value: number): void {
+    this.reserve(1);
+    this.room[this.at++] = value;
   }
 
   /** @param value an integer of at most 16 digits */
@@ -44,8 +50,14 @@ export class LineText {
     let rest = value < 0 ? -value : value;
     if (value < 0) room[at++] = MINUS;
     let count = 0;
-    do {
+    // Instants are beyond 32 bits, whose division is the slower one.
+    for (; rest > SMALL_MAX; count += 1) {
       const higher = Math.floor(rest / 10);
+      digits[count] = ZERO + (rest - higher * 10);
+      rest = higher;
+    }
+    do {
+      const higher = (rest / 10) | 0;
       digits[count++] = ZERO + (rest - higher * 10);
       rest = higher;
     } while (rest > 0);

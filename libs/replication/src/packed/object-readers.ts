@@ -11,6 +11,8 @@ import {
 } from './readers.js';
 import { ArrayTrack, DEPTH_MAX, MEMBERS_MAX, SHAPES_OF_A_PLACE_MAX, TYPE, TYPES_COUNT, type Type } from './tracks.js';
 
+const [ARRAY_BEGIN, ARRAY_END, OBJECT_BEGIN, OBJECT_END, COMMA] = [0x5b, 0x5d, 0x7b, 0x7d, 0x2c];
+
 type JsonObject = Record<string, unknown>;
 
 function readerOf(reading: Reading, type: number, place: string, depth: number): ValueReader {
@@ -46,7 +48,7 @@ class ArrayReader implements ValueReader {
     const { track, types, elements, reading } = this;
     const length = this.lengths.readNumber();
     track.begin();
-    reading.text.ascii('[');
+    reading.text.byte(ARRAY_BEGIN);
     const values: unknown[] = [];
     // Each takes a byte of its column, so that a length made up ends where the bytes do.
     for (let position = 1; position <= length; position += 1) {
@@ -57,16 +59,16 @@ class ArrayReader implements ValueReader {
         reader = readerOf(reading, type, `${track.place}[]`, this.depth + 1);
         elements[type] = reader;
       }
-      if (position > 1) reading.text.ascii(',');
+      if (position > 1) reading.text.byte(COMMA);
       values.push(reader.read());
     }
-    reading.text.ascii(']');
+    reading.text.byte(ARRAY_END);
     return values;
   }
 }
 
 /** `lead`: what stands in the text up to the member's value. */
-type Member = { name: string; lead: string; isAscii: boolean; reader: ValueReader };
+type Member = { name: string; lead: Uint8Array; reader: ValueReader };
 type Shape = readonly Member[];
 
 export class ObjectReader implements ValueReader {
@@ -89,13 +91,12 @@ export class ObjectReader implements ValueReader {
     if (code > 0) this.last = code === 1 ? this.hear() : this.shapes[code - 2];
     const shape = present(this.last);
     const value: JsonObject = {};
-    if (shape.length === 0) text.ascii('{');
-    for (const { name, lead, isAscii, reader } of shape) {
-      if (isAscii) text.ascii(lead);
-      else text.utf8(lead);
+    if (shape.length === 0) text.byte(OBJECT_BEGIN);
+    for (const { name, lead, reader } of shape) {
+      text.bytes(lead);
       value[name] = reader.read();
     }
-    text.ascii('}');
+    text.byte(OBJECT_END);
     return value;
   }
 
@@ -110,9 +111,8 @@ export class ObjectReader implements ValueReader {
       const type = shapes.byte() as Type;
       const name = this.reading.name();
       names.add(name);
-      const lead = `${at === 0 ? '{' : ','}${JSON.stringify(name)}:`;
-      const isAscii = Buffer.byteLength(lead) === lead.length;
-      shape.push({ name, lead, isAscii, reader: this.readerFor(name, type) });
+      const lead = Buffer.from(`${at === 0 ? '{' : ','}${JSON.stringify(name)}:`, 'utf8');
+      shape.push({ name, lead, reader: this.readerFor(name, type) });
     }
     if (names.size !== count) throw new MalformedPush('packed: a name twice in one object');
     this.shapes.push(shape);

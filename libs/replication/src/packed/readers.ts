@@ -67,13 +67,17 @@ export interface ValueReader {
 }
 
 export class ConstantReader implements ValueReader {
+  private readonly bytes: Uint8Array;
+
   constructor(
     private readonly text: LineText,
     private readonly value: null | boolean,
-  ) {}
+  ) {
+    this.bytes = Buffer.from(String(value));
+  }
 
   read(): null | boolean {
-    this.text.ascii(String(this.value));
+    this.text.bytes(this.bytes);
     return this.value;
   }
 }
@@ -191,7 +195,7 @@ export class FractionReader implements ValueReader {
     const text = this.texts.readText();
     const value = Number(text);
     if (JSON.stringify(value) !== text) throw new MalformedPush('packed: a number that JSON writes otherwise');
-    this.text.ascii(text);
+    this.text.utf8(text);
     return value;
   }
 }

@@ -12,6 +12,8 @@ export function writeText(column: ColumnWriter, text: string): void {
 /** Says the texts of one place; `unpack-lines.ts` has its counterpart. */
 export class TextWriter {
   private readonly track: TextTrack;
+  /** Of the texts that are kept; whoever reads has no need of it. */
+  private readonly codes = new Map<string, number>();
   private readonly said: ColumnWriter;
   private readonly texts: ColumnWriter;
   private readonly numbers: ColumnWriter;
@@ -34,10 +36,11 @@ export class TextWriter {
       track.learn(text, track.guessedCode());
       return;
     }
-    const code = track.codeOf(text);
+    const code = this.codes.get(text) ?? 0;
     if (code > 0) said.natural(SAID.kept + code - 1);
     else this.sayAnew(text);
     track.learn(text, code);
+    if (code === 0 && track.register.code > 0) this.codes.set(text, track.register.code);
   }
 
   private sayAnew(text: string): void {

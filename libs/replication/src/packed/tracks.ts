@@ -112,7 +112,6 @@ export class TextTrack {
   /** By the teller's code. */
   private readonly before: (string | undefined)[] = [];
   private readonly codesBefore: number[] = [];
-  private readonly codes = new Map<string, number>();
   private readonly texts: string[] = [''];
   /** Of the last one that was said anew as text or digits. */
   said = '';
@@ -139,11 +138,6 @@ export class TextTrack {
     return this.before[this.teller?.code ?? 0] ?? null;
   }
 
-  /** 0: not kept. */
-  codeOf(text: string): number {
-    return this.isKept ? (this.codes.get(text) ?? 0) : 0;
-  }
-
   /** Undefined: nothing was kept under this code. */
   textOf(code: number): string | undefined {
     return code === 0 ? undefined : this.texts[code];
@@ -165,11 +159,7 @@ export class TextTrack {
   }
 
   private keep(text: string): number {
-    if (!this.isKept || this.texts.length > KEPT_MAX) return 0;
-    const known = this.codes.get(text);
-    if (known !== undefined) return known;
-    this.codes.set(text, this.texts.length);
-    return this.texts.push(text) - 1;
+    return this.isKept && this.texts.length <= KEPT_MAX ? this.texts.push(text) - 1 : 0;
   }
 }
 
