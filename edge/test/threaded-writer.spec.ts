@@ -132,6 +132,27 @@ describe('a writer in a thread of its own', () => {
     await store.close();
   });
 
+  it('ends at once what was aborted before it was asked for, or in the same turn', async () => {
+    const store = await open();
+    const endless = (signal: AbortSignal) =>
+      store.writer.background(countsUp, { to: Number.MAX_SAFE_INTEGER }, { at: 0 }, signal);
+    expect(await endless(AbortSignal.abort())).toEqual({ at: 0 });
+    const abort = new AbortController();
+    const aborted = endless(abort.signal);
+    abort.abort();
+    expect(await aborted).toEqual({ at: 0 });
+    await store.close();
+  });
+
+  it('says of background work that it was ended by a shutdown', async () => {
+    const store = await open();
+    const endless = store.writer.background(countsUp, { to: Number.MAX_SAFE_INTEGER }, { at: 0 });
+    const told = endless.catch((error: { code: string }) => error.code);
+    await enrol(store, 'till');
+    await store.close();
+    expect(await told).toBe('shutting-down');
+  });
+
   it('is fatal when it dies: what it did last nobody can say', async () => {
     const store = await open();
     await enrol(store, 'before');

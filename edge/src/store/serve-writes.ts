@@ -1,3 +1,4 @@
+import { setImmediate as othersTurn } from 'node:timers/promises';
 import { parentPort, type MessagePort } from 'node:worker_threads';
 import type { Clock } from '@branchline/domain/clock.js';
 import { EnvironmentFailure } from '@branchline/http/exit.js';
@@ -142,6 +143,8 @@ class ServedWriter {
 
   private async close(): Promise<void> {
     await this.writing?.close();
+    // Whoever was refused by it is told in this turn, through the port that closes.
+    await othersTurn();
     this.tell({ kind: 'closed' });
     this.port.close();
   }

@@ -91,9 +91,15 @@ export class ThreadedWriter implements StoreWriter {
     state: State,
     signal?: AbortSignal,
   ): Promise<State> {
+    // Nobody will tell of an abort that was before.
+    if (signal?.aborted) return state;
     const answered = this.ask({ kind: 'background', name, input: plainOf(input), state: plainOf(state) });
     const no = this.lastNo;
-    const abort = (): void => this.send({ kind: 'abort', no });
+    const abort = (): void => {
+      // The thread has to know what is not to go on.
+      this.sendUnsent();
+      this.send({ kind: 'abort', no });
+    };
     signal?.addEventListener('abort', abort);
     try {
       return (await answered) as State;
