@@ -1,9 +1,11 @@
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { v7 } from 'uuid';
+import { readHead } from '../src/store/journal.js';
 import { backUp } from '../src/store/keep.js';
+import type { Store } from '../src/store/store.js';
 import { BY_NOBODY, enrolDevice, storeFixture, type StoreFixture } from '../src/store/testing/store-fixture.js';
 import { sourceThread } from './source-thread/source-thread.js';
 
@@ -23,10 +25,11 @@ afterEach(() => fixture.remove());
 
 async function enrol(devices: number): Promise<void> {
   const store = await fixture.open();
-  const inputs = Array.from({ length: devices }, (_, at) => ({ id: v7(), name: `device ${at}` }));
-  await Promise.all(inputs.map((input) => store.writer.execute(enrolDevice, input, BY_NOBODY)));
+  await Promise.all(Array.from({ length: devices }, (_, at) => enrolOne(store, at)));
   await store.close();
 }
+const enrolOne = ({ writer }: Store, at: number) =>
+  writer.execute(enrolDevice, { id: v7(), name: `device ${at}` }, BY_NOBODY);
 
 /** The edge's program, in a process that may write no file beyond so many bytes: a disk that ends, for whoever is not root too. */
 function edge(bytesMax: number, ...words: string[]): { status: number | null; said: string } {
@@ -63,6 +66,28 @@ it.each(Object.entries(CASES))('%s says so in one line and leaves all as it was'
   expect(status).toBe(3);
   expect(readdirSync(fixture.folder)).toEqual(before.files);
   expect(readFileSync(file('edge.db')).equals(before.bytes)).toBe(true);
+});
+
+it('a restore whose log cannot be brought home is refused: what was told last may be there alone', async () => {
+  const bytesMax = bytesOf('edge.db');
+  const store = await fixture.open();
+  await Promise.all(Array.from({ length: 300 }, (_, at) => enrolOne(store, at)));
+  // As a power cut leaves them.
+  for (const rest of ['', '-wal']) copyFileSync(file(`edge.db${rest}`), file(`killed.db${rest}`));
+  const { seq } = readHead(store.reads) as { seq: number };
+  await store.close();
+  rmSync(file('edge.db'));
+  const before = readdirSync(fixture.folder);
+
+  const { status, said } = edge(bytesMax, 'restore', file('killed.db'));
+  expect(said).toMatch(/^edge: no restore of \S+edge\.db: .*\n$/);
+  expect(status).toBe(3);
+  expect(readdirSync(fixture.folder)).toEqual(before);
+
+  expect(edge(1e9, 'restore', file('killed.db'))).toEqual({ status: 0, said: '' });
+  const restored = await fixture.open();
+  expect(readHead(restored.reads)?.seq).toBe(seq);
+  await restored.close();
 });
 
 it('a restore of what is no file says so in one line', () => {

@@ -36,15 +36,20 @@ export async function openDatabase(file: string): Promise<EdgeDatabase> {
 /** The same for whoever holds the folder's lock already. */
 export async function openLocked(file: string): Promise<EdgeDatabase> {
   const reads = await openMigrated(file);
-  const connection = openWritable(file);
-  return {
-    connection,
-    reads,
-    close: () => {
-      reads.database.close();
-      connection.database.close();
-    },
-  };
+  try {
+    const connection = openWritable(file);
+    return {
+      connection,
+      reads,
+      close: () => {
+        reads.database.close();
+        connection.database.close();
+      },
+    };
+  } catch (error) {
+    reads.database.close();
+    throw error;
+  }
 }
 
 /** Brings the schema forward, for whoever holds the folder's lock. @returns committed data alone */

@@ -93,7 +93,12 @@ export async function restore(databaseFile: string, from: string): Promise<void>
     // With the log of one that was set aside: what was told last may be there alone.
     copyFile(from, beside);
     // Opening proves that it is a file of ours and of a release this one can read.
-    await (await openLocked(beside)).close();
+    const restored = await openLocked(beside);
+    try {
+      bringLogHome(restored);
+    } finally {
+      restored.close();
+    }
     syncFile(beside);
     setAside(databaseFile, 'before-restore');
     replaceFile(beside, databaseFile);
@@ -122,13 +127,25 @@ async function rebuildBeside(from: string, to: string, parts: RebuildParts): Pro
   try {
     const target = await openLocked(to);
     try {
-      return rebuild(source.reads, target.connection, parts);
+      const rebuilt = rebuild(source.reads, target.connection, parts);
+      bringLogHome(target);
+      return rebuilt;
     } finally {
-      await target.close();
+      target.close();
     }
   } finally {
-    await source.close();
+    source.close();
   }
+}
+
+/**
+ * Only the file itself is put in the place of another. The last one to close would bring the log home as well, and say nothing when
+ * the disk refuses: what was told last would be left behind.
+ * @throws what SQLite says of the disk
+ */
+function bringLogHome({ connection }: EdgeDatabase): void {
+  const [answer] = connection.database.pragma('wal_checkpoint(TRUNCATE)') as { busy: number }[];
+  if (answer?.busy !== 0) throw new Error('somebody else reads what was just written');
 }
 
 /** With the folder locked. What was begun beside the file goes when the work fails. */

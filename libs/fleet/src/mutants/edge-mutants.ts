@@ -73,11 +73,17 @@ export const EDGE_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'edge/src/store/threaded-writer.ts',
-        find: '      this.sendUnsent();\n      this',
-        replace: '      this',
+        find: "      this.sendUnsent();\n      this.send({ kind: 'close' });",
+        replace: "      this.send({ kind: 'close' });",
       },
     ],
     specs: ['edge/test/threaded-writer.spec.ts'],
+  },
+  {
+    name: 'restore-leaves-the-log',
+    breaks: 'what was told last is left behind by a restore onto a disk that ends',
+    edits: [{ file: 'edge/src/store/keep.ts', find: '      bringLogHome(restored);\n', replace: '' }],
+    specs: ['edge/test/disk-that-ends.spec.ts'],
   },
   {
     name: 'authority-signs-for-anybody',
