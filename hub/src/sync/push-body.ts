@@ -10,12 +10,10 @@ import {
   type ReceivedLine,
   type ReceivedPush,
 } from '@branchline/replication/push.js';
+import { Turn } from './turn.js';
 
 /** As it came: its body and what its head says of it. */
 export type SentPush = { bytes: Buffer; mediaType: string; encoding: string | undefined };
-
-/** About 5 ms of unpacking: hellos and people are served in between. */
-const LINES_AT_A_TIME = 256;
 
 /**
  * The lines of a push, of whatever form, with the bytes that the box hashed and signed.
@@ -26,9 +24,10 @@ export async function openPush({ bytes, mediaType, encoding }: SentPush): Promis
   if (mediaType.split(';')[0]?.trim().toLowerCase() !== PACKED_PUSH_MEDIA_TYPE) return decodePush(body);
   const push = new PackedPush(body);
   const lines: ReceivedLine[] = [];
+  const turn = new Turn();
   for (let line = push.next(); line !== null; line = push.next()) {
     lines.push(line);
-    if (lines.length % LINES_AT_A_TIME === 0) await otherWork();
+    if (turn.isOver(line.bytes.length)) await otherWork();
   }
   return { header: push.header, lines };
 }

@@ -2,9 +2,7 @@ import { setImmediate as otherWork } from 'node:timers/promises';
 import { MalformedPush, type ReceivedPush } from '@branchline/replication/push.js';
 import { packLines, type JournalChunk } from './journal-chunk.js';
 import { WrongSeq, readLine, type LineReading } from './read-line.js';
-
-/** About 5 ms of reading: hellos and people are served in between. */
-const LINES_AT_A_TIME = 256;
+import { Turn } from './turn.js';
 
 /** What a push says, line by line, and as the archive will keep it. */
 export type ReadPush = { readings: LineReading[]; packed: JournalChunk[] };
@@ -21,10 +19,11 @@ export async function readPush(push: ReceivedPush): Promise<ReadPush> {
 
 async function readLines({ header, lines }: ReceivedPush): Promise<LineReading[]> {
   const readings: LineReading[] = [];
+  const turn = new Turn();
   try {
     for (const [at, line] of lines.entries()) {
       readings.push(readLine(line.bytes, header.fromSeq + at, line.value));
-      if (at % LINES_AT_A_TIME === LINES_AT_A_TIME - 1) await otherWork();
+      if (turn.isOver(line.bytes.length)) await otherWork();
     }
   } catch (error) {
     if (error instanceof WrongSeq) throw new MalformedPush(error.message);

@@ -10,6 +10,8 @@ export const PUSH_LINES_FIRST = 500;
 export const PUSH_BYTES_FIRST = 1024 * 1024;
 export const PUSH_BODY_BYTES_MAX = 16 * 1024 * 1024;
 export const PUSH_DECOMPRESSED_BYTES_MAX = 64 * 1024 * 1024;
+/** Ours has 500. Read as one piece of JSON, it may not be what a push of lines may be. */
+const HEADER_BYTES_MAX = 16 * 1024;
 
 /**
  * First line of a push. `previousHash` is the chain's hash before `fromSeq`, `headHash` after the last line of this push;
@@ -93,6 +95,7 @@ export function assertLeadsToHead(header: PushHeader, previous: Buffer): void {
 export function splitHeader(body: Buffer): { header: PushHeader; rest: Buffer } {
   const end = body.indexOf(0x0a);
   if (end < 0) throw new MalformedPush('no header line');
+  if (end > HEADER_BYTES_MAX) throw new MalformedPush(`a header over ${HEADER_BYTES_MAX} bytes`);
   return { header: decodeHeader(body.subarray(0, end)), rest: body.subarray(end + 1) };
 }
 

@@ -6,11 +6,26 @@ export class Register {
   text: string | null = null;
   /** Which of the texts seen at this place it is, from 1; 0: one that is not kept. */
   code = 0;
-  /** Of the numbers at this place since the array around it began. */
-  sum = 0;
   /** The number last seen here for each code of the place that tells it. */
   readonly numberFor: (number | undefined)[] = [];
+  private total = 0;
+  private totalOf = 0;
+
+  constructor(private readonly array: BegunArray) {}
+
+  /** Of the numbers at this place since the array around it began. */
+  get sum(): number {
+    return this.totalOf === this.array.begun ? this.total : 0;
+  }
+
+  add(value: number): void {
+    this.total = this.sum + value;
+    this.totalOf = this.array.begun;
+  }
 }
+
+/** How often an array of one place has begun: sums of its elements are set back by that alone, however many there are. */
+export type BegunArray = { begun: number };
 
 export type RegisterAt = (place: string) => Register;
 type NumberGuess = () => number;

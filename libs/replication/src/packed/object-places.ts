@@ -16,7 +16,7 @@ export type JsonObject = Record<string, unknown>;
 
 function placeOf(writing: Writing, type: Type, name: string, depth: number): Place | null {
   if (type <= TYPE.false) return null;
-  writing.newPlace();
+  writing.newPlace(name);
   if (depth > DEPTH_MAX) throw new NotPackable();
   if (type === TYPE.integer) return new NumberPlace(writing, name);
   if (type === TYPE.number) return new FractionPlace(writing, `${name}~`);
@@ -92,6 +92,7 @@ class ArrayPlace implements Place {
   write(notes: Notes, at: number): number {
     const { track, types, elements } = this;
     const length = notes[at] as number;
+    this.writing.values(length);
     this.lengths.writeNumber(length);
     track.begin();
     let next = at + 1;
@@ -156,6 +157,7 @@ export class ObjectPlace implements Place {
   /** 0: the shape of the last one here; 1: a new one, which is told; from 2 on those that were told. */
   write(notes: Notes, at: number): number {
     const shape = notes[at] as Shape;
+    this.writing.values(shape.members.length);
     if (shape.code === null) {
       this.column.byte(1);
       this.writing.tellShape(shape.members);

@@ -18,7 +18,7 @@ type JsonObject = Record<string, unknown>;
 function readerOf(reading: Reading, type: number, place: string, depth: number): ValueReader {
   if (type === TYPE.null) return new ConstantReader(reading.text, null);
   if (type <= TYPE.false) return new ConstantReader(reading.text, type === TYPE.true);
-  reading.track();
+  reading.track(place);
   if (depth > DEPTH_MAX) throw new MalformedPush('packed: nested too deep');
   if (type === TYPE.integer) return new NumberReader(reading, place);
   if (type === TYPE.number) return new FractionReader(reading, `${place}~`);
@@ -47,6 +47,7 @@ class ArrayReader implements ValueReader {
   read(): unknown[] {
     const { track, types, elements, reading } = this;
     const length = this.lengths.readNumber();
+    reading.values(length);
     track.begin();
     reading.text.byte(ARRAY_BEGIN);
     const values: unknown[] = [];
@@ -90,6 +91,7 @@ export class ObjectReader implements ValueReader {
     const code = this.column.natural();
     if (code > 0) this.last = code === 1 ? this.hear() : this.shapes[code - 2];
     const shape = present(this.last);
+    this.reading.values(shape.length);
     const value: JsonObject = {};
     if (shape.length === 0) text.byte(OBJECT_BEGIN);
     for (const { name, lead, reader } of shape) {
@@ -105,6 +107,7 @@ export class ObjectReader implements ValueReader {
     const count = shapes.natural();
     if (count > MEMBERS_MAX || this.shapes.length === SHAPES_OF_A_PLACE_MAX)
       throw new MalformedPush('packed: more shapes or members than any line has');
+    this.reading.members(count);
     const names = new Set<string>();
     const shape: Member[] = [];
     for (let at = 0; at < count; at += 1) {

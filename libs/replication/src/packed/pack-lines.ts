@@ -4,7 +4,7 @@ import { ColumnWriter, joinColumns } from './columns.js';
 import { ObjectPlace, type JsonObject } from './object-places.js';
 import { NotPackable, type Notes, type Writing } from './places.js';
 import { writeText } from './text-writer.js';
-import { Registers, TRACKS_MAX } from './tracks.js';
+import { MEMBERS_TOLD_MAX, PLACE_CHARACTERS_MAX, Registers, TRACKS_MAX, VALUES_MAX } from './tracks.js';
 
 /**
  * Says lines by their values instead of by their text: each place of the lines (`body.lines[].product`) has columns of its
@@ -79,15 +79,22 @@ function parsed(text: string): JsonObject {
 function newWriting(newColumn: () => ColumnWriter): Writing {
   const [shapes, names] = [newColumn(), newColumn()];
   const codes = new Map<string, number>();
-  let places = 0;
+  let [places, membersTold, valuesTaken] = [0, 0, 0];
   return {
     registers: new Registers(),
     newColumn,
-    newPlace() {
+    newPlace(name) {
       places += 1;
-      if (places > TRACKS_MAX) throw new NotPackable();
+      if (places > TRACKS_MAX || name.length > PLACE_CHARACTERS_MAX) throw new NotPackable();
+    },
+    values(within) {
+      valuesTaken += 1 + within;
+      if (valuesTaken > VALUES_MAX) throw new NotPackable();
     },
     tellShape(members) {
+      membersTold += members.length;
+      const isLong = members.some(({ name }) => name.length > PLACE_CHARACTERS_MAX);
+      if (isLong || membersTold > MEMBERS_TOLD_MAX) throw new NotPackable();
       shapes.natural(members.length);
       for (const { name, type } of members) {
         shapes.byte(type);

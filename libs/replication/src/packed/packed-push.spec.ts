@@ -8,7 +8,7 @@ import { MalformedPush, type PushHeader, type ReceivedLine } from '../push.js';
 import { ColumnWriter, joinColumns } from './columns.js';
 import { LinePacker } from './pack-lines.js';
 import { encodePackedPush, PackedPush } from './packed-push.js';
-import { TYPE } from './tracks.js';
+import { PLACE_CHARACTERS_MAX, SAID, TRACKS_MAX, TYPE, VALUES_MAX } from './tracks.js';
 
 /** As the edge does it. */
 const BROTLI = { params: { [constants.BROTLI_PARAM_QUALITY]: 6 } };
@@ -82,6 +82,33 @@ describe('lines that were packed', () => {
       for (const known of ['{"a":1}', '{"a":"x"}', '{"a":2.5}']) expect(packer.add(Buffer.from(known))).toBe(true);
       expect([odd, packer.add(Buffer.from(odd))]).toEqual([odd, false]);
     }
+  });
+
+  it('of as many places as may be come back, and of one more are not taken', () => {
+    const ofPlaces = (from: number, count: number): Buffer =>
+      Buffer.from(
+        JSON.stringify(Object.fromEntries(Array.from({ length: count }, (_none, at) => [`p${from + at}`, '']))),
+      );
+    const lines = Array.from({ length: TRACKS_MAX / 512 }, (_none, at) => ofPlaces(at * 512, 512));
+    expect(unpacked(packed(lines), lines).map(({ bytes }) => bytes)).toEqual(lines);
+    const packer = new LinePacker();
+    expect([...lines, ofPlaces(TRACKS_MAX, 1)].map((line) => packer.add(line)).at(-1)).toBe(false);
+  });
+
+  it('are not taken when the other end would not: names and places over a thousand characters, too many values', () => {
+    const name = 'x'.repeat(PLACE_CHARACTERS_MAX);
+    expect(new LinePacker().add(Buffer.from(JSON.stringify({ [name]: 1 })))).toBe(true);
+    expect(new LinePacker().add(Buffer.from(JSON.stringify({ [name]: [1] })))).toBe(false);
+    expect(new LinePacker().add(Buffer.from(JSON.stringify({ [`${name}x`]: null })))).toBe(false);
+    const packer = new LinePacker();
+    const line = Buffer.from(JSON.stringify({ a: new Array(100_000).fill(1) }));
+    expect(Array.from({ length: 20 }, () => packer.add(line))).toEqual([...new Array(19).fill(true), false]);
+  });
+
+  it('say texts over a thousand characters anew each time', () => {
+    const lines = ['x', 'y', 'x', 'x'].map((letter) => Buffer.from(JSON.stringify({ a: letter.repeat(20_000) })));
+    expect(packed(lines).length).toBeGreaterThan(3 * 20_000);
+    expect(unpacked(packed(lines), lines).map(({ bytes }) => bytes)).toEqual(lines);
   });
 
   it('take little more than half of what they take as NDJSON, less than 100 bytes a sale of five lines', () => {
@@ -171,8 +198,45 @@ describe('a packed push', () => {
   });
 
   it('that makes an array longer than its bytes ends where they do', () => {
-    const endless = madeUp({ name: 'a', type: TYPE.array }, (columns) => columns[3]?.integer(2 ** 40));
+    const endless = madeUp({ name: 'a', type: TYPE.array }, (columns) => columns[3]?.integer(2 ** 20));
     expect(() => all(encodePackedPush({ ...headerOf(lines), count: 1 }, endless))).toThrow('a column is too short');
+  });
+
+  it('that says null for a number that JSON has none for is refused: its bytes would say one thing, its value another', () => {
+    const nothing = madeUp({ name: 'a', type: TYPE.number }, (columns) => {
+      columns[3]?.byte(SAID.text);
+      columns[4]?.natural(4);
+      columns[4]?.text('null', 'latin1');
+    });
+    const body = encodePackedPush({ ...headerOf(lines), count: 1 }, nothing);
+    expect(() => all(body)).toThrow('a number that JSON writes otherwise');
+  });
+
+  it('of more values than memory is meant for is refused, however short they are', () => {
+    const arrays = (times: number): Buffer =>
+      madeUp({ name: 'a', type: TYPE.array }, (columns) => columns[3]?.integer(times));
+    const header = { ...headerOf(lines), count: 1 };
+    expect(() => all(encodePackedPush(header, arrays(VALUES_MAX)))).toThrow('too many values');
+  });
+
+  it('of names or places over a thousand characters is refused before they are compared with each other', () => {
+    const header = { ...headerOf(lines), count: 1 };
+    const named = (name: string): Buffer => madeUp({ name, type: TYPE.text }, () => undefined);
+    expect(() => all(encodePackedPush(header, named('x'.repeat(PLACE_CHARACTERS_MAX + 1))))).toThrow('a name too long');
+    expect(() => all(encodePackedPush(header, named('x'.repeat(PLACE_CHARACTERS_MAX))))).toThrow('too short');
+    const nested = (name: string): Buffer =>
+      madeUp({ name, type: TYPE.array }, (columns) => {
+        columns[3]?.integer(1);
+        columns[4]?.byte(TYPE.text);
+      });
+    expect(() => all(encodePackedPush(header, nested('x'.repeat(PLACE_CHARACTERS_MAX))))).toThrow(
+      'a place too far down',
+    );
+  });
+
+  it('with a header longer than any is refused unread', () => {
+    const header = { ...headerOf(lines), more: 'x'.repeat(20_000) };
+    expect(() => all(encodePackedPush(header, packed(lines)))).toThrow('a header over');
   });
 
   it.each([

@@ -15,9 +15,12 @@ export type Notes = (number | string | Shape)[];
 export type Writing = {
   registers: Registers;
   newColumn(): ColumnWriter;
-  /** @throws NotPackable: too many */
-  newPlace(): void;
+  /** @throws NotPackable: too many, or too far down */
+  newPlace(name: string): void;
+  /** @throws NotPackable: too many members, or a name too long */
   tellShape(members: readonly Member[]): void;
+  /** One and those in it. @throws NotPackable: too many */
+  values(within: number): void;
 };
 
 /** `lead`: what stands in the text up to the member's value; of true, false and null the value, too. */

@@ -2,12 +2,15 @@ import { MalformedPush } from '../push.js';
 import { ColumnReader, INTEGER_MAX } from './columns.js';
 import { LineText } from './line-text.js';
 import {
+  MEMBERS_TOLD_MAX,
   NumberTrack,
+  PLACE_CHARACTERS_MAX,
   Registers,
   SAID,
   TextTrack,
   TRACKS_MAX,
   UUID_CHANCE_BYTES,
+  VALUES_MAX,
   countedOn,
   digitsFrom,
 } from './tracks.js';
@@ -20,6 +23,8 @@ export class Reading {
   private readonly names: string[] = [];
   private taken = 0;
   private tracks = 0;
+  private membersTold = 0;
+  private valuesTaken = 0;
   readonly text = new LineText();
 
   constructor(private readonly columns: readonly ColumnReader[]) {
@@ -33,15 +38,32 @@ export class Reading {
     return column;
   }
 
-  track(): void {
+  /** @throws MalformedPush */
+  track(place: string): void {
     this.tracks += 1;
     if (this.tracks > TRACKS_MAX) throw new MalformedPush('packed: too many places');
+    if (place.length > PLACE_CHARACTERS_MAX) throw new MalformedPush('packed: a place too far down');
+  }
+
+  /** Of one more shape. @throws MalformedPush */
+  members(count: number): void {
+    this.membersTold += count;
+    if (this.membersTold > MEMBERS_TOLD_MAX) throw new MalformedPush('packed: too many members of shapes');
+  }
+
+  /** One and those in it. @throws MalformedPush */
+  values(within: number): void {
+    this.valuesTaken += 1 + within;
+    if (this.valuesTaken > VALUES_MAX) throw new MalformedPush('packed: too many values');
   }
 
   name(): string {
     const code = this.shapes.natural();
     if (code > 0) return present(this.names[code - 1]);
-    const name = readText(this.nameTexts);
+    const bytes = this.nameTexts.natural();
+    if (bytes > PLACE_CHARACTERS_MAX * 3) throw new MalformedPush('packed: a name too long');
+    const name = this.nameTexts.text(bytes, 'utf8');
+    if (name.length > PLACE_CHARACTERS_MAX) throw new MalformedPush('packed: a name too long');
     if (name === '__proto__') throw new MalformedPush('packed: a name that is none');
     this.names.push(name);
     return name;
@@ -194,7 +216,9 @@ export class FractionReader implements ValueReader {
   read(): number {
     const text = this.texts.readText();
     const value = Number(text);
-    if (JSON.stringify(value) !== text) throw new MalformedPush('packed: a number that JSON writes otherwise');
+    // JSON writes null for what is no number: the text would say one thing and the value another.
+    if (!Number.isFinite(value) || JSON.stringify(value) !== text)
+      throw new MalformedPush('packed: a number that JSON writes otherwise');
     this.text.utf8(text);
     return value;
   }

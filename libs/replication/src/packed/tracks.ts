@@ -1,18 +1,26 @@
 import { INTEGER_MAX } from './columns.js';
-import { NUMBER_HINTS, TEXT_HINTS, Register, type TextHint } from './guesses.js';
+import { NUMBER_HINTS, TEXT_HINTS, Register, type BegunArray, type TextHint } from './guesses.js';
 
 /** Above what any line of ours comes near; a push that goes beyond them is not packed, or is refused. */
 export const TRACKS_MAX = 4_096;
 export const DEPTH_MAX = 24;
 export const SHAPES_OF_A_PLACE_MAX = 256;
 export const MEMBERS_MAX = 512;
-/** Texts of a place that are kept to point at. */
+/** Members of all shapes that are told: a name costs its reader a hundred times what it costs to say it again. */
+export const MEMBERS_TOLD_MAX = 65_536;
+/** Values of all lines: as few bytes as one takes, in memory it takes fifty. */
+export const VALUES_MAX = 2_000_000;
+/** Also of a name. V8 tells long texts apart by their length alone: thousands of one length would be compared each with each. */
+export const PLACE_CHARACTERS_MAX = 1_000;
+/** Texts of a place that are kept to point at; longer ones are not. */
 const KEPT_MAX = 50_000;
+const KEPT_CHARACTERS_MAX = 1_000;
 
 export const COLUMNS_OF_TEXT = 5;
 /** The shapes of objects, the names of members. */
 export const COLUMNS_SHARED = 2;
-export const COLUMNS_MAX = COLUMNS_SHARED + TRACKS_MAX * COLUMNS_OF_TEXT;
+/** One is of the lines themselves. */
+export const COLUMNS_MAX = COLUMNS_SHARED + 1 + TRACKS_MAX * COLUMNS_OF_TEXT;
 
 /** What a value is, beside what it says. True, false and null say nothing more. */
 export const TYPE = { null: 0, true: 1, false: 2, integer: 3, number: 4, text: 5, array: 6, object: 7 } as const;
@@ -25,28 +33,27 @@ export const SAID = { guessed: 0, text: 1, uuid: 2, hash: 3, digits: 4, counted:
 /** Of a UUID of version 7 the first 48 bits are a time, near that of its neighbours; the rest is chance. */
 export const UUID_CHANCE_BYTES = 10;
 
-/** All registers of a push, by their places; those of an array's elements are set back when it begins. */
+/** All registers of a push, by their places. */
 export class Registers {
   private readonly byPlace = new Map<string, Register>();
-  private readonly ofElements = new Map<string, Register[]>();
+  private readonly arrays = new Map<string, BegunArray>();
 
   readonly at = (place: string): Register => {
     const known = this.byPlace.get(place);
     if (known !== undefined) return known;
-    const register = new Register();
-    this.byPlace.set(place, register);
     const brackets = place.lastIndexOf('[]');
-    this.elementsOf(brackets < 0 ? '' : place.slice(0, brackets + 2)).push(register);
+    const register = new Register(this.array(brackets < 0 ? '' : place.slice(0, brackets + 2)));
+    this.byPlace.set(place, register);
     return register;
   };
 
-  /** @param array with `[]`; those that come later are in the list, too */
-  elementsOf(array: string): Register[] {
-    const known = this.ofElements.get(array);
+  /** @param place with `[]` */
+  array(place: string): BegunArray {
+    const known = this.arrays.get(place);
     if (known !== undefined) return known;
-    const elements: Register[] = [];
-    this.ofElements.set(array, elements);
-    return elements;
+    const array = { begun: 0 };
+    this.arrays.set(place, array);
+    return array;
   }
 }
 
@@ -80,7 +87,7 @@ export class NumberTrack {
     const { register, teller } = this;
     if (this.errors.length > 1) this.weigh(value);
     register.number = value;
-    register.sum += value;
+    register.add(value);
     if (teller !== null) register.numberFor[teller.code] = value;
   }
 
@@ -159,7 +166,8 @@ export class TextTrack {
   }
 
   private keep(text: string): number {
-    return this.isKept && this.texts.length <= KEPT_MAX ? this.texts.push(text) - 1 : 0;
+    const isKept = this.isKept && text.length <= KEPT_CHARACTERS_MAX && this.texts.length <= KEPT_MAX;
+    return isKept ? this.texts.push(text) - 1 : 0;
   }
 }
 
@@ -192,7 +200,7 @@ export function countedOn(text: string, by: number): string | null {
 export class ArrayTrack {
   readonly length: NumberTrack;
   readonly position: Register;
-  readonly elements: readonly Register[];
+  private readonly array: BegunArray;
 
   constructor(
     readonly place: string,
@@ -201,10 +209,10 @@ export class ArrayTrack {
     const ofElement = `${place}[]`;
     this.length = new NumberTrack(`${ofElement}#`, registers);
     this.position = registers.at(`${ofElement}@`);
-    this.elements = registers.elementsOf(ofElement);
+    this.array = registers.array(ofElement);
   }
 
   begin(): void {
-    for (const register of this.elements) register.sum = 0;
+    this.array.begun += 1;
   }
 }
