@@ -1,4 +1,4 @@
-import { letHeapGrow } from './boot-heap.js';
+import { holdHeapSmall, letHeapGrow } from './boot-heap.js';
 import { createRequire } from 'node:module';
 import { runMain, stopWithParent } from '@branchline/http/exit.js';
 
@@ -18,8 +18,10 @@ runMain('edge', async () => {
   // It loads what it runs while this thread loads the rest.
   const writer = ThreadedWriter.start({ url: new URL('./writer-thread.js', import.meta.url) });
   load('reflect-metadata');
-  const { startEdge } = load('./start-edge.js') as typeof import('./start-edge.js');
   const { createLogger } = load('@branchline/http/log.js') as typeof import('@branchline/http/log.js');
+  // V8 undoes it for the whole process when the thread begins, which it has by now.
+  holdHeapSmall();
+  const { startEdge } = load('./start-edge.js') as typeof import('./start-edge.js');
   const { systemClock } = load('@branchline/domain/clock.js') as typeof import('@branchline/domain/clock.js');
   const { v7 } = load('uuid') as typeof import('uuid');
   const logger = createLogger('edge');
