@@ -18,10 +18,9 @@ holdHeapSmall();
 setFlagsFromString('--heap-growing-percent=25');
 
 /**
- * Whoever starts the edge bounds the young generation (`--max-semi-space-size=8`, in deploy/ and everywhere else): after
- * 10,000 sales it held 143 MB and not 159 (with its writer in the same thread), for the same processor time; with 4 what outlives a collection too soon took
- * more than that saved. It can be said on the command line alone, and this heap has heard it; left standing, V8 would put it
- * in place of the smaller limits that our threads are given.
+ * Whoever starts the edge bounds the young generation (`--max-semi-space-size=8`, in deploy/ and everywhere else): with its
+ * writer in the same thread an edge held 143 MB after 10,000 sales, 159 without. It can be said on the command line alone,
+ * and this heap has heard it; left standing, V8 would put it in place of the smaller limits that our threads are given.
  */
 setFlagsFromString('--max-semi-space-size=0');
 
