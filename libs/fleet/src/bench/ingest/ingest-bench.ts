@@ -15,8 +15,8 @@ import { type IngestChain, withIngestChain } from './ingest-chain.js';
 import { type IngestLoad, type Measured, rowsOf, type Spent } from './ingest-figures.js';
 import { compressed } from './pushing-box.js';
 
-/** 500 sales a push is what the replicator begins with. */
-const LOAD: IngestLoad = { boxes: 4, salesAPush: 500, pushesARound: 10 };
+/** 1,000 sales a push is what those of a backlog grow to. */
+const LOAD: IngestLoad = { boxes: 4, salesAPush: 1_000, pushesARound: 5 };
 
 type Subject = keyof Measured;
 const SUBJECTS: readonly Subject[] = ['hub', 'bareKeyed', 'bare', 'laidKeyed'];
