@@ -107,6 +107,34 @@ it('counts a sale once that was left untried and came by another history meanwhi
   await expectRollupsToEqualFacts(box);
 });
 
+it('tries what the archive still gives, and the rest once it is mended', async () => {
+  const box = await newBox();
+  const journal = box.newJournal();
+  withPoison(journal, 2, (at) => at === 0);
+  journal.sale();
+  journal.sale();
+  await box.push(journal.push(1, 3));
+  await box.push(journal.push(4, 5));
+  // As if none of the three had had its turn.
+  for (const table of ['sale', 'sale_line', 'sale_tender'])
+    await harness.database.asOwner(`DELETE FROM ${table} WHERE branch_id = $1`, [box.branch]);
+  for (const seq of [3, 4, 5]) await setAside(box, journal, seq, 'not-tried', 'open');
+  const flip = 'UPDATE journal_chunk SET body_bytes = -body_bytes WHERE branch_id = $1 AND first_seq = 1';
+  await harness.database.asOwner(flip, [box.branch]);
+  await retrier().sweep();
+  expect(await waitingOf(box)).toEqual({ 'projection-failed': 1, 'not-tried': 1 });
+  const { data } = await harness.admin.api.get('/v1/quarantine', { params: { branch: box.branchCode } });
+  const damaged = data.items.find(({ code }: { code: string }) => code === 'not-tried');
+  expect(damaged.detail).toMatch(/^the archive does not give the line: /);
+  const { status } = await harness.admin.api.post(`/v1/quarantine/${damaged.id}/retry`);
+  expect(status).toBe(200);
+  expect(await salesOf(box)).toBe(2);
+  await harness.database.asOwner(flip, [box.branch]);
+  await retrier().sweep();
+  expect(await salesOf(box)).toBe(3);
+  expect(await waitingOf(box)).toEqual({ 'projection-failed': 1 });
+});
+
 it('is never run twice at once', async () => {
   const box = await newBox();
   const journal = box.newJournal();

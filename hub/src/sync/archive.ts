@@ -1,6 +1,6 @@
 import { byteas, int8s } from '../database/columns.js';
 import type { PreparedStatement, Tx } from '../database/unit-of-work.js';
-import { HASH_BYTES, unpackChunk, type ChunkLine, type JournalChunk } from './journal-chunk.js';
+import { DamagedChunk, HASH_BYTES, unpackChunk, type ChunkLine, type JournalChunk } from './journal-chunk.js';
 
 const ARCHIVE: PreparedStatement = {
   name: 'archive-chunks',
@@ -50,7 +50,7 @@ FROM unnest($2::uuid[], $3::bigint[]) WITH ORDINALITY AS asked (incarnation, seq
 LEFT JOIN LATERAL (${chunkThatReaches('c.first_seq, c.hashes')}) chunk ON true
 ORDER BY asked.place`;
 
-/** Lines of one history, by their seqs. @throws DamagedChunk, Error for a line that is not there */
+/** Lines of one history, by their seqs. @throws DamagedChunk, also for a line that is not there */
 export async function archivedLines(
   tx: Tx,
   { branchId, incarnation }: { branchId: string; incarnation: string },
@@ -62,7 +62,7 @@ export async function archivedLines(
   }
   return seqs.map((seq) => {
     const line = lines.get(seq);
-    if (!line) throw new Error(`line ${seq} of ${incarnation} is not in the archive`);
+    if (!line) throw new DamagedChunk(`line ${seq} of ${incarnation} is not in the archive`);
     return line;
   });
 }

@@ -58,6 +58,11 @@ describe('a chunk of the archive', () => {
 
   const damages: [string, (chunk: JournalChunk) => Partial<JournalChunk>, RegExp][] = [
     ['cut short', ({ body }) => ({ body: body.subarray(0, -3) }), /./],
+    [
+      'followed by more',
+      ({ body }) => ({ body: Buffer.concat([body, Buffer.from('more')]) }),
+      /4 bytes behind its end/,
+    ],
     ['no brotli', () => ({ body: Buffer.from('neither') }), /./],
     ['longer than it says', ({ bodyBytes }) => ({ bodyBytes: bodyBytes - 1 }), /./],
     ['shorter than it says', ({ bodyBytes }) => ({ bodyBytes: bodyBytes + 1 }), /bytes where .* are told/],
