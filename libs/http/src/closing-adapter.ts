@@ -51,7 +51,12 @@ export class ClosingAdapter extends FastifyAdapter {
       // Clients name a type for the body they do not send (axios: a form); there is nothing to refuse.
       if (request.headers['content-length'] === '0') delete request.headers['content-type'];
       if (!this.closing) return done();
-      sendProblem(reply, problem('shutting-down', undefined, { headers: { connection: 'close', 'retry-after': '5' } }));
+      sendProblem(reply, problem('shutting-down', undefined, { headers: { 'retry-after': '5' } }));
+    });
+    // Left open, each connection that was in use when the stop began would hold it up until stragglers are cut off.
+    this.getInstance().addHook('onSend', (_request, reply, _payload, done) => {
+      if (this.closing) reply.header('connection', 'close');
+      done();
     });
   }
 

@@ -101,7 +101,7 @@ describe('a stop', () => {
     expect([late.status, late.data.code]).toEqual([503, 'shutting-down']);
     expect(late.headers).toMatchObject({ 'retry-after': '5', connection: 'close' });
     gate.release();
-    expect((await inside).data).toEqual({ answered: true });
+    expect(await inside).toMatchObject({ data: { answered: true }, headers: { connection: 'close' } });
     await closed;
     httpAgent.destroy();
     await expect(axios.get(`http://127.0.0.1:${port}/slow`)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
