@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { v7 } from 'uuid';
@@ -13,6 +13,7 @@ import { Witness } from '../src/store/witness.js';
 import { QUEUE_COMMANDS_MAX } from '../src/store/task-queue.js';
 import { sourceThread } from './source-thread/source-thread.js';
 
+const PAGE_BYTES = 4_096;
 const THREAD = 'edge/src/store/testing/writer-test-thread.ts';
 
 let fixture: StoreFixture;
@@ -191,6 +192,22 @@ describe('a writer in a thread of its own', () => {
     });
     rmSync(file('witness'), { recursive: true });
     await (await open()).close();
+  });
+
+  it.each([
+    ['its schema', `SELECT rootpage FROM sqlite_schema WHERE name = 'migrations'`],
+    ['its head', `SELECT rootpage FROM sqlite_schema WHERE name = 'journal_head'`],
+  ])('says in one line that the file is damaged in %s', async (_where, pageOf) => {
+    const store = await open();
+    await enrol(store, 'till');
+    const { rootpage: page } = store.reads.get<{ rootpage: number }>(pageOf) as { rootpage: number };
+    await store.close();
+    const damaged = readFileSync(file('edge.db')).fill(0x5a, (page - 1) * PAGE_BYTES, page * PAGE_BYTES);
+    writeFileSync(file('edge.db'), damaged);
+    await expect(open()).rejects.toMatchObject({
+      name: 'EnvironmentFailure',
+      message: `${file('edge.db')} cannot be opened: database disk image is malformed`,
+    });
   });
 
   it('that cannot even load says so when it is to open', async () => {

@@ -4,6 +4,7 @@ import { makeFolder } from '@branchline/http/make-folder.js';
 import BetterSqlite3 from 'better-sqlite3';
 import { MIGRATIONS } from './migrations/list.js';
 import { openReadOnly } from './read-connection.js';
+import { openingFailure } from './storage-failure.js';
 import type { Connection } from './tx.js';
 import { openWritable } from './writable.js';
 
@@ -64,6 +65,8 @@ export async function openMigrated(file: string): Promise<Connection> {
     }
     // Before the other goes: the last one to leave would copy the whole log into the file first.
     return openReadOnly(file);
+  } catch (error) {
+    throw openingFailure(file, error);
   } finally {
     database.close();
   }

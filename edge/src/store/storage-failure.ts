@@ -1,3 +1,5 @@
+import { EnvironmentFailure } from '@branchline/http/exit.js';
+
 /**
  * What an error of SQLite means for the file. Extended result codes of better-sqlite3 (`SQLITE_IOERR_FSYNC`, …).
  * `full`: rolled back whole, the process goes on · `busy`: nothing was begun · `fatal`: the outcome is unknown.
@@ -24,4 +26,10 @@ export function failureOf(error: unknown): StorageFailure | null {
 
 export function isStorageFailure(error: unknown): boolean {
   return failureOf(error) !== null;
+}
+
+/** Of a start: a file that is damaged or a disk that refuses is told in one line; anything else is a bug, as it came. */
+export function openingFailure(file: string, error: unknown): unknown {
+  if (!isStorageFailure(error)) return error;
+  return new EnvironmentFailure(`${file} cannot be opened: ${(error as Error).message}`, { cause: error });
 }

@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import BetterSqlite3 from 'better-sqlite3';
 import { judgeWitness, markIncarnationDue } from './incarnation.js';
 import { CACHE_KB } from './read-connection.js';
+import { openingFailure } from './storage-failure.js';
 import { Connection } from './tx.js';
 import { Witness } from './witness.js';
 import { Writer, type WriterParts } from './writer.js';
@@ -66,6 +67,6 @@ export function openWriting({ databaseFile, witnessFile, alarm, ...parts }: Writ
     };
   } catch (error) {
     connection.database.close();
-    throw error;
+    throw openingFailure(databaseFile, error);
   }
 }
