@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { v7 } from 'uuid';
 import { eventually } from '../src/replicator/testing/replicator-fixture.js';
+import { troubleOf } from '../src/replicator/trouble.js';
 import { saveBox } from '../src/store/box.js';
 import { readHead } from '../src/store/journal.js';
 import { Store } from '../src/store/store.js';
@@ -85,6 +86,9 @@ describe('a writer in a thread of its own', () => {
       ...{ name: 'TypeError', message: 'a bug in a write', no: 42 },
       stack: expect.stringContaining('writer-test-jobs'),
     });
+    await expect(store.writer.write(failsAs, 'a bug with a bigint')).rejects.toThrow('a bug');
+    const damage: unknown = await store.writer.write(failsAs, 'a damaged line').catch((error: unknown) => error);
+    expect(troubleOf(damage)).toMatchObject({ event: 'journal-damaged', level: 'incident' });
     await expect(enrol(store, 'x', { refuse: true })).rejects.toMatchObject({ code: 'code-invalid' });
     await expect(store.writer.write({ name: 'unheard-of', run: () => 1 }, null)).rejects.toThrow(
       'no write is called unheard-of',

@@ -1,5 +1,5 @@
 import { Problem } from '@branchline/http/problem.js';
-import { DamagedLine } from '../store/line-storage.js';
+import { isDamagedLine } from '../store/line-storage.js';
 import { LineFailure, Refusal } from './hub-failure.js';
 import { CorruptPage } from './feed-staging.js';
 
@@ -51,7 +51,7 @@ export function troubleOf(error: unknown): Trouble {
   if (error instanceof CorruptPage) {
     return { ...common, line: 'up', level: 'incident', event: 'feed-corrupt', detail: error.message };
   }
-  if (error instanceof DamagedLine) {
+  if (isDamagedLine(error)) {
     return { ...common, line: 'up', level: 'incident', event: 'journal-damaged', detail: error.message };
   }
   if (error instanceof Problem) return { ...common, line: 'up', event: error.code, detail: `here: ${error.detail}` };

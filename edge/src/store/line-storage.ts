@@ -25,6 +25,11 @@ export class DamagedLine extends Error {
   override readonly name = 'DamagedLine';
 }
 
+/** Known by its name: what is journalled again is read in the writer's thread. */
+export function isDamagedLine(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'DamagedLine';
+}
+
 export function packLine(bytes: Buffer): Buffer {
   const deflated = deflateRawSync(bytes, DEFLATE);
   if (deflated.length + HEADER_BYTES >= bytes.length && bytes[0] === OWN_BYTES) return bytes;

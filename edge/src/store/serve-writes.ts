@@ -173,5 +173,14 @@ function failureOf(no: number, error: unknown): WriteOutcome {
     return { no, kind: 'refused', problem: { code, detail, ...(errors && { errors }), ...(headers && { headers }) } };
   }
   const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
-  return { no, kind: 'failed', name, message, stack, fields: JSON.stringify(error) };
+  return { no, kind: 'failed', name, message, stack, fields: fieldsOf(error) };
+}
+
+/** Never in place of the error itself: one that does not go into JSON would end the thread, and the program with it. */
+function fieldsOf(error: unknown): string {
+  try {
+    return error instanceof Error ? JSON.stringify(error) : '{}';
+  } catch {
+    return '{}';
+  }
 }

@@ -30,6 +30,8 @@ export type WitnessState = Omit<z.infer<typeof stateSchema>, 'generation'>;
 export class Witness {
   private generation: number;
   private dirty = false;
+  /** A sync that runs beside the loop, of which nobody knows yet whether it came to its end. */
+  private isSyncing = false;
   /** What was said last and still holds: told once, not with every group of sales. */
   private told: string | null = null;
   private timer: NodeJS.Timeout | null = null;
@@ -91,7 +93,7 @@ export class Witness {
 
   /** On acknowledgement by the hub, and at the end. */
   sync(): void {
-    if (!this.dirty) return;
+    if (!this.dirty && !this.isSyncing) return;
     try {
       fdatasyncSync(this.file);
       this.dirty = false;
@@ -102,9 +104,11 @@ export class Witness {
 
   startSyncing(): void {
     this.timer = setInterval(() => {
-      if (!this.dirty) return;
+      if (!this.dirty || this.isSyncing) return;
       this.dirty = false;
+      this.isSyncing = true;
       fdatasync(this.file, (error) => {
+        this.isSyncing = false;
         if (error === null) return;
         this.dirty = true;
         this.tell(`the witness file cannot be synced: ${error.message}`);

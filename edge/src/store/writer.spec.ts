@@ -88,10 +88,13 @@ describe('the writer', () => {
     const execute = (device: string, name: string) =>
       store.writer.execute(enrolDevice, { id: device, name }, BY_NOBODY);
     await execute(id, 'first');
+    let commits = 0;
+    store.writer.onCommitted(() => (commits += 1));
     // In one group: the line of the second is appended, then its row breaks the key.
     const results = await Promise.allSettled([execute(v7(), 'before'), execute(id, 'again'), execute(v7(), 'after')]);
     expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
     expect(deviceNames().sort()).toEqual(['after', 'before', 'first']);
+    expect(commits).toBe(1);
     const lines = readLines(store.reads, 1, 1, 10, 1e6);
     expect(lines.map(({ seq }) => seq)).toEqual([1, 2, 3, 4]);
     let hash: Buffer = GENESIS_HASH;

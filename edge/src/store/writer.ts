@@ -194,17 +194,20 @@ export class Writer implements StoreWriter {
    */
   private runGroup(group: Task[]): (() => void)[] {
     const { connection } = this.parts;
-    const answers: (() => void)[] = [];
+    let answers: (() => void)[] = [];
+    let isGuarded = false;
     connection.run('BEGIN IMMEDIATE');
     for (const task of this.tasksOfGroup()) {
       group.push(task);
-      const answer = this.runUnguarded(task);
-      if (answer === null) {
-        connection.run('ROLLBACK');
-        connection.run('BEGIN IMMEDIATE');
-        return group.map((each) => this.runGuarded(each));
+      const answer = isGuarded ? this.runGuarded(task) : this.runUnguarded(task);
+      if (answer !== null) {
+        answers.push(answer);
+        continue;
       }
-      answers.push(answer);
+      connection.run('ROLLBACK');
+      connection.run('BEGIN IMMEDIATE');
+      answers = group.map((each) => this.runGuarded(each));
+      isGuarded = true;
     }
     return answers;
   }

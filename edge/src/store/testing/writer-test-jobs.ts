@@ -1,19 +1,23 @@
 import { existsSync } from 'node:fs';
 import { problem } from '@branchline/http/problem.js';
+import { unpackLine } from '../line-storage.js';
 import type { KnownWrites } from '../serve-writes.js';
 import type { BackgroundWrite, LocalWrite } from '../write-job.js';
 import { enrolDevice } from './store-fixture.js';
 
 export const enrolHandedOver: typeof enrolDevice = { ...enrolDevice, name: 'enrol-handed-over', waits: true };
 
-export const failsAs: LocalWrite<'a refusal' | 'a bug' | 'a death', never> = {
-  name: 'fails-as',
-  run(_tx, how) {
-    if (how === 'a refusal') throw problem('locked-out', 'too often', { headers: { 'retry-after': '7' } });
-    if (how === 'a bug') throw Object.assign(new TypeError('a bug in a write'), { no: 42 });
-    return process.exit(7);
-  },
-};
+export const failsAs: LocalWrite<'a refusal' | 'a bug' | 'a bug with a bigint' | 'a damaged line' | 'a death', never> =
+  {
+    name: 'fails-as',
+    run(_tx, how) {
+      if (how === 'a refusal') throw problem('locked-out', 'too often', { headers: { 'retry-after': '7' } });
+      if (how === 'a bug') throw Object.assign(new TypeError('a bug in a write'), { no: 42 });
+      if (how === 'a bug with a bigint') throw Object.assign(new Error('a bug'), { rowid: 1n });
+      if (how === 'a damaged line') return unpackLine(Buffer.of(0), 3) as never;
+      return process.exit(7);
+    },
+  };
 
 export const countsRows: LocalWrite<{ of: string }, number> = {
   name: 'counts-rows',
