@@ -37,7 +37,10 @@ export const PROBLEMS = {
   'took-too-long': { status: 503, title: 'This took too long and was stopped. Ask for less.' },
   'shutting-down': { status: 503, title: 'Shutting down. Try again shortly.' },
   'storage-full': { status: 503, title: 'The disk is full; nothing was recorded.' },
-  'storage-failed': { status: 503, title: 'The disk failed; nothing was recorded.' },
+  'storage-failed': {
+    status: 503,
+    title: 'The disk failed; whether this was recorded is known when it is sent again.',
+  },
   internal: { status: 500, title: 'Something went wrong here.' },
 
   // A chain on trial
