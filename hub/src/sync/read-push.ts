@@ -1,15 +1,21 @@
 import { setImmediate as otherWork } from 'node:timers/promises';
-import { MalformedPush, type ReceivedPush } from '@branchline/replication/push.js';
+import { LINE_BYTES_MAX } from '@branchline/replication/line.js';
+import { VALUES_MAX } from '@branchline/replication/packed/tracks.js';
+import { MalformedPush, type ReceivedLine, type ReceivedPush } from '@branchline/replication/push.js';
 import { packLines, type JournalChunk } from './journal-chunk.js';
 import { WrongSeq, readLine, type LineReading } from './read-line.js';
 import { Turn } from './turn.js';
+
+/** No edge of ours sends more at once. Up to here any values fit in memory. */
+const UNCOUNTED_BYTES_MAX = 8 * 1024 * 1024;
+const [COMMA, ARRAY_BEGIN, OBJECT_BEGIN] = [0x2c, 0x5b, 0x7b];
 
 /** What a push says, line by line, and as the archive will keep it. */
 export type ReadPush = { readings: LineReading[]; packed: JournalChunk[] };
 
 /**
  * Reads all lines of a push, and packs them, before any lock is taken.
- * @throws MalformedPush when a line says it stands elsewhere
+ * @throws MalformedPush when a line says it stands elsewhere, or all together say more than is kept in memory
  */
 export async function readPush(push: ReceivedPush): Promise<ReadPush> {
   // Packed by other threads, meanwhile.
@@ -20,8 +26,12 @@ export async function readPush(push: ReceivedPush): Promise<ReadPush> {
 async function readLines({ header, lines }: ReceivedPush): Promise<LineReading[]> {
   const readings: LineReading[] = [];
   const turn = new Turn();
+  const isLarge = lines.reduce((sum, { bytes }) => sum + bytes.length, 0) > UNCOUNTED_BYTES_MAX;
+  let values = 0;
   try {
     for (const [at, line] of lines.entries()) {
+      if (isLarge) values += valuesIn(line);
+      if (values > VALUES_MAX) throw new MalformedPush(`more than ${VALUES_MAX} values`);
       readings.push(readLine(line.bytes, header.fromSeq + at, line.value));
       if (turn.isOver(line.bytes.length)) await otherWork();
     }
@@ -30,4 +40,12 @@ async function readLines({ header, lines }: ReceivedPush): Promise<LineReading[]
     throw error;
   }
   return readings;
+}
+
+/** At most so many: also what looks like one in a text is counted. A longer line is not read, and one unpacked was counted. */
+function valuesIn({ bytes, value }: ReceivedLine): number {
+  if (value !== undefined || bytes.length > LINE_BYTES_MAX) return 0;
+  let values = 0;
+  for (const byte of bytes) if (byte === COMMA || byte === ARRAY_BEGIN || byte === OBJECT_BEGIN) values += 1;
+  return values;
 }
