@@ -187,6 +187,19 @@ describe('a sign-in link', () => {
     expect(outcome(await follow(code))).toEqual(INVALID);
   });
 
+  it('is not made by a sign-in that is over, and be it that nothing is left of it', async () => {
+    const links = (api: AxiosInstance) => api.post('/v1/auth/links');
+    const { api, refreshToken } = await harness.signIn(harness.admin.email, harness.admin.password);
+    await harness.anonymous.post('/v1/auth/logout', { refreshToken });
+    expect(outcome(await links(api))).toEqual([401, 'unauthenticated']);
+    const client = new pg.Client({ connectionString: harness.databaseUrl });
+    await client.connect();
+    await client.query('DELETE FROM refresh_token WHERE token_hash = $1', [hashToken(refreshToken)]);
+    await client.query('DELETE FROM refresh_family WHERE ended_at IS NOT NULL');
+    await client.end();
+    expect(outcome(await links(api))).toEqual([401, 'unauthenticated']);
+  });
+
   it('gives way to newer ones when there are more than ten', async () => {
     const links = [];
     for (let count = 0; count < 12; count += 1) {

@@ -26,6 +26,7 @@ export type CreatedLink = { code: string; expiresAt: string };
 /**
  * A link with which the same person signs in elsewhere, once: from a program into a browser. The code is answered here and
  * stored as its hash; it goes into the fragment of the page's address, which no server and no log sees.
+ * @throws Problem `unauthenticated` of a sign-in that is over
  */
 export async function createSignInLink(
   tx: Tx,
@@ -37,20 +38,17 @@ export async function createSignInLink(
   const asked = new Date(nowMs + (input?.expiresInS ?? DAY_S) * 1000);
   const { token: code, hash } = newOpaqueToken('bll', parts.randomBytes);
   await tx.execute(MAKE_ROOM, [who.sessionId, new Date(nowMs), LINKS_MAX - 1]);
-  const { expiresAt } = await tx.one<{ expiresAt: Date }>(CREATE, [
-    hash,
-    who.sessionId,
-    new Date(nowMs),
-    asked,
-    FAMILY_MS_MAX,
-  ]);
-  return { code, expiresAt: expiresAt.toISOString() };
+  const values = [hash, who.sessionId, new Date(nowMs), asked, FAMILY_MS_MAX];
+  const [created] = await tx.query<{ expiresAt: Date }>(CREATE, values);
+  // Its access token outlives a sign-in by minutes: one of thirty days ago may be cleared away already.
+  if (!created) throw problem('unauthenticated');
+  return { code, expiresAt: created.expiresAt.toISOString() };
 }
 
 /** Not beyond its sign-in: access tokens of links of links would prolong each other for ever, refreshed or not. */
 const CREATE = `
 INSERT INTO sign_in_link (tenant_id, code_hash, family_id, created_at, expires_at)
-SELECT f.tenant_id, $1, f.id, $3, least($4::timestamptz, f.started_at + $5::bigint * interval '1 millisecond') FROM refresh_family f WHERE f.id = $2
+SELECT f.tenant_id, $1, f.id, $3, least($4::timestamptz, f.started_at + $5::bigint * interval '1 millisecond') FROM refresh_family f WHERE f.id = $2 AND f.ended_at IS NULL
 RETURNING expires_at AS "expiresAt"`;
 
 const MAKE_ROOM = `
