@@ -174,7 +174,7 @@ describe('a writer in a thread of its own', () => {
     const store = await open();
     rmSync(file('edge.db'));
     await expect(enrol(store, 'into nowhere')).rejects.toMatchObject({ code: 'storage-failed' });
-    expect(fatal).toEqual(['the database file was replaced or deleted while it was open']);
+    expect(fatal).toEqual(['the database file or its log was replaced or deleted while it was open']);
     await store.close();
   });
 

@@ -24,15 +24,28 @@ export function openWritable(file: string): Connection {
 }
 
 /**
- * SQLite writes on without a word into a file that was replaced or deleted under it, and with the process all of that is
- * gone. So the writer asks after each commit, before it answers; one stat takes some microseconds.
+ * SQLite writes on without a word into a file that was replaced or deleted under it, or into such a log, and with the process
+ * all of that is gone. So the writer asks after each commit, before it answers; two stats take some microseconds.
  */
-function placeCheck(file: string): () => boolean {
-  const opened = statSync(file);
+function placeCheck(file: string, { database }: Connection): () => boolean {
+  const places = [file, `${file}-wal`].map((path) => ({ path, opened: statSync(path) }));
   return () => {
-    const found = statSync(file, { throwIfNoEntry: false });
-    return found?.ino === opened.ino && found.dev === opened.dev;
+    const isInPlace = places.every(({ path, opened }) => {
+      const found = statSync(path, { throwIfNoEntry: false });
+      return found?.ino === opened.ino && found.dev === opened.dev;
+    });
+    if (!isInPlace) saveFromLog(database);
+    return isInPlace;
   };
+}
+
+/** Of a log that was taken away only this process has what was answered since the last checkpoint. */
+function saveFromLog(database: BetterSqlite3.Database): void {
+  try {
+    database.pragma('wal_checkpoint(FULL)');
+  } catch {
+    // The next start judges by the witness what is there.
+  }
 }
 
 export type WritingParts = Omit<WriterParts, 'connection' | 'witness' | 'isInPlace'> & {
@@ -55,7 +68,7 @@ export function openWriting({ databaseFile, witnessFile, alarm, ...parts }: Writ
       alarm(`${due.reason}: nothing more is written to this incarnation, the next line opens a new one`);
     }
     witness.startSyncing();
-    const writer = new Writer({ ...parts, connection, witness, isInPlace: placeCheck(databaseFile) });
+    const writer = new Writer({ ...parts, connection, witness, isInPlace: placeCheck(databaseFile, connection) });
     return {
       writer,
       witness,

@@ -2,6 +2,7 @@ import { copyFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { chainHash, GENESIS_HASH } from '@branchline/replication/chain.js';
+import BetterSqlite3 from 'better-sqlite3';
 import { v7 } from 'uuid';
 import type { JournalRef } from './command.js';
 import { hashAt, readHead, readLines } from './journal.js';
@@ -196,10 +197,23 @@ describe('the writer', () => {
     await expect(enrol(store, 'into nowhere')).rejects.toMatchObject({ code: 'storage-failed' });
     await expect(enrol(store, 'late')).rejects.toMatchObject({ code: 'storage-failed' });
     expect(fixture.fatal.map(({ message }) => message)).toEqual([
-      'the database file was replaced or deleted while it was open',
+      'the database file or its log was replaced or deleted while it was open',
     ]);
     // The witness still tells of what was answered, so that the next start judges by that.
     expect(Witness.read(join(fixture.folder, 'witness'))).toMatchObject({ seq: 2 });
+  });
+
+  it('acknowledges nothing that went into a log deleted under it, and saves what it had acknowledged before', async () => {
+    await enrol(store, 'before');
+    const file = join(fixture.folder, 'edge.db');
+    rmSync(`${file}-wal`);
+    await expect(enrol(store, 'into nowhere')).rejects.toMatchObject({ code: 'storage-failed' });
+    expect(fixture.fatal).toHaveLength(1);
+    // As a kill leaves it.
+    copyFileSync(file, `${file}.left`);
+    const left = new BetterSqlite3(`${file}.left`);
+    expect(left.prepare('SELECT name FROM device').pluck().all()).toContain('before');
+    left.close();
   });
 
   it('lets sales pass between the slices of background work', async () => {

@@ -177,7 +177,7 @@ export class Writer implements StoreWriter {
       return;
     }
     if (!this.parts.isInPlace()) {
-      const failure = this.fail(new Error('the database file was replaced or deleted while it was open'));
+      const failure = this.fail(new Error('the database file or its log was replaced or deleted while it was open'));
       for (const task of group) task.reject(failure);
       return;
     }
