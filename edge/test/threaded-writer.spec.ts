@@ -8,7 +8,14 @@ import { saveBox } from '../src/store/box.js';
 import { readHead } from '../src/store/journal.js';
 import { Store } from '../src/store/store.js';
 import { BY_NOBODY, enrolDevice, storeFixture, type StoreFixture } from '../src/store/testing/store-fixture.js';
-import { countsRows, countsUp, enrolHandedOver, failsAs, waitsForFile } from '../src/store/testing/writer-test-jobs.js';
+import {
+  countsRows,
+  countsUp,
+  enrolHandedOver,
+  failsAs,
+  takesMs,
+  waitsForFile,
+} from '../src/store/testing/writer-test-jobs.js';
 import { STALLED_MS, ThreadedWriter } from '../src/store/threaded-writer.js';
 import { Witness } from '../src/store/witness.js';
 import { QUEUE_COMMANDS_MAX } from '../src/store/task-queue.js';
@@ -135,6 +142,15 @@ describe('a writer in a thread of its own', () => {
     expect(store.writer.waitingMs()).toBe(0);
     await eventually('the other is told', () => alarms.length > 1);
     expect(alarms.slice(1)).toEqual(['the disk answers again']);
+    await store.close();
+  });
+
+  it('says nothing of the disk when a queue is long and gets shorter', async () => {
+    const store = await open();
+    const naps = Array.from({ length: 3 }, () => store.writer.write(takesMs, { ms: 100 }));
+    await naps[1];
+    expect(store.writer.waitingMs()).toBeLessThan(100);
+    await Promise.all(naps);
     await store.close();
   });
 

@@ -52,7 +52,7 @@ export function registerReplicationMetrics(
   gauge('queue_lines', 'Journal lines the hub has not acknowledged', () => queueLength(readStreams(store.reads)));
   gauge(
     'writes_waiting_seconds',
-    'How long the oldest write that somebody waits for has been waiting',
+    'For how long nothing has been written although somebody waits for it',
     () => store.writer.waitingMs() / 1000,
   );
   gauge('sync_attempts', 'Attempts to reach the hub that failed in a row', () => replicator.figures().attempts);

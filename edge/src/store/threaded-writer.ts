@@ -51,6 +51,7 @@ export class ThreadedWriter implements StoreWriter {
   private readonly ended: Promise<void>;
   private readonly looking: NodeJS.Timeout;
   private isStalled = false;
+  private heardAtMs = 0;
 
   private constructor(program: ThreadProgram) {
     this.worker = new Worker(program.url, {
@@ -122,8 +123,10 @@ export class ThreadedWriter implements StoreWriter {
     await this.ask({ kind: 'sync-witness' });
   }
 
+  /** Since the thread answered last: in a long queue everybody waits, and the disk works. */
   waitingMs(): number {
-    for (const { sinceMs } of this.pending.values()) if (sinceMs !== null) return performance.now() - sinceMs;
+    for (const { sinceMs } of this.pending.values())
+      if (sinceMs !== null) return performance.now() - Math.max(sinceMs, this.heardAtMs);
     return 0;
   }
 
@@ -172,6 +175,7 @@ export class ThreadedWriter implements StoreWriter {
       case 'not-open':
         return this.notOpened(message);
       case 'outcomes':
+        this.heardAtMs = performance.now();
         for (const outcome of message.outcomes) this.settle(outcome);
         if (message.moved) for (const listener of this.listeners) listener();
         return;

@@ -52,7 +52,7 @@ export interface StoreWriter {
   onCommitted(listener: () => void): void;
   /** What the witness was last told is on the disk when it resolves, or was alarmed about. */
   syncWitness(): Promise<void>;
-  /** How long the oldest write that somebody waits for has been waiting; 0: nobody waits. */
+  /** For how long nothing has been written although somebody waits for it; 0: nobody waits. */
   waitingMs(): number;
   /** Takes no more; what is queued is still done. */
   close(): Promise<void>;

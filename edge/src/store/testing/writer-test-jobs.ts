@@ -33,6 +33,13 @@ export const waitsForFile: LocalWrite<{ path: string }, void> = {
   },
 };
 
+export const takesMs: LocalWrite<{ ms: number }, void> = {
+  name: 'takes-ms',
+  run(_tx, { ms }) {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+  },
+};
+
 /** One row of the log a slice. @returns how many slices there were */
 export const countsUp: BackgroundWrite<{ to: number }, { at: number }> = {
   name: 'counts-up',
@@ -44,6 +51,6 @@ export const countsUp: BackgroundWrite<{ to: number }, { at: number }> = {
 
 export const WRITER_TEST_WRITES: KnownWrites = {
   commands: [enrolDevice, enrolHandedOver],
-  local: [failsAs, countsRows, waitsForFile],
+  local: [failsAs, countsRows, takesMs, waitsForFile],
   background: [countsUp],
 };
