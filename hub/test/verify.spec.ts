@@ -298,6 +298,30 @@ const CASES: Record<string, Case> = {
       ),
     isProved: true,
   },
+  'an instant without end': {
+    what: ['altered-row'],
+    detail: /sale\.sold_at is "Infinity"/,
+    tampering: ({ box }) => tamper(`UPDATE sale SET sold_at = 'infinity' WHERE branch_id = $1`, box.branch),
+    isProved: true,
+  },
+  'a quantity that cannot be turned about': {
+    what: ['altered-row', 'rollup'],
+    detail: /stock_balance BREAD: quantity_milli is -456, its rows make 9223372036854775808/,
+    tampering: ({ box }) =>
+      tamper(
+        `UPDATE sale_line SET quantity_milli = -9223372036854775808 WHERE branch_id = $1 AND product = 'BREAD'`,
+        box.branch,
+      ),
+    isProved: true,
+  },
+  'seqs beyond what any number holds': {
+    what: ['stream-head', 'extra-row', 'day-sums'],
+    detail: /says line 9007199254740991, .*; the archive ends with line 8/,
+    tampering: async ({ box }) => {
+      await tamper('UPDATE incarnation SET applied_seq = 9223372036854775807 WHERE branch_id = $1', box.branch);
+      await tamper('UPDATE sale SET seq = 9223372036854775807 WHERE branch_id = $1', box.branch);
+    },
+  },
   'a doubled row': {
     what: ['extra-row', 'rollup', 'day-sums'],
     detail: /sale: .*, .* all come from line 6/,

@@ -4,6 +4,7 @@ import type { BranchRow } from '../branches/branch.row.js';
 import type { Tx } from '../database/unit-of-work.js';
 import type { Contact, Contacts } from '../sync/contacts.js';
 import { lastVerificationSchema, provedToSchema } from '../verify/answer.js';
+import { toldSeq } from '../verify/told-seq.js';
 
 /** One branch's box as head office last heard of it; nulls for a branch that has none yet. */
 export const fleetItemSchema = z.strictObject({
@@ -100,7 +101,7 @@ function shown(row: Row, heard: Contact | undefined, nowMs: number): FleetItem {
  * before it is acknowledged, so a head is proved from then on, unless the last verification has found otherwise.
  */
 const FLEET = `
-SELECT b.code AS branch, b.name, x.id AS box, x.version, newest.incarnation, newest.epoch, coalesce(newest.applied_seq, 0) AS "appliedSeq",
+SELECT b.code AS branch, b.name, x.id AS box, x.version, newest.incarnation, newest.epoch, coalesce(${toldSeq('newest.applied_seq')}, 0) AS "appliedSeq",
   encode(newest.head_hash, 'hex') AS "headHash", greatest(x.last_contact_at, contact.at, stream.last_push_at) AS "lastContactAt",
   contact.poll_ms AS "pollMs",
   newest.last_line_at AS "lastLineAt",
@@ -109,7 +110,7 @@ SELECT b.code AS branch, b.name, x.id AS box, x.version, newest.incarnation, new
   (SELECT count(*) FROM quarantine q WHERE q.branch_id = b.id AND q.state <> 'mended') AS quarantined,
   (SELECT max(s.business_date) FROM day_seal s WHERE s.branch_id = b.id) AS "sealedTo",
   v.at AS "verifiedAt", v.outcome AS "verifiedOutcome", v.seq AS "verifiedSeq",
-  proved.incarnation AS "provedIncarnation", proved.epoch AS "provedEpoch", proved.applied_seq AS "provedSeq",
+  proved.incarnation AS "provedIncarnation", proved.epoch AS "provedEpoch", ${toldSeq('proved.applied_seq')} AS "provedSeq",
   encode(proved.head_hash, 'hex') AS "provedHash", greatest(proved.last_push_at, v.at) AS "provedAt"
 FROM branch b
 LEFT JOIN branch_verification v ON v.branch_id = b.id

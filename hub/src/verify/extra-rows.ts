@@ -4,6 +4,7 @@ import type { Differences } from './differences.js';
 import { FACT_KINDS, type FactComparison } from './fact-comparison.js';
 import { LineKinds } from './line-kinds.js';
 import { FACT_TABLES } from './stored-facts.js';
+import { toldSeq } from './told-seq.js';
 
 const NAMED_MAX = 20;
 
@@ -48,7 +49,7 @@ async function nameExtra(
   const named = await tx.query<{ ids: string; incarnation: string; seq: number; isLine: boolean }>(
     `SELECT string_agg(id, ', ' ORDER BY id) AS ids, incarnation, seq, bool_and(is_line) AS "isLine"
      FROM (
-       SELECT f.${id}::text AS id, f.incarnation, f.seq,
+       SELECT f.${id}::text AS id, f.incarnation, ${toldSeq('f.seq')} AS seq,
          CASE WHEN f.seq BETWEEN 1 AND octet_length(l.kinds) THEN get_byte(l.kinds, f.seq::integer - 1) = $2 ELSE false END AS is_line
        FROM ${table} f LEFT JOIN (SELECT unnest($3::uuid[]) AS incarnation, unnest($4::bytea[]) AS kinds) l USING (incarnation)
        WHERE f.branch_id = $1

@@ -53,7 +53,8 @@ const ROLLUPS: readonly Rollup[] = [
     table: 'stock_balance',
     keys: ['product'],
     sums: ['quantity_milli'],
-    rows: `SELECT product, sum(quantity_milli) AS quantity_milli FROM stock_movement WHERE branch_id = $1 GROUP BY 1`,
+    // By the rule of `stock_movement`; a sum has room for what a movement, turned about, may have none for.
+    rows: `SELECT l.product, -sum(l.quantity_milli) AS quantity_milli FROM ${LINES} WHERE s.branch_id = $1 GROUP BY 1`,
   },
 ];
 

@@ -1,5 +1,6 @@
 import type { Tx } from '../database/unit-of-work.js';
 import type { FactKind } from './expected-facts.js';
+import { toldSeq } from './told-seq.js';
 
 /** Where the facts of a kind stand, with the columns that a line decides. `@`: an instant, told in epoch milliseconds. */
 type FactTable = {
@@ -114,9 +115,10 @@ export async function storedFacts(
  * JSON and not columns: instants, dates and numbers then read alike in rows and parts, and parts come with their fact. A
  * list and not an object: names of columns were half of all that was written, sent and read.
  */
+// No bigint of an instant: PostgreSQL knows one without end, which is to be named and not to end the verification.
 const listOf = (alias: string, columns: readonly string[]): string => {
   const values = columns.map((column) =>
-    column.startsWith('@') ? `(extract(epoch FROM ${alias}.${column.slice(1)}) * 1000)::bigint` : `${alias}.${column}`,
+    column.startsWith('@') ? `round(extract(epoch FROM ${alias}.${column.slice(1)}) * 1000)` : `${alias}.${column}`,
   );
   return `json_build_array(${values.join(', ')})`;
 };
@@ -130,7 +132,7 @@ const readStatement = ({ table, id, idType, columns, parts }: FactTable): string
     return `'${part}', (SELECT coalesce(json_agg(${listOf('p', partColumns)} ORDER BY ${ordered}), '[]') FROM ${part} p
       WHERE p.branch_id = f.branch_id AND p.${parent} = f.${id})`;
   });
-  return `SELECT f.${id}::text AS id, f.incarnation, f.seq, f.content_hash AS "contentHash", ${listOf('f', columns)} AS head,
+  return `SELECT f.${id}::text AS id, f.incarnation, ${toldSeq('f.seq')} AS seq, f.content_hash AS "contentHash", ${listOf('f', columns)} AS head,
     json_build_object(${listed.join(', ')}) AS parts
   FROM ${table} f WHERE f.branch_id = $1 AND f.${id} = ANY ($2::${idType}[])`;
 };

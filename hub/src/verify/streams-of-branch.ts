@@ -4,6 +4,7 @@ import type { Tx } from '../database/unit-of-work.js';
 import type { HubSecrets } from '../secrets.js';
 import type { ChainWalk } from './chain-walk.js';
 import type { Differences } from './differences.js';
+import { toldSeq } from './told-seq.js';
 
 /** One history as its row has it, with the keys of its box; null where there is no such box. */
 export type StreamOfBranch = {
@@ -28,8 +29,8 @@ export function streamsOfBranch(tx: Tx, branchId: string): Promise<StreamOfBranc
 }
 
 const STREAMS = `
-SELECT i.incarnation, i.epoch, i.applied_seq AS "appliedSeq", encode(i.head_hash, 'hex') AS "headHash", i.head_signature AS "headSignature",
-  i.reason, i.previous_incarnation AS "previousIncarnation", i.previous_seq AS "previousSeq", encode(i.previous_hash, 'hex') AS "previousHash",
+SELECT i.incarnation, i.epoch, ${toldSeq('i.applied_seq')} AS "appliedSeq", encode(i.head_hash, 'hex') AS "headHash", i.head_signature AS "headSignature",
+  i.reason, i.previous_incarnation AS "previousIncarnation", ${toldSeq('i.previous_seq')} AS "previousSeq", encode(i.previous_hash, 'hex') AS "previousHash",
   i.box_id AS box, box.signing_key AS "signingKey", box.sealing_key AS "sealingKey", box.certificate
 FROM incarnation i LEFT JOIN box ON box.tenant_id = i.tenant_id AND box.id = i.box_id AND box.branch_id = i.branch_id
 WHERE i.branch_id = $1 ORDER BY i.epoch, i.last_push_at, i.incarnation`;
