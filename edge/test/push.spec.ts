@@ -254,6 +254,16 @@ describe('a push', () => {
     expectSame(store);
   });
 
+  it('comes through a line that carries only so much before it breaks', async () => {
+    hub.intercept = ({ route, body }) => {
+      return route.endsWith('/push') && linesIn(body) > 8 ? { status: 200, body: 'cut' } : null;
+    };
+    await journalFacts(store, 60);
+    started(store);
+    await drained(store);
+    expectSame(store);
+  });
+
   it.each([
     ['of lines that were not sent', (answer: Record<string, unknown>) => ({ ...answer, appliedSeq: 1_000 })],
     ['with another hash', (answer: Record<string, unknown>) => ({ ...answer, headHash: 'f'.repeat(64) })],

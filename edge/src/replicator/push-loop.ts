@@ -4,7 +4,7 @@ import type { LineRange } from '../selling/in-flight.js';
 import { hashAt } from '../store/journal.js';
 import type { Store } from '../store/store.js';
 import type { HubClient } from './hub-client.js';
-import { Refusal } from './hub-failure.js';
+import { LineFailure, Refusal } from './hub-failure.js';
 import type { MeetHub } from './meet-hub.js';
 import {
   batchAfterRefusal,
@@ -146,9 +146,11 @@ export class PushRound {
     } catch (error) {
       if (batch.form === 'packed' && isUnpackable(error)) return await this.goOnPlain(error);
       const tooLarge = error instanceof Refusal && error.status === 413;
+      // Halved from what was really sent: the byte limit may have cut the batch below the line limit. A line that broke may
+      // break under the same again.
+      if (tooLarge || error instanceof LineFailure)
+        this.linesMax = batchAfterRefusal(batch.lastSeq - batch.fromSeq + 1);
       if (!tooLarge || batch.fromSeq === batch.lastSeq) throw error;
-      // Halved from what was really sent: the byte limit may have cut the batch below the line limit.
-      this.linesMax = batchAfterRefusal(batch.lastSeq - batch.fromSeq + 1);
     } finally {
       this.flying = null;
     }
