@@ -31,6 +31,11 @@ type WithoutNo<T> = T extends unknown ? Omit<T, 'no'> : never;
 /** Longer than this no disk that works keeps a sale waiting. */
 export const STALLED_MS = 5_000;
 const LOOK_EVERY_MS = 1_000;
+/**
+ * What comes in one turn goes in few messages, but not in one: 32 tills that all come at once would be written at once and answered
+ * at once, each thread waiting for the other (3,000 sales a second; 3,850 with this).
+ */
+const SENT_AT_ONCE = 4;
 
 /**
  * The store's writer in a thread of its own: what a sale costs in SQL, hashing and waiting for the disk is not taken from
@@ -151,7 +156,9 @@ export class ThreadedWriter implements StoreWriter {
     this.lastNo += 1;
     const no = this.lastNo;
     if (waits) this.waitingCount += 1;
-    if (this.unsent.push({ no, ...request }) === 1) setImmediate(() => this.sendUnsent());
+    const unsent = this.unsent.push({ no, ...request });
+    if (unsent === 1) setImmediate(() => this.sendUnsent());
+    if (unsent === SENT_AT_ONCE) this.sendUnsent();
     const sinceMs = request.kind === 'background' ? null : performance.now();
     return new Promise((resolve, reject) => this.pending.set(no, { waits, sinceMs, resolve, reject }));
   }
