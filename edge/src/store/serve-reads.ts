@@ -4,6 +4,9 @@ import { openReadOnly } from './read-connection.js';
 import type { ReadJobs, ReadOutcome, ReadRequest, ThreadMessage } from './read-job.js';
 import type { Connection } from './tx.js';
 
+/** A long read comes back to the same pages. */
+const CACHE_KB = 4_096;
+
 export type ReaderData = { file: string };
 
 /** The whole of a reader's thread: one connection of its own, one job at a time, until it is ended from outside. */
@@ -11,7 +14,7 @@ export function serveReads(jobs: ReadJobs): void {
   if (parentPort === null) throw new Error('reads are served from a thread of their own');
   const port = parentPort;
   const tell = (message: ThreadMessage): void => port.postMessage(message);
-  const connection = openReadOnly((workerData as ReaderData).file);
+  const connection = openReadOnly((workerData as ReaderData).file, CACHE_KB);
   port.on('message', ({ no, name, input }: ReadRequest) => {
     const job = jobs[name];
     if (job === undefined) throw new Error(`no read is called ${name}`);

@@ -1,11 +1,13 @@
 import { statSync } from 'node:fs';
 import BetterSqlite3 from 'better-sqlite3';
 import { judgeWitness, markIncarnationDue } from './incarnation.js';
-import { CACHE_KB } from './read-connection.js';
 import { openingFailure } from './storage-failure.js';
 import { Connection } from './tx.js';
 import { Witness } from './witness.js';
 import { Writer, type WriterParts } from './writer.js';
+
+/** A group of 64 sales touches some 150 pages of 4 KB. */
+const CACHE_KB = 2_048;
 
 /**
  * The writer's connection, the only one that writes. `synchronous=FULL`: better-sqlite3's WAL default, NORMAL, loses

@@ -9,7 +9,7 @@ export const HUB_MAIN = fromRoot('hub/dist/main.js');
 export const HUB_CLI = fromRoot('hub/dist/cli.js');
 export const EDGE_MAIN = fromRoot('edge/dist/main.js');
 /** As deploy/ starts it, whose memory we weigh. */
-export const EDGE_NODE_ARGS = ['--max-semi-space-size=8'];
+export const EDGE_NODE_ARGS = ['--max-semi-space-size=4'];
 export const EDGE_NODE_ENV = { MALLOC_ARENA_MAX: '2' };
 export const EDGE_CLI = fromRoot('edge/dist/cli.js');
 
