@@ -18,9 +18,9 @@ holdHeapSmall();
 setFlagsFromString('--heap-growing-percent=25');
 
 /**
- * Whoever starts the edge bounds the young generation (`--max-semi-space-size=4`, in deploy/ and everywhere else): with its
- * 8 an edge held 8 MB more after 10,000 sales, and was no faster. It can be said on the command line alone, and this heap
- * has heard it; left standing, V8 would put it in place of the smaller limits that our threads are given.
+ * Whoever starts the edge bounds the young generation (`--max-semi-space-size=4`, in deploy/ and everywhere else): with 8 an
+ * edge held 8 MB more after 10,000 sales, and was no faster. It can be said on the command line alone, and this heap has
+ * heard it; left standing, V8 would put it in place of the smaller limits that our threads are given.
  */
 setFlagsFromString('--max-semi-space-size=0');
 

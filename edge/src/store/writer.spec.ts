@@ -19,7 +19,7 @@ import { Connection, type SqlValue } from './tx.js';
 import { Witness } from './witness.js';
 import type { BackgroundWrite } from './write-job.js';
 import { QUEUE_COMMANDS_MAX } from './task-queue.js';
-import { GROUP_MS_MAX, Writer } from './writer.js';
+import { GROUP_MS_MAX, Writer, type WriterParts } from './writer.js';
 
 const enrol = (store: Store, name: string, extra: { refuse?: boolean; thenThrow?: string } = {}): Promise<JournalRef> =>
   store.writer.execute(enrolDevice, { id: v7(), name, ...extra }, BY_NOBODY);
@@ -36,6 +36,23 @@ describe('the writer', () => {
     await store.close();
     fixture.remove();
   });
+
+  const SILENT_WITNESS = { write: () => undefined, sync: () => undefined };
+
+  function writerOn(connection: Connection, witness: WriterParts['witness'] = SILENT_WITNESS): Writer {
+    return new Writer({
+      connection,
+      appliers: DEVICE_APPLIERS,
+      moveReference: () => undefined,
+      box: fixture.box,
+      witness,
+      clock: fixture.clock,
+      newId: v7,
+      isInPlace: () => true,
+      stopwatch: () => 0,
+      onFatal: (error) => fixture.fatal.push(error),
+    });
+  }
 
   const deviceNames = (): string[] =>
     store.reads.all<{ name: string }>('SELECT name FROM device ORDER BY id').map(({ name }) => name);
@@ -137,18 +154,7 @@ describe('the writer', () => {
 
   it('stops for good when a commit fails for another reason, and answers nothing as done', async () => {
     const failing = new FailingCommit(connectionOf(store).database);
-    const writer = new Writer({
-      connection: failing,
-      appliers: DEVICE_APPLIERS,
-      moveReference: () => undefined,
-      box: fixture.box,
-      witness: { write: () => undefined, sync: () => undefined },
-      clock: fixture.clock,
-      newId: v7,
-      isInPlace: () => true,
-      stopwatch: () => 0,
-      onFatal: (error) => fixture.fatal.push(error),
-    });
+    const writer = writerOn(failing);
     const first = writer.execute(enrolDevice, { id: v7(), name: 'lost' }, BY_NOBODY);
     await expect(first).rejects.toMatchObject({ code: 'storage-failed' });
     expect(fixture.fatal.map(({ message }) => message)).toEqual(['disk I/O error']);
@@ -167,18 +173,7 @@ describe('the writer', () => {
         return super.run(sql, ...params);
       }
     })(database);
-    const writer = new Writer({
-      connection: failing,
-      appliers: DEVICE_APPLIERS,
-      moveReference: () => undefined,
-      box: fixture.box,
-      witness: { write: () => undefined, sync: () => undefined },
-      clock: fixture.clock,
-      newId: v7,
-      isInPlace: () => true,
-      stopwatch: () => 0,
-      onFatal: (error) => fixture.fatal.push(error),
-    });
+    const writer = writerOn(failing);
     const execute = (name: string) => writer.execute(enrolDevice, { id: v7(), name }, BY_NOBODY);
     const results = await Promise.allSettled([execute('one'), execute('two')]);
     expect(results).toEqual([1, 2].map(() => ({ status: 'rejected', reason: new Error('interrupted') })));
@@ -289,17 +284,9 @@ describe('the writer', () => {
 
   it('writes the witness before it answers', async () => {
     const order: string[] = [];
-    const writer = new Writer({
-      connection: connectionOf(store),
-      appliers: DEVICE_APPLIERS,
-      moveReference: () => undefined,
-      box: fixture.box,
-      witness: { write: ({ seq }) => void order.push(`witnessed ${seq}`), sync: () => undefined },
-      clock: fixture.clock,
-      newId: v7,
-      isInPlace: () => true,
-      stopwatch: () => 0,
-      onFatal: (error) => fixture.fatal.push(error),
+    const writer = writerOn(connectionOf(store), {
+      write: ({ seq }) => void order.push(`witnessed ${seq}`),
+      sync: () => undefined,
     });
     const heard: typeof enrolDevice = {
       name: enrolDevice.name,

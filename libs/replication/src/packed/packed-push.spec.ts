@@ -8,7 +8,7 @@ import { MalformedPush, type PushHeader, type ReceivedLine } from '../push.js';
 import { ColumnWriter, joinColumns } from './columns.js';
 import { LinePacker } from './pack-lines.js';
 import { encodePackedPush, PackedPush } from './packed-push.js';
-import { PLACE_CHARACTERS_MAX, SAID, TRACKS_MAX, TYPE, VALUES_MAX } from './tracks.js';
+import { MEMBERS_MAX, MEMBERS_TOLD_MAX, PLACE_CHARACTERS_MAX, SAID, TRACKS_MAX, TYPE, VALUES_MAX } from './tracks.js';
 
 /** As the edge does it. */
 const BROTLI = { params: { [constants.BROTLI_PARAM_QUALITY]: 6 } };
@@ -93,6 +93,18 @@ describe('lines that were packed', () => {
     expect(unpacked(packed(lines), lines).map(({ bytes }) => bytes)).toEqual(lines);
     const packer = new LinePacker();
     expect([...lines, ofPlaces(TRACKS_MAX, 1)].map((line) => packer.add(line)).at(-1)).toBe(false);
+  });
+
+  it('of as many told members as may be come back, and of more are not taken', () => {
+    // The same members in another order are another shape.
+    const shapeOf = (turned: number): Buffer => {
+      const names = Array.from({ length: MEMBERS_MAX }, (_none, at) => `m${(at + turned) % MEMBERS_MAX}`);
+      return Buffer.from(JSON.stringify(Object.fromEntries(names.map((name) => [name, null]))));
+    };
+    const lines = Array.from({ length: MEMBERS_TOLD_MAX / MEMBERS_MAX }, (_none, at) => shapeOf(at));
+    expect(unpacked(packed(lines), lines).map(({ bytes }) => bytes)).toEqual(lines);
+    const packer = new LinePacker();
+    expect([...lines, shapeOf(lines.length)].map((line) => packer.add(line)).at(-1)).toBe(false);
   });
 
   it('are not taken when the other end would not: names and places over a thousand characters, too many values', () => {
@@ -232,6 +244,24 @@ describe('a packed push', () => {
     expect(() => all(encodePackedPush(header, nested('x'.repeat(PLACE_CHARACTERS_MAX))))).toThrow(
       'a place too far down',
     );
+  });
+
+  it('that tells shapes without end is refused', () => {
+    const shapesTold = MEMBERS_TOLD_MAX / MEMBERS_MAX + 1;
+    const [shapes, names, object] = [new ColumnWriter(), new ColumnWriter(), new ColumnWriter()];
+    for (let shape = 0; shape < shapesTold; shape += 1) {
+      object.natural(1);
+      shapes.natural(MEMBERS_MAX);
+      for (let at = 0; at < MEMBERS_MAX; at += 1) {
+        shapes.byte(TYPE.null);
+        shapes.natural(shape === 0 ? 0 : at + 1);
+        if (shape > 0) continue;
+        names.natural(`m${at}`.length);
+        names.text(`m${at}`, 'latin1');
+      }
+    }
+    const header = { ...headerOf(lines), count: shapesTold };
+    expect(() => all(encodePackedPush(header, joinColumns([shapes, names, object])))).toThrow('too many members');
   });
 
   it('with a header longer than any is refused unread', () => {
