@@ -4,6 +4,7 @@ import { AUTHENTICATORS, accessGuardProvider } from '@branchline/access/access.g
 import type { Authenticator, Authenticators } from '@branchline/access/principal.js';
 import { HealthModule } from '@branchline/http/health.js';
 import { MetricsModule } from '@branchline/http/metrics.js';
+import { AuditModule } from './audit/audit.module.js';
 import { BranchesModule } from './branches/branches.module.js';
 import { CatalogueModule } from './catalogue/catalogue.module.js';
 import { ConsoleModule } from './console/console.module.js';
@@ -11,6 +12,7 @@ import { readiness } from './database/readiness.js';
 import { Database } from './database/unit-of-work.js';
 import { FeedModule } from './feed/feed.module.js';
 import { FleetModule } from './fleet/fleet.module.js';
+import { IncidentsModule } from './incidents/incidents.module.js';
 import { PartsModule } from './parts.module.js';
 import { PeopleModule } from './people/people.module.js';
 import { IntegrationsModule } from './integrations/integrations.module.js';
@@ -38,6 +40,8 @@ export class HubModule {
         FleetModule,
         ConsoleModule,
         VerifyModule,
+        IncidentsModule,
+        AuditModule,
         HealthModule.forRoot({ inject: [Database], useFactory: readiness }),
       ],
       providers: [

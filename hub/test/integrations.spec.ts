@@ -133,6 +133,7 @@ describe('an integration', () => {
       'get /v1/conflicts',
       'get /v1/fleet',
       'get /v1/fleet/{code}/verification',
+      'get /v1/incidents',
       'get /v1/quarantine',
       'get /v1/reports/sales',
       'post /v1/fleet/{code}/verify',

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { v7 } from 'uuid';
+import { raiseIncident } from '../src/incidents/raise-incident.js';
 import { Contacts } from '../src/sync/contacts.js';
 import {
   apiAt,
@@ -43,7 +44,7 @@ afterAll(async () => {
 });
 
 /** Everything that a tenant has rows of, made as it comes about: a row of its own in every table. */
-async function fill({ api }: Signed): Promise<void> {
+async function fill({ api, tenantId }: Signed): Promise<void> {
   await createPlaces(api);
   await createBranch(api, 'B001');
   await create(api, '/v1/branches/B001/staff', { operator: 'anna', name: 'Anna', role: 'cashier', pin: '1234' });
@@ -61,6 +62,9 @@ async function fill({ api }: Signed): Promise<void> {
     const { status, data } = await box.push(journal.push());
     if (status !== 200) throw new Error(`push: ${status} ${JSON.stringify(data)}`);
   }
+  await harness.database.transaction(tenantId, (tx) =>
+    raiseIncident(tx, { branchId: null, code: 'x', key: 'x', detail: 'x' }, { nowMs: 0, newId: v7 }),
+  );
   const { status } = await api.post('/v1/fleet/B001/verify');
   expect(status).toBe(200);
 }

@@ -10,7 +10,8 @@ import { decodeCursor, pageOf, pageQuery, type Page } from '@branchline/http/pag
 import { problem } from '@branchline/http/problem.js';
 import { body, param, query } from '@branchline/http/schema.js';
 import { z } from 'zod';
-import { Database } from '../database/unit-of-work.js';
+import { actorOf, recordAudit } from '../audit/record-audit.js';
+import { Database, type Tx } from '../database/unit-of-work.js';
 import { CLOCK, NEW_ID, RANDOM_BYTES } from '../providers.js';
 import { branchInput, createBranch, shownBranch, type Branch, type BranchInput } from './create-branch.js';
 import { createEnrolmentCode, enrolmentInput, type EnrolmentInput } from './enrolment-codes.js';
@@ -51,7 +52,11 @@ export class BranchesController {
     // An area manager opens branches in his own region.
     const isTheirs = abilityFor(who.grants).can('branch.manage', { tenant: who.tenantId, region: input.region });
     if (!isTheirs) throw problem('forbidden', `This needs branch.manage in ${input.region}.`);
-    return creating(this.database, who.tenantId, (tx) => createBranch(tx, input, this.newId, this.clock));
+    return creating(this.database, who.tenantId, async (tx) => {
+      const branch = await createBranch(tx, input, this.newId, this.clock);
+      await this.audit(tx, who, 'branch.create', branch.id, { code: branch.code });
+      return branch;
+    });
   }
 
   @Get(':code')
@@ -75,7 +80,18 @@ export class BranchesController {
   ): Promise<{ code: string; expiresAt: string }> {
     return this.database.transaction(who.tenantId, async (tx) => {
       const branch = await findBranch(tx, who, branchCode, input.for === 'box' ? 'branch.manage' : 'device.enrol');
-      return createEnrolmentCode(tx, branch.id, input, { clock: this.clock, randomBytes: this.randomBytes });
+      const made = await createEnrolmentCode(tx, branch.id, input, {
+        clock: this.clock,
+        randomBytes: this.randomBytes,
+      });
+      const { for: purpose, till } = input;
+      await this.audit(tx, who, 'enrolment-code.create', branch.id, { purpose, till, expiresAt: made.expiresAt });
+      return made;
     });
+  }
+
+  private audit(tx: Tx, who: Who, action: string, branchId: string, detail: Record<string, unknown>): Promise<void> {
+    const at = { nowMs: this.clock.now(), newId: this.newId };
+    return recordAudit(tx, { actor: actorOf(who), action, subject: `branch:${branchId}`, branchId, detail }, at);
   }
 }

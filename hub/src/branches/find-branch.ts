@@ -35,6 +35,18 @@ export async function branchesOf(tx: Tx, who: Who, ability: AbilityName, afterCo
   return rows.filter((branch) => able.can(ability, placeOf(branch)));
 }
 
+/**
+ * Of the branches in which the caller has `ability`, the one asked for, or all.
+ * @throws Problem `not-found` for a branch that is not there or not theirs, alike
+ */
+export async function chosenBranches(tx: Tx, who: Who, ability: AbilityName, asked?: string): Promise<BranchRow[]> {
+  const theirs = await branchesOf(tx, who, ability);
+  if (asked === undefined) return theirs;
+  const chosen = theirs.filter(({ code }) => code === asked);
+  if (chosen.length === 0) throw problem('not-found', `There is no branch ${asked}.`);
+  return chosen;
+}
+
 /** @throws Problem `forbidden` for who has the ability in a region or branch only: what the whole chain shares is not theirs to change */
 export function assertForTenant(who: Who, ability: AbilityName): void {
   if (!abilityFor(who.grants).can(ability, { tenant: who.tenantId }))

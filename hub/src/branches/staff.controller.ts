@@ -1,4 +1,4 @@
-import { Controller, Get, Patch, Post } from '@nestjs/common';
+import { Controller, Get, Inject, Patch, Post } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import type { PrincipalOf } from '@branchline/access/principal.js';
 import type { AbilityName } from '@branchline/access/abilities.js';
@@ -6,12 +6,16 @@ import { abilitiesOfRole } from '@branchline/access/roles.js';
 import { abilityFor } from '@branchline/access/ability.js';
 import { PasswordHasher } from '@branchline/access/password.js';
 import { Allow, CurrentPrincipal } from '@branchline/access/route-access.js';
+import type { Clock } from '@branchline/domain/clock.js';
+import type { NewId } from '@branchline/domain/uuid.js';
 import { code } from '@branchline/http/fields.js';
 import { pageQuery, type Page } from '@branchline/http/pagination.js';
 import { problem } from '@branchline/http/problem.js';
 import { body, param, query } from '@branchline/http/schema.js';
 import { z } from 'zod';
-import { Database } from '../database/unit-of-work.js';
+import { actorOf, recordAudit } from '../audit/record-audit.js';
+import { Database, type Tx } from '../database/unit-of-work.js';
+import { CLOCK, NEW_ID } from '../providers.js';
 import { HubSecrets } from '../secrets.js';
 import type { BranchRow } from './branch.row.js';
 import { findBranch, placeOf } from './find-branch.js';
@@ -41,6 +45,8 @@ export class StaffController {
     private readonly database: Database,
     readonly secrets: HubSecrets,
     readonly passwords: PasswordHasher,
+    @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(NEW_ID) private readonly newId: NewId,
   ) {}
 
   @Get()
@@ -64,7 +70,11 @@ export class StaffController {
     const branch = await this.branchFor(who, branchCode, input.role);
     const where = { branchId: branch.id };
     const verifier = await pinVerifier(this, where, input.operator, input.pin);
-    return creating(this.database, who.tenantId, (tx) => createStaff(tx, where, input, verifier));
+    return creating(this.database, who.tenantId, async (tx) => {
+      const made = await createStaff(tx, where, input, verifier);
+      await this.audit(tx, who, 'staff.create', where, { operator: made.operator, role: input.role });
+      return made;
+    });
   }
 
   @Patch(':operator')
@@ -77,7 +87,23 @@ export class StaffController {
     const branch = await this.branchFor(who, branchCode, change.role);
     const where = { branchId: branch.id };
     const verifier = await pinVerifier(this, where, operator, change.pin);
-    return this.database.transaction(who.tenantId, (tx) => changeStaff(tx, where, operator, change, verifier));
+    return this.database.transaction(who.tenantId, async (tx) => {
+      const changed = await changeStaff(tx, where, operator, change, verifier);
+      const { role, active } = change;
+      await this.audit(tx, who, 'staff.change', where, { operator, changed: Object.keys(change), role, active });
+      return changed;
+    });
+  }
+
+  private audit(
+    tx: Tx,
+    who: Who,
+    action: string,
+    { branchId }: { branchId: string },
+    detail: { operator: string } & Record<string, unknown>,
+  ): Promise<void> {
+    const entry = { actor: actorOf(who), action, subject: `operator:${detail.operator}`, branchId, detail };
+    return recordAudit(tx, entry, { nowMs: this.clock.now(), newId: this.newId });
   }
 
   /** A store manager who could make an administrator or an importer would be one. */

@@ -9,6 +9,7 @@ import { pageQuery, type Page } from '@branchline/http/pagination.js';
 import { problem } from '@branchline/http/problem.js';
 import { query } from '@branchline/http/schema.js';
 import { z } from 'zod';
+import { actorOf } from '../audit/record-audit.js';
 import { assertForTenant } from '../branches/find-branch.js';
 import { Database } from '../database/unit-of-work.js';
 import { CLOCK, NEW_ID } from '../providers.js';
@@ -48,6 +49,7 @@ export class CatalogueController {
     if (!Buffer.isBuffer(file)) throw problem('unsupported-media-type', 'Send the file as text/csv.');
     return importProducts(this, {
       tenantId: who.tenantId,
+      actor: actorOf(who),
       createdBy: who.kind === 'person' ? who.personId : who.integrationId,
       file,
       dryRun,

@@ -2,6 +2,7 @@ import type { Clock } from '@branchline/domain/clock.js';
 import type { NewId } from '@branchline/domain/uuid.js';
 import { problem } from '@branchline/http/problem.js';
 import { CONTRACT } from '@branchline/replication/line.js';
+import { recordAudit } from '../audit/record-audit.js';
 import type { Database, Tx } from '../database/unit-of-work.js';
 import { publish } from '../feed/publish.js';
 import { TENANT_SCOPE } from '../feed/scopes.js';
@@ -22,7 +23,14 @@ export type ImportAnswer = {
   release: string | null;
 };
 
-export type ImportInput = { tenantId: string; createdBy: string; file: Buffer; dryRun: boolean; skipBad: boolean };
+export type ImportInput = {
+  tenantId: string;
+  createdBy: string;
+  actor: string;
+  file: Buffer;
+  dryRun: boolean;
+  skipBad: boolean;
+};
 export type ImportParts = { database: Database; clock: Clock; newId: NewId };
 
 const STATEMENT_MS_MAX = 300_000;
@@ -49,6 +57,9 @@ async function importInto(tx: Tx, parts: ImportParts, input: ImportInput): Promi
   if (input.dryRun || counts.created + counts.changed === 0) return answer;
   const release = parts.newId();
   await store(tx, { release, nowMs, createdBy: input.createdBy });
+  const detail = { rows, ...counts, bad: bad.count };
+  const said = { actor: input.actor, action: 'products.import', subject: `release:${release}`, branchId: null, detail };
+  await recordAudit(tx, said, { nowMs, newId: parts.newId });
   return { ...answer, release };
 }
 

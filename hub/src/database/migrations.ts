@@ -7,6 +7,7 @@ import { Integrations } from './migrations/000005-integrations.js';
 import { JournalChunks } from './migrations/000006-journal-chunks.js';
 import { SessionsAndContacts } from './migrations/000007-sessions-and-contacts.js';
 import { DerivedRows } from './migrations/000008-derived-rows.js';
+import { IncidentsAndAudit } from './migrations/000011-incidents-and-audit.js';
 
 /** In order, forward only; each file is plain SQL and never edited once released. */
 export const MIGRATIONS: (new () => MigrationInterface)[] = [
@@ -18,4 +19,5 @@ export const MIGRATIONS: (new () => MigrationInterface)[] = [
   JournalChunks,
   SessionsAndContacts,
   DerivedRows,
+  IncidentsAndAudit,
 ];

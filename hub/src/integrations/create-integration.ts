@@ -1,7 +1,9 @@
 import { newOpaqueToken } from '@branchline/access/opaque-token.js';
+import type { PrincipalOf } from '@branchline/access/principal.js';
 import type { Clock } from '@branchline/domain/clock.js';
 import type { NewId } from '@branchline/domain/uuid.js';
 import { problem } from '@branchline/http/problem.js';
+import { actorOf, recordAudit } from '../audit/record-audit.js';
 import { constraintOf, type Database, type Tx } from '../database/unit-of-work.js';
 import { keptGrants } from '../people/grants.js';
 import { expiryMsOf, type CreatedIntegration, type IntegrationInput, type NewToken } from './integration-input.js';
@@ -17,7 +19,7 @@ export type IntegrationParts = {
 /** With its first token. @throws Problem `already-exists`, `invalid-field` */
 export async function createIntegration(
   parts: IntegrationParts,
-  by: { tenantId: string; personId: string },
+  by: PrincipalOf<'person'>,
   input: IntegrationInput,
 ): Promise<CreatedIntegration> {
   const nowMs = parts.clock.now();
@@ -30,7 +32,11 @@ export async function createIntegration(
         `INSERT INTO integration (tenant_id, id, name, grants, created_at, created_by) VALUES ($1, $2, $3, $4, to_timestamp($5::bigint / 1000.0), $6)`,
         [tx.tenantId, id, name, JSON.stringify(await keptGrants(tx, grants)), nowMs, by.personId],
       );
-      return { id, name, grants, token: await addToken(tx, parts, { integrationId: id, nowMs, expiresAtMs }) };
+      const token = await addToken(tx, parts, { integrationId: id, nowMs, expiresAtMs });
+      const detail = { name, grants, token: token.id, expiresAt: token.expiresAt };
+      const entry = { actor: actorOf(by), action: 'integration.create', subject: `integration:${id}` };
+      await recordAudit(tx, { ...entry, branchId: null, detail }, { nowMs, newId: parts.newId });
+      return { id, name, grants, token };
     });
   } catch (error) {
     if (constraintOf(error) === 'integration_name_is_taken')

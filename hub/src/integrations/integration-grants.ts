@@ -13,6 +13,7 @@ export const INTEGRATION_ABILITIES = [
   'fleet.verify',
   'quarantine.read',
   'conflict.read',
+  'incident.read',
 ] as const satisfies readonly AbilityName[];
 
 /** Abilities by name and where they hold; regions and branches by their code. */

@@ -6,6 +6,7 @@ import { uuid } from '@branchline/http/fields.js';
 import { pageQuery, type Page } from '@branchline/http/pagination.js';
 import { body, openApiOf, param, query } from '@branchline/http/schema.js';
 import { z } from 'zod';
+import { actorOf, recordAudit } from '../audit/record-audit.js';
 import { assertForTenant } from '../branches/find-branch.js';
 import type { Tx } from '../database/unit-of-work.js';
 import { createIntegration, type IntegrationParts } from './create-integration.js';
@@ -69,7 +70,11 @@ export class IntegrationsController {
     @param('id', uuid) id: string,
     @body(rotationInput) input: RotationInput,
   ): Promise<NewToken> {
-    const made = await this.inTenant(who, (tx) => rotateToken(tx, this.parts, id, input));
+    const made = await this.inTenant(who, async (tx) => {
+      const token = await rotateToken(tx, this.parts, id, input);
+      await this.audit(tx, who, 'integration.token.create', id, { token: token.id, expiresAt: token.expiresAt });
+      return token;
+    });
     this.tell('integration-token-created', who, id, made.id);
     return made;
   }
@@ -81,14 +86,20 @@ export class IntegrationsController {
     @param('id', uuid) id: string,
     @param('tokenId', uuid) tokenId: string,
   ): Promise<void> {
-    await this.inTenant(who, (tx) => revokeToken(tx, id, tokenId, this.parts.clock.now()));
+    await this.inTenant(who, async (tx) => {
+      await revokeToken(tx, id, tokenId, this.parts.clock.now());
+      await this.audit(tx, who, 'integration.token.revoke', id, { token: tokenId });
+    });
     this.tell('integration-token-revoked', who, id, tokenId);
   }
 
   @Delete(':id')
   @HttpCode(204)
   async end(@CurrentPrincipal('person') who: Who, @param('id', uuid) id: string): Promise<void> {
-    await this.inTenant(who, (tx) => endIntegration(tx, id, this.parts.clock.now()));
+    await this.inTenant(who, async (tx) => {
+      await endIntegration(tx, id, this.parts.clock.now());
+      await this.audit(tx, who, 'integration.end', id, {});
+    });
     this.tell('integration-ended', who, id);
   }
 
@@ -96,6 +107,11 @@ export class IntegrationsController {
   private inTenant<T>(who: Who, work: (tx: Tx) => Promise<T>): Promise<T> {
     assertForTenant(who, 'integration.manage');
     return this.parts.database.transaction(who.tenantId, work);
+  }
+
+  private audit(tx: Tx, who: Who, action: string, id: string, detail: Record<string, unknown>): Promise<void> {
+    const entry = { actor: actorOf(who), action, subject: `integration:${id}`, branchId: null, detail };
+    return recordAudit(tx, entry, { nowMs: this.parts.clock.now(), newId: this.parts.newId });
   }
 
   private tell(event: string, who: Who, integration: string, tokenId?: string): void {

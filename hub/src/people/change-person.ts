@@ -1,6 +1,8 @@
 import { text } from '@branchline/http/fields.js';
+import type { NewId } from '@branchline/domain/uuid.js';
 import { problem } from '@branchline/http/problem.js';
 import { z } from 'zod';
+import { recordAudit } from '../audit/record-audit.js';
 import type { Tx } from '../database/unit-of-work.js';
 import { grantSchema, keptGrants } from './grants.js';
 
@@ -15,7 +17,8 @@ export async function changePerson(
   tx: Tx,
   id: string,
   change: z.infer<typeof personChange>,
-  nowMs: number,
+  actor: string,
+  { nowMs, newId }: { nowMs: number; newId: NewId },
 ): Promise<void> {
   const grants = change.grants && JSON.stringify(await keptGrants(tx, change.grants));
   const changed = await tx.execute(CHANGE, [id, change.name ?? null, grants ?? null, change.active ?? null]);
@@ -26,6 +29,10 @@ export async function changePerson(
       [id, new Date(nowMs)],
     );
   }
+  // The name reaches a person, and what is in the audit is never taken out.
+  const detail = { changed: Object.keys(change), grants: change.grants, active: change.active };
+  const entry = { actor, action: 'person.change', subject: `person:${id}`, branchId: null, detail };
+  await recordAudit(tx, entry, { nowMs, newId });
 }
 
 const CHANGE = `

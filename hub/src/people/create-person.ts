@@ -5,6 +5,7 @@ import type { NewId } from '@branchline/domain/uuid.js';
 import { text } from '@branchline/http/fields.js';
 import { problem } from '@branchline/http/problem.js';
 import { z } from 'zod';
+import { recordAudit } from '../audit/record-audit.js';
 import { constraintOf, type Database, type Tx } from '../database/unit-of-work.js';
 import { grantSchema, keptGrants } from './grants.js';
 
@@ -45,7 +46,12 @@ export type CreatedPerson = {
 };
 
 /** @throws Problem `already-exists`: an e-mail stands for one person of the whole hub; `invalid-field` */
-export async function createPerson(parts: PersonParts, tenantId: string, input: PersonInput): Promise<CreatedPerson> {
+export async function createPerson(
+  parts: PersonParts,
+  tenantId: string,
+  input: PersonInput,
+  actor: string,
+): Promise<CreatedPerson> {
   const password = input.password ?? newPassword(parts.randomBytes);
   const passwordHash = await parts.passwords.hash(password);
   const id = parts.newId();
@@ -53,7 +59,10 @@ export async function createPerson(parts: PersonParts, tenantId: string, input: 
   try {
     await parts.database.transaction(tenantId, async (tx) => {
       const grants = await keptGrants(tx, input.grants);
-      await insertPerson(tx, { id, email, name: input.name, passwordHash, grants, nowMs: parts.clock.now() });
+      const nowMs = parts.clock.now();
+      await insertPerson(tx, { id, email, name: input.name, passwordHash, grants, nowMs });
+      const entry = { actor, action: 'person.create', subject: `person:${id}`, branchId: null, detail: { grants } };
+      await recordAudit(tx, entry, { nowMs, newId: parts.newId });
     });
   } catch (error) {
     if (constraintOf(error) === 'person_email_is_taken')

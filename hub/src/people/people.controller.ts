@@ -8,6 +8,7 @@ import { pageQuery, type Page } from '@branchline/http/pagination.js';
 import { problem } from '@branchline/http/problem.js';
 import { body, param, query } from '@branchline/http/schema.js';
 import { z } from 'zod';
+import { actorOf } from '../audit/record-audit.js';
 import { changePerson, personChange } from './change-person.js';
 import { SIGN_IN_PARTS } from './auth.controller.js';
 import { createPerson, personInput, type CreatedPerson, type PersonInput } from './create-person.js';
@@ -38,7 +39,7 @@ export class PeopleController {
     @body(personInput) input: PersonInput,
   ): Promise<CreatedPerson> {
     assertForTenant(who);
-    return createPerson(this.parts, who.tenantId, input);
+    return createPerson(this.parts, who.tenantId, input, actorOf(who));
   }
 
   @Patch(':id')
@@ -49,7 +50,8 @@ export class PeopleController {
     @body(personChange) change: z.infer<typeof personChange>,
   ): Promise<void> {
     assertForTenant(who);
-    return this.parts.database.transaction(who.tenantId, (tx) => changePerson(tx, id, change, this.parts.clock.now()));
+    const at = { nowMs: this.parts.clock.now(), newId: this.parts.newId };
+    return this.parts.database.transaction(who.tenantId, (tx) => changePerson(tx, id, change, actorOf(who), at));
   }
 }
 

@@ -4,6 +4,7 @@ import type { NewId } from '@branchline/domain/uuid.js';
 import { problem } from '@branchline/http/problem.js';
 import type { EnrolAnswer, enrolRequestSchema } from '@branchline/replication/box-protocol.js';
 import { seal } from '@branchline/replication/sealing.js';
+import { recordAudit } from '../audit/record-audit.js';
 import { hashEnrolmentCode } from '../branches/enrolment-codes.js';
 import type { Database, Tx } from '../database/unit-of-work.js';
 import type { HubSecrets } from '../secrets.js';
@@ -96,6 +97,9 @@ async function addBox(
      VALUES ($1, $2, $3, $4, $5, $6, $7, to_timestamp($8::bigint / 1000.0))`,
     [tx.tenantId, id, branch.id, signingKey, sealingKey, certificate, branch.nextEpoch, nowMs],
   );
+  const detail = { epoch: branch.nextEpoch };
+  const entry = { actor: `box:${id}`, action: 'box.enrol', subject: `box:${id}`, branchId: branch.id, detail };
+  await recordAudit(tx, entry, { nowMs, newId });
   return { id, certificate, firstEpoch: branch.nextEpoch };
 }
 

@@ -9,7 +9,7 @@ import { uuid } from '@branchline/http/fields.js';
 import type { Page } from '@branchline/http/pagination.js';
 import { problem } from '@branchline/http/problem.js';
 import { param, query } from '@branchline/http/schema.js';
-import { branchesOf } from '../branches/find-branch.js';
+import { branchesOf, chosenBranches } from '../branches/find-branch.js';
 import { Database, type Tx } from '../database/unit-of-work.js';
 import { CLOCK, NEW_ID } from '../providers.js';
 import { listConflicts, type ConflictItem } from './conflicts.js';
@@ -65,15 +65,6 @@ export class WorkListController {
   }
 }
 
-/** @throws Problem `not-found` for a branch that is not there or not theirs, alike */
-async function branchIdsOf(
-  tx: Tx,
-  who: Asking,
-  ability: AbilityName,
-  { branch: asked }: WorkListQuery,
-): Promise<string[]> {
-  const theirs = await branchesOf(tx, who, ability);
-  const chosen = asked === undefined ? theirs : theirs.filter(({ code }) => code === asked);
-  if (asked !== undefined && chosen.length === 0) throw problem('not-found', `There is no branch ${asked}.`);
-  return chosen.map(({ id }) => id);
+async function branchIdsOf(tx: Tx, who: Asking, ability: AbilityName, { branch }: WorkListQuery): Promise<string[]> {
+  return (await chosenBranches(tx, who, ability, branch)).map(({ id }) => id);
 }

@@ -27,6 +27,8 @@ export const ABILITIES = {
   'conflict.read': 'see conflicts',
   'conflict.resolve': 'decide conflicts',
   'audit.read': 'read who did what',
+  'incident.read': 'see incidents',
+  'incident.close': 'close an incident with a note',
 } as const satisfies Record<string, string>;
 
 export type AbilityName = keyof typeof ABILITIES;

@@ -36,6 +36,7 @@ export const ROLE_RULES = {
     'fleet.*',
     'quarantine.read',
     'conflict.*',
+    'incident.*',
   ],
   importer: ['sale.import', 'sale.create', 'sale.read', 'shift.*', 'day.seal', 'product.read', 'sync.read'],
   merchandiser: ['catalogue.*', 'product.read', 'branch.read', 'report.read'],

@@ -14,6 +14,7 @@ export const PROBLEMS = {
   'method-not-allowed': { status: 405, title: 'This method is not allowed here.' },
   'already-exists': { status: 409, title: 'It exists already.' },
   'in-use': { status: 409, title: 'It is in use.' },
+  'already-settled': { status: 409, title: 'Somebody settled this before.' },
   'same-id-other-content': { status: 409, title: 'This id was used before with other content.' },
 
   // Who is asking
