@@ -1,16 +1,19 @@
 import type { FeedKind } from '@branchline/replication/feed.js';
-import { applyPrice, applyProduct, applyTaxClass } from './catalogue/apply-catalogue.js';
-import type { FeedApplier } from './feed-record.js';
-import { applyOperator } from './staff/apply-operator.js';
-import { applyBranchSettings } from './tills/branch-settings.js';
-import { applyDeviceCode } from './tills/device-code.js';
+import { PRICES, PRODUCTS, TAX_CLASSES } from './catalogue/apply-catalogue.js';
+import type { FeedRows } from './feed-record.js';
+import { OPERATORS } from './staff/apply-operator.js';
+import { BRANCH_SETTINGS } from './tills/branch-settings.js';
+import { DEVICE_CODES } from './tills/device-code.js';
 
 /** A release is no row: it says when others become visible, which is the replicator's to know. */
-export const FEED_APPLIERS: Record<Exclude<FeedKind, 'release'>, FeedApplier> = {
-  product: applyProduct,
-  price: applyPrice,
-  'tax-class': applyTaxClass,
-  'branch-settings': applyBranchSettings,
-  operator: applyOperator,
-  'device-code': applyDeviceCode,
+export type RowsKind = Exclude<FeedKind, 'release'>;
+
+/** Every kind of the feed that has rows here: how they are applied, given back, and dropped with the scope that brought them. */
+export const FEED_ROWS: Readonly<Record<RowsKind, FeedRows>> = {
+  product: PRODUCTS,
+  price: PRICES,
+  'tax-class': TAX_CLASSES,
+  'branch-settings': BRANCH_SETTINGS,
+  operator: OPERATORS,
+  'device-code': DEVICE_CODES,
 };

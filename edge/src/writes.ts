@@ -1,10 +1,10 @@
 import { closeShiftWithZ } from './cash/close-shift.js';
 import { openShift } from './cash/open-shift.js';
 import { sealDay } from './cash/seal-day.js';
-import { FEED_APPLIERS } from './feed-appliers.js';
+import { FEED_ROWS } from './feed-appliers.js';
 import { applyFeed, holdRecord } from './replicator/feed-applying.js';
-import { dropStaged, retakeScope } from './replicator/feed-cursors.js';
 import { stageFeed } from './replicator/feed-staging.js';
+import { dropTakes, retakeScope, showTakes } from './replicator/feed-takes.js';
 import { learnHello } from './replicator/learn-streams.js';
 import { acknowledge } from './replicator/push-state.js';
 import { logSync } from './replicator/sync-log.js';
@@ -30,6 +30,7 @@ export const WRITES: KnownWrites = {
     logSync,
     renewSession,
     retakeScope,
+    showTakes,
   ],
-  background: [applyFeed(FEED_APPLIERS), dropStaged, stageFeed],
+  background: [applyFeed(FEED_ROWS), dropTakes(FEED_ROWS), stageFeed],
 };

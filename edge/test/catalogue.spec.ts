@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { FEED_APPLIERS } from '../src/feed-appliers.js';
+import { FEED_ROWS } from '../src/feed-appliers.js';
 import { EdgeHarness, milkSale, NOON, type TestTill } from './edge-harness.js';
-import { writeRows } from '../src/store/testing/store-fixture.js';
+import { visibleTake, writeRows } from '../src/store/testing/store-fixture.js';
 
 let edge: EdgeHarness;
 let till: TestTill;
@@ -56,7 +56,8 @@ describe('products', () => {
 describe('feed records', () => {
   const apply = (version: number, name: string, changes: object = {}): Promise<void> =>
     writeRows(edge.store, (tx) =>
-      FEED_APPLIERS.product(tx, {
+      FEED_ROWS.product.apply(tx, {
+        take: visibleTake(tx),
         key: 'P1',
         version,
         deleted: false,
@@ -92,7 +93,9 @@ describe('feed records', () => {
   it('take a product away only when the deletion is newer', async () => {
     await apply(2, 'two');
     const remove = (version: number): Promise<void> =>
-      writeRows(edge.store, (tx) => FEED_APPLIERS.product(tx, { key: 'P1', version, deleted: true, body: {} }));
+      writeRows(edge.store, (tx) =>
+        FEED_ROWS.product.apply(tx, { take: visibleTake(tx), key: 'P1', version, deleted: true, body: {} }),
+      );
     await remove(2);
     expect(await names()).toEqual(['two']);
     await remove(3);

@@ -8,7 +8,7 @@ import { PasswordHasher } from '@branchline/access/password.js';
 import { hashToken } from '@branchline/access/refresh-token.js';
 import { ManualClock } from '@branchline/domain/clock.js';
 import { createHttpApp, listen } from '@branchline/http/app.js';
-import type { FeedBody, FeedKind } from '@branchline/replication/feed.js';
+import type { FeedBody } from '@branchline/replication/feed.js';
 import { pepperedPin } from '@branchline/replication/pin.js';
 import axios, { type AxiosInstance, type AxiosResponse } from 'axios';
 import { v7 } from 'uuid';
@@ -17,7 +17,7 @@ import { CashModule } from '../src/cash/cash.module.js';
 import { CatalogueModule } from '../src/catalogue/catalogue.module.js';
 import { CLOCK } from '../src/clock.js';
 import { readConfig } from '../src/config.js';
-import { FEED_APPLIERS } from '../src/feed-appliers.js';
+import { FEED_ROWS, type RowsKind } from '../src/feed-appliers.js';
 import type { LongReads } from '../src/long-reads.js';
 import { moveReference } from '../src/move-reference.js';
 import { SellingModule } from '../src/selling/selling.module.js';
@@ -28,15 +28,13 @@ import type { BoxIdentity } from '../src/store/box.js';
 import { Reader } from '../src/store/reader.js';
 import { Store } from '../src/store/store.js';
 import { StoreModule } from '../src/store/store.module.js';
-import { newBox, ROWS_OF_A_TEST, writeRows } from '../src/store/testing/store-fixture.js';
+import { newBox, ROWS_OF_A_TEST, visibleTake, writeRows } from '../src/store/testing/store-fixture.js';
 import { TillsModule } from '../src/tills/tills.module.js';
 import { WRITES } from '../src/writes.js';
 import { sourceThread } from './source-thread/source-thread.js';
 
 export const NOON = Date.parse('2026-11-20T12:00:00.000Z');
 export const PIN = '2468';
-
-type RowsKind = Exclude<FeedKind, 'release'>;
 
 /** Answers, whatever their status: a test says which one it expects. */
 export type Answer = AxiosResponse;
@@ -143,7 +141,7 @@ export class EdgeHarness {
   async feed<K extends RowsKind>(kind: K, key: string, body: FeedBody<K>): Promise<void> {
     this.version += 1;
     const record = { key, version: this.version, deleted: false, body };
-    await writeRows(this.store, (tx) => FEED_APPLIERS[kind](tx, record));
+    await writeRows(this.store, (tx) => FEED_ROWS[kind].apply(tx, { take: visibleTake(tx), ...record }));
   }
 
   /** A branch in South Africa, cut-off at 03:00, VAT included in its prices. */

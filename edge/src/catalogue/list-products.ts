@@ -76,7 +76,7 @@ function matchingRows(tx: ReadTx, { search, barcode, category, limit }: Products
 function productItem(tx: ReadTx, row: Row, nowMs: number, defaultTaxClass: string | null): ProductItem {
   const offer = offerOf(tx, row.product, nowMs, defaultTaxClass);
   const barcodes = tx
-    .all<{ barcode: string }>('SELECT barcode FROM barcode WHERE product = ? ORDER BY barcode', row.product)
+    .all<{ barcode: string }>('SELECT DISTINCT barcode FROM barcode WHERE product = ? ORDER BY barcode', row.product)
     .map(({ barcode }) => barcode);
   const price = offer?.price ?? null;
   return {

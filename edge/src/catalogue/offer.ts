@@ -70,7 +70,10 @@ export function taxesOfClass(tx: ReadTx, taxClass: string | null): readonly TaxC
 /** The products that bear a barcode, exactly as scanned: none, one, or more than one (then nobody can tell which it is). */
 export function productsOfBarcode(tx: ReadTx, barcode: string): string[] {
   return tx
-    .all<{ product: string }>('SELECT product FROM barcode WHERE barcode = ? ORDER BY product LIMIT 2', barcode)
+    .all<{ product: string }>(
+      'SELECT DISTINCT product FROM barcode WHERE barcode = ? ORDER BY product LIMIT 2',
+      barcode,
+    )
     .map(({ product }) => product);
 }
 
@@ -83,7 +86,8 @@ function componentsOf(text: string | null): readonly TaxComponent[] {
   const known = parsedComponents.get(text);
   if (known !== undefined) return known;
   if (parsedComponents.size >= COMPONENTS_KEPT_MAX) parsedComponents.clear();
-  const components = JSON.parse(text) as readonly TaxComponent[];
+  // What a newer hub says of a component stays in the row; a line that is sold bears what this version knows.
+  const components = (JSON.parse(text) as TaxComponent[]).map(({ code, ratePpm }) => ({ code, ratePpm }));
   parsedComponents.set(text, components);
   return components;
 }

@@ -1,14 +1,12 @@
-import { isFeedKind, type FeedKind } from '@branchline/replication/feed.js';
-import type { FeedApplier } from '../feed-record.js';
+import { isFeedKind } from '@branchline/replication/feed.js';
 import { failureOf } from '../store/storage-failure.js';
 import type { ReadTx, Tx } from '../store/tx.js';
 import type { BackgroundWrite, LocalWrite } from '../store/write-job.js';
 import { readCursors } from './feed-cursors.js';
-import { RANK_HELD } from './feed-staging.js';
+import { RANK_BEFORE_PRODUCTS, RANK_HELD } from './feed-staging.js';
+import { isSwitchPending, type RowsOfKinds } from './feed-takes.js';
 import { writeEntries, type SyncLogEntry } from './sync-log.js';
 import { SLICE_MS_MAX, SLICE_ROWS_MAX, SLICE_ROWS_MIN, type Stopwatch } from './slice.js';
-
-export type FeedAppliers = Readonly<Record<Exclude<FeedKind, 'release'>, FeedApplier>>;
 
 /** A record that its applier would not take: a bug here or there. It is held, the others go on. */
 class RecordNotApplied extends Error {
@@ -29,24 +27,27 @@ export function isRecordNotApplied(error: unknown): error is Error & { no: numbe
 
 type StagedRow = {
   no: number;
+  take: number;
   scope: string;
   number: number;
   kind: string;
   key: string;
   version: number;
-  retake: 0 | 1;
   deleted: 0 | 1;
   body: string;
 };
 
+/** Of takings that go on; of those that are seen only up to a rank. */
 const TURN_SQL = `
-  SELECT no, scope, number, kind, key, version, retake, deleted, body FROM feed_staged
-  WHERE release IS ? AND rank < ${RANK_HELD} ORDER BY rank, no LIMIT ${SLICE_ROWS_MAX}`;
+  SELECT s.no, s.take, t.scope, s.number, s.kind, s.key, s.version, s.deleted, s.body
+  FROM feed_staged s CROSS JOIN feed_take t ON t.no = s.take AND t.pulled = 1
+  WHERE s.release IS ? AND s.rank < ${RANK_HELD} AND (t.visible = 0 OR s.rank <= ?)
+  ORDER BY s.rank, s.no LIMIT ${SLICE_ROWS_MAX}`;
 
-export const applyFeed = (appliers: FeedAppliers): BackgroundWrite<{ release: string | null }, null> => ({
+export const applyFeed = (kinds: RowsOfKinds): BackgroundWrite<{ release: string | null }, null> => ({
   name: 'apply-feed',
   slice(tx, { release }, _state, { stopwatch }) {
-    return { state: null, more: applySlice(tx, release, appliers, stopwatch) };
+    return { state: null, more: applySlice(tx, release, kinds, stopwatch) };
   },
 });
 
@@ -54,32 +55,32 @@ export const applyFeed = (appliers: FeedAppliers): BackgroundWrite<{ release: st
  * One slice of what is ready: records that stand alone, in the order they came, and those of `release`. A release of up to
  * one slice is visible at once, whole. A larger one takes several transactions (100,000 prices: some seconds), so that no
  * sale waits for it; in between a sale sees each product either as before or as after, with a price either way
- * (`rankOf`), and what must change at one instant is dated ahead by `validFrom`.
+ * (`rankOf`), and what must change at one instant is dated ahead by `validFrom`. While the branch's prices or products are
+ * about to be replaced as a whole, a release goes into what is filling, and of it only prices into what is seen: a product
+ * of it might stand there without a price until the new zone is.
  *
  * @returns whether there may be more
  * @throws RecordNotApplied
  */
-function applySlice(tx: Tx, release: string | null, appliers: FeedAppliers, stopwatch: Stopwatch): boolean {
-  const rows = tx.all<StagedRow>(TURN_SQL, release);
+function applySlice(tx: Tx, release: string | null, kinds: RowsOfKinds, stopwatch: Stopwatch): boolean {
+  const rankSeenMax = release !== null && isSwitchPending(tx) ? RANK_BEFORE_PRODUCTS : RANK_HELD;
+  const rows = tx.all<StagedRow>(TURN_SQL, release, rankSeenMax);
   const startMs = stopwatch();
   let applied = 0;
   for (const row of rows) {
     if (applied >= SLICE_ROWS_MIN && stopwatch() - startMs >= SLICE_MS_MAX) return true;
-    applyRow(tx, row, appliers);
+    applyRow(tx, row, kinds);
     tx.run('DELETE FROM feed_staged WHERE no = ?', row.no);
     applied += 1;
   }
   return rows.length === SLICE_ROWS_MAX;
 }
 
-function applyRow(tx: Tx, row: StagedRow, appliers: FeedAppliers): void {
-  const { kind, key, version } = row;
+function applyRow(tx: Tx, row: StagedRow, kinds: RowsOfKinds): void {
+  const { take, kind, key, version } = row;
   if (!isFeedKind(kind) || kind === 'release') throw new Error(`a record of kind ${kind} has no rows`);
-  const apply = appliers[kind];
   try {
-    // The row of another epoch goes first, so that its version cannot stand against the record. No reader sees the gap.
-    if (row.retake === 1) apply(tx, { key, version: Number.MAX_SAFE_INTEGER, deleted: true, body: {} });
-    apply(tx, { key, version, deleted: row.deleted === 1, body: JSON.parse(row.body) });
+    kinds[kind].apply(tx, { take, key, version, deleted: row.deleted === 1, body: JSON.parse(row.body) });
   } catch (error) {
     if (failureOf(error) !== null) throw error;
     throw new RecordNotApplied(row.no, `${row.scope} ${row.number} (${kind} ${key})`, error);
@@ -102,7 +103,8 @@ export const holdRecord: LocalWrite<{ no: number; entries: readonly SyncLogEntry
 export function releasesReady(tx: ReadTx): string[] {
   const due = tx.all<{ release: string; needs: string }>(
     `SELECT release, needs FROM release_due r WHERE EXISTS (
-       SELECT 1 FROM feed_staged s WHERE s.release = r.release AND s.rank < ${RANK_HELD}) ORDER BY release`,
+       SELECT 1 FROM feed_staged s CROSS JOIN feed_take t ON t.no = s.take AND t.pulled = 1
+       WHERE s.release = r.release AND s.rank < ${RANK_HELD}) ORDER BY release`,
   );
   if (due.length === 0) return [];
   const reached = new Map(readCursors(tx).map(({ scope, number }) => [scope, number]));

@@ -1,81 +1,40 @@
 import type { ReadTx, Tx } from '../store/tx.js';
-import type { BackgroundWrite, LocalWrite } from '../store/write-job.js';
-import { writeEntries, type SyncLogEntry } from './sync-log.js';
 
-/** How far this edge has staged a scope. `retake`: the hub's numbering began anew, so versions here mean nothing any more. */
+/** How far this edge has staged a scope, and by which taking of it. */
 export type FeedCursor = {
+  take: number;
   scope: string;
+  /** Null: nothing has come by this taking yet. */
   hubEpoch: string | null;
   number: number;
   hash: string;
   newest: number;
-  retake: 0 | 1;
+  /** SHA-256 of the snapshot that fills it; null: none does. */
+  begun: string | null;
 };
 
 export const FEED_GENESIS = '0'.repeat(64);
 
-const COLUMNS = 'scope, hub_epoch AS hubEpoch, number, hash, newest, retake';
+const COLUMNS = 'no AS take, scope, hub_epoch AS hubEpoch, number, hash, newest, begun';
 
+/** Of the scopes that are followed: each is pulled by one taking. */
 export function readCursors(tx: ReadTx): FeedCursor[] {
-  return tx.all<FeedCursor>(`SELECT ${COLUMNS} FROM feed_cursor ORDER BY scope`);
+  return tx.all<FeedCursor>(`SELECT ${COLUMNS} FROM feed_take WHERE pulled = 1 ORDER BY scope`);
 }
 
 export function readCursor(tx: ReadTx, scope: string): FeedCursor | undefined {
-  return tx.get<FeedCursor>(`SELECT ${COLUMNS} FROM feed_cursor WHERE scope = ?`, scope);
+  return tx.get<FeedCursor>(`SELECT ${COLUMNS} FROM feed_take WHERE pulled = 1 AND scope = ?`, scope);
 }
 
-export function moveCursor(tx: Tx, { scope, hubEpoch, number, hash, newest }: Omit<FeedCursor, 'retake'>): void {
+export type CursorMove = Pick<FeedCursor, 'take' | 'hubEpoch' | 'number' | 'hash' | 'newest'>;
+
+export function moveCursor(tx: Tx, { take, hubEpoch, number, hash, newest }: CursorMove): void {
   tx.run(
-    'UPDATE feed_cursor SET hub_epoch = ?, number = ?, hash = ?, newest = ? WHERE scope = ?',
+    'UPDATE feed_take SET hub_epoch = ?, number = ?, hash = ?, newest = ? WHERE no = ?',
     hubEpoch,
     number,
     hash,
     newest,
-    scope,
+    take,
   );
-}
-
-/** From the start again, whatever the versions. */
-export const retakeScope: LocalWrite<{ scope: string; entries: readonly SyncLogEntry[] }, void> = {
-  name: 'retake-scope',
-  run(tx, { scope, entries }, { clock }) {
-    tx.run(
-      'UPDATE feed_cursor SET hub_epoch = NULL, number = 0, hash = ?, newest = 0, retake = 1 WHERE scope = ?',
-      FEED_GENESIS,
-      scope,
-    );
-    writeEntries(tx, clock.now(), entries);
-  },
-};
-
-/** Rows of a scope that is taken again, dropped in one transaction. */
-const DROPPED_ROWS_MAX = 50;
-
-/** What a scope had staged; only after its cursor was set back or removed. */
-export const dropStaged: BackgroundWrite<{ scope: string }, null> = {
-  name: 'drop-staged',
-  slice(tx, { scope }) {
-    const { changes } = tx.run(
-      'DELETE FROM feed_staged WHERE no IN (SELECT no FROM feed_staged WHERE scope = ? LIMIT ?)',
-      scope,
-      DROPPED_ROWS_MAX,
-    );
-    return { state: null, more: changes === DROPPED_ROWS_MAX };
-  },
-};
-
-/** @returns what was joined and left. What a left scope brought stays until other records replace it. */
-export function followScopes(tx: Tx, scopes: readonly string[]): { joined: string[]; left: string[] } {
-  const known = readCursors(tx).map(({ scope }) => scope);
-  const joined = scopes.filter((scope) => !known.includes(scope));
-  const left = known.filter((scope) => !scopes.includes(scope));
-  for (const scope of joined) {
-    tx.run(
-      'INSERT INTO feed_cursor (scope, hub_epoch, number, hash, newest) VALUES (?, NULL, 0, ?, 0)',
-      scope,
-      FEED_GENESIS,
-    );
-  }
-  for (const scope of left) tx.run('DELETE FROM feed_cursor WHERE scope = ?', scope);
-  return { joined, left };
 }

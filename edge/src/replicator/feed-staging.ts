@@ -44,6 +44,8 @@ const RANK_DELETED = 50;
  * Turn of a record within its release. A large release is applied in many slices, and a sale may fall between two: so
  * the price comes before its product and goes after it, and no product is ever sellable without its price.
  */
+/** What is ranked up to here may be seen before the products that need it. */
+export const RANK_BEFORE_PRODUCTS = 3;
 const RANK_OF_KIND: Readonly<Record<string, number>> = { 'tax-class': 1, 'branch-settings': 2, price: 3, product: 4 };
 const RANK_OTHERS = 5;
 
@@ -69,10 +71,10 @@ export type PagePlace = { at: number; number: number; hash: string };
 /** How far a page is staged, and why records of it are held; `followed` false: it is from another life of its scope. */
 export type StagedSoFar = { place: PagePlace; held: string[]; followed: boolean };
 
-export const stageFeed: BackgroundWrite<{ page: FeedPage }, StagedSoFar> = {
+export const stageFeed: BackgroundWrite<{ take: number; page: FeedPage }, StagedSoFar> = {
   name: 'stage-feed',
-  slice(tx, { page }, { place, held }, { stopwatch, clock }) {
-    const slice = stageSlice(tx, page, place, stopwatch);
+  slice(tx, { take, page }, { place, held }, { stopwatch, clock }) {
+    const slice = stageSlice(tx, take, page, place, stopwatch);
     if (slice === null) return { state: { place, held, followed: false }, more: false };
     const entries = slice.held.map((detail) => ({ level: 'warning' as const, event: 'feed-held', detail }));
     writeEntries(tx, clock.now(), entries);
@@ -88,12 +90,13 @@ export const stageFeed: BackgroundWrite<{ page: FeedPage }, StagedSoFar> = {
  */
 function stageSlice(
   tx: Tx,
+  take: number,
   page: FeedPage,
   from: PagePlace,
   stopwatch: Stopwatch,
 ): { place: PagePlace; held: string[] } | null {
   const cursor = readCursor(tx, page.scope);
-  if (cursor === undefined || cursor.number !== from.number || cursor.hash !== from.hash) return null;
+  if (cursor?.take !== take || cursor.number !== from.number || cursor.hash !== from.hash) return null;
   const startMs = stopwatch();
   const held: string[] = [];
   let { at, number, hash } = from;
@@ -104,7 +107,7 @@ function stageSlice(
     ({ number, hash } = record);
     at += 1;
   }
-  moveCursor(tx, { scope: page.scope, hubEpoch: page.hubEpoch, number, hash, newest: page.newest });
+  moveCursor(tx, { take: cursor.take, hubEpoch: page.hubEpoch, number, hash, newest: page.newest });
   return { place: { at, number, hash }, held };
 }
 
@@ -119,38 +122,41 @@ function stageRecord(tx: Tx, cursor: FeedCursor, record: FeedRecord): string | n
   return heldFor;
 }
 
-function insertStaged(tx: Tx, { scope, retake }: FeedCursor, record: FeedRecord, rank: number): void {
+export function insertStaged(
+  tx: Tx,
+  { take }: Pick<FeedCursor, 'take'>,
+  record: Pick<FeedRecord, 'number' | 'kind' | 'key' | 'version' | 'release' | 'deleted' | 'body'>,
+  rank: number,
+): void {
   tx.run(
-    `INSERT INTO feed_staged (scope, number, kind, key, version, release, rank, retake, deleted, body)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    scope,
+    `INSERT INTO feed_staged (take, number, kind, key, version, release, rank, deleted, body)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    take,
     record.number,
     record.kind,
     record.key,
     record.version,
     record.release,
     rank,
-    retake,
     record.deleted ? 1 : 0,
     JSON.stringify(record.body),
   );
 }
 
 /** A later record of the same thing stands alone: what is still staged of before, for a release too, must not come after it. */
-function dropSuperseded(tx: Tx, { scope, retake }: FeedCursor, { kind, key, version }: FeedRecord, rank: number): void {
+function dropSuperseded(tx: Tx, { take }: FeedCursor, { kind, key, version }: FeedRecord, rank: number): void {
   tx.run(
-    'DELETE FROM feed_staged WHERE kind = ? AND key = ? AND scope = ? AND rank >= ? AND (version <= ? OR ? = 1)',
+    'DELETE FROM feed_staged WHERE kind = ? AND key = ? AND take = ? AND rank >= ? AND version <= ?',
     kind,
     key,
-    scope,
+    take,
     rank >= RANK_HELD ? RANK_HELD : 0,
     version,
-    retake,
   );
 }
 
 /** Kept after it was activated, too: a scope joined or taken again later brings records of releases long past. */
-function storeRelease(tx: Tx, { key, deleted, body }: FeedRecord): void {
+export function storeRelease(tx: Tx, { key, deleted, body }: Pick<FeedRecord, 'key' | 'deleted' | 'body'>): void {
   if (deleted) return;
   const { needs } = FEED_KINDS.release.parse(body);
   tx.run(

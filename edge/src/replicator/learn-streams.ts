@@ -4,7 +4,8 @@ import { PROTOCOL } from '@branchline/replication/push.js';
 import { hashAt } from '../store/journal.js';
 import type { ReadTx, Tx } from '../store/tx.js';
 import type { LocalWrite } from '../store/write-job.js';
-import { followScopes, readCursors } from './feed-cursors.js';
+import { readCursors } from './feed-cursors.js';
+import { followScopes } from './feed-takes.js';
 import { readStreams, storeAcknowledged, type Acknowledged, type Stream } from './push-state.js';
 import { writeEntries, type SyncLogEntry } from './sync-log.js';
 

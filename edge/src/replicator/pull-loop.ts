@@ -1,8 +1,9 @@
 import type { FeedPage } from '@branchline/replication/feed.js';
 import type { Store } from '../store/store.js';
-import { dropStaged, readCursor, readCursors, retakeScope, type FeedCursor } from './feed-cursors.js';
-import { applyFeed, holdRecord, isRecordNotApplied, releasesReady, type FeedAppliers } from './feed-applying.js';
+import { readCursor, readCursors, type FeedCursor } from './feed-cursors.js';
+import { applyFeed, holdRecord, isRecordNotApplied, releasesReady } from './feed-applying.js';
 import { CorruptPage, stageFeed, verifyPage, type StagedSoFar } from './feed-staging.js';
+import { areTakesUnsettled, dropTakes, retakeScope, showTakes, type RowsOfKinds } from './feed-takes.js';
 import type { HubClient } from './hub-client.js';
 import { Refusal } from './hub-failure.js';
 import type { MeetHub } from './meet-hub.js';
@@ -11,7 +12,7 @@ export type PullParts = {
   store: Store;
   hub: HubClient;
   meet: MeetHub;
-  appliers: FeedAppliers;
+  kinds: RowsOfKinds;
   alarm(message: string): void;
   /** After each request the hub answered as asked. */
   onContact(): void;
@@ -44,8 +45,18 @@ export class PullRound {
       }
     }
     await this.applyReady();
+    await this.showWhole(refused === null && !more);
     if (refused !== null) throw refused;
     return more;
+  }
+
+  /** Shows what is whole; after it what was held back of releases goes in, and what nobody sees any more goes. */
+  private async showWhole(roundIsWhole: boolean): Promise<void> {
+    const { store, kinds } = this.parts;
+    if (!areTakesUnsettled(store.reads)) return;
+    const { shown } = await store.writer.write(showTakes, { roundIsWhole });
+    if (shown) await this.applyReady();
+    await store.writer.background(dropTakes(kinds), null, null, this.signal);
   }
 
   private async pullScope(scope: string): Promise<boolean> {
@@ -69,23 +80,22 @@ export class PullRound {
     try {
       const page = await this.parts.hub.feed(cursor);
       if (cursor.hubEpoch === null || cursor.hubEpoch === page.hubEpoch) return page;
-      await this.retake(cursor.scope, 'the hub was restored from a backup or changed');
+      await this.retake(cursor, 'the hub was restored from a backup or changed');
       return null;
     } catch (error) {
       // At 0 there is nothing to part from: a hub that still says fork is one to wait for.
       if (!(error instanceof Refusal) || error.code !== 'feed-fork' || cursor.number === 0) throw error;
-      await this.retake(cursor.scope, 'the hub does not know this history of it');
+      await this.retake(cursor, 'the hub does not know this history of it');
       return null;
     }
   }
 
-  private async retake(scope: string, why: string): Promise<void> {
+  private async retake({ take, scope }: FeedCursor, why: string): Promise<void> {
     const detail = `${scope} is taken again from its start, whatever the versions here: ${why}`;
     const { store, alarm } = this.parts;
-    await store.writer.write(retakeScope, { scope, entries: [{ level: 'incident', event: 'feed-fork', detail }] });
+    const entries = [{ level: 'incident' as const, event: 'feed-fork', detail }];
+    await store.writer.write(retakeScope, { take, scope, entries });
     alarm(detail);
-    // The cursor is back already: if this ends half-way, what is left is applied and then taken over.
-    await store.writer.background(dropStaged, { scope }, null);
   }
 
   /** @returns false when the cursor was set anew meanwhile: the page is from another life */
@@ -95,7 +105,7 @@ export class PullRound {
     if (unmoved) return true;
     const place = { at: 0, number: asked.number, hash: asked.hash };
     const start: StagedSoFar = { place, held: [], followed: true };
-    const { held, followed } = await store.writer.background(stageFeed, { page }, start);
+    const { held, followed } = await store.writer.background(stageFeed, { take: asked.take, page }, start);
     if (held.length > 0) alarm(`${held.length} records of ${asked.scope} are held: ${held[0]}`);
     return followed;
   }
@@ -107,10 +117,10 @@ export class PullRound {
   }
 
   private async applyAll(release: string | null): Promise<void> {
-    const { store, appliers, alarm } = this.parts;
+    const { store, kinds, alarm } = this.parts;
     for (;;) {
       try {
-        await store.writer.background(applyFeed(appliers), { release }, null, this.signal);
+        await store.writer.background(applyFeed(kinds), { release }, null, this.signal);
         return;
       } catch (error) {
         // One record less each time: this ends.

@@ -6,7 +6,7 @@ import { METRICS_REGISTRY } from '@branchline/http/metrics.js';
 import type { Registry } from 'prom-client';
 import { CLOCK } from '../clock.js';
 import { EDGE_CONFIG, type EdgeConfig } from '../config.js';
-import { FEED_APPLIERS } from '../feed-appliers.js';
+import { FEED_ROWS } from '../feed-appliers.js';
 import { IN_FLIGHT } from '../selling/in-flight.js';
 import { Store } from '../store/store.js';
 import { EDGE_VERSION } from '../version.js';
@@ -23,7 +23,7 @@ const replicator = {
     new Replicator({
       store,
       config,
-      appliers: FEED_APPLIERS,
+      kinds: FEED_ROWS,
       version: EDGE_VERSION,
       clock,
       chance: () => randomInt(CHANCE_STEPS) / CHANCE_STEPS,

@@ -6,7 +6,7 @@ import type { InFlight, LineRange } from '../selling/in-flight.js';
 import type { Store } from '../store/store.js';
 import { NUDGE_SILENT_MS_MAX } from '@branchline/replication/nudge.js';
 import { pollDelayMs, pollPhaseMs, retryDelayMs, type Chance } from './backoff.js';
-import type { FeedAppliers } from './feed-applying.js';
+import type { RowsOfKinds } from './feed-takes.js';
 import { HubClient } from './hub-client.js';
 import { HubLine } from './hub-line.js';
 import { Loop, type RoundEnd } from './loop.js';
@@ -25,7 +25,7 @@ export type ReplicatorConfig = Pick<
 export type ReplicatorParts = {
   store: Store;
   config: ReplicatorConfig;
-  appliers: FeedAppliers;
+  kinds: RowsOfKinds;
   version: string;
   clock: Clock;
   chance: Chance;
@@ -71,7 +71,7 @@ export class Replicator implements InFlight {
   private lastContactAtMs: number | null = null;
 
   constructor(private readonly parts: ReplicatorParts) {
-    const { store, config, clock, appliers, version } = parts;
+    const { store, config, clock, kinds, version } = parts;
     const { signal } = this.stopping;
     const alarm = (message: string): void => parts.logger.error(message);
     const onContact = (): void => this.contacted();
@@ -80,7 +80,7 @@ export class Replicator implements InFlight {
     this.meet = new MeetHub({ store, hub, clock, version, alarm, onContact });
     const common = { store, hub, meet: this.meet, clock, alarm, onContact };
     this.pushing = new PushRound({ ...common, linesMax: config.pushLines }, signal);
-    const pulling = new PullRound({ ...common, appliers }, signal);
+    const pulling = new PullRound({ ...common, kinds }, signal);
     const phaseMs = pollPhaseMs(store.box.branch, config.pollMs);
     this.courses = {
       push: { ...this.course('push', this.pushing), phaseMs: phaseMs + Math.floor(config.pollMs / 2) },

@@ -6,8 +6,9 @@ import { Problem } from '@branchline/http/problem.js';
 import type { SaleBody } from '@branchline/replication/kinds/sale.js';
 import { saleSchema } from '@branchline/replication/kinds/sale.js';
 import fc from 'fast-check';
-import { FEED_APPLIERS } from '../feed-appliers.js';
+import { FEED_ROWS } from '../feed-appliers.js';
 import { openDatabase, type EdgeDatabase } from '../store/database.js';
+import { visibleTake } from '../store/testing/store-fixture.js';
 import { branchSettings } from '../tills/branch-settings.js';
 import { composeSale } from './compose-sale.js';
 import type { SaleInput } from './sale-input.js';
@@ -23,8 +24,8 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'branchline-compose-'));
   database = await openDatabase(join(folder, 'edge.db'));
   const tx = database.connection;
-  const feed = (kind: keyof typeof FEED_APPLIERS, key: string, body: object): void =>
-    FEED_APPLIERS[kind](tx, { key, version: 1, deleted: false, body });
+  const feed = (kind: keyof typeof FEED_ROWS, key: string, body: object): void =>
+    FEED_ROWS[kind].apply(tx, { take: visibleTake(tx), key, version: 1, deleted: false, body });
   feed('tax-class', 'STD', {
     code: 'STD',
     components: [

@@ -1,19 +1,29 @@
 import type { FeedBody } from '@branchline/replication/feed.js';
 import { problem } from '@branchline/http/problem.js';
-import { feedBody, type FeedApplier } from '../feed-record.js';
+import { feedBody, feedTable, type FeedApplier } from '../feed-record.js';
 import type { ReadTx } from '../store/tx.js';
 
 export type BranchSettings = FeedBody<'branch-settings'>;
 
 const UPSERT = `
-  INSERT INTO branch_setting (id, version, body) VALUES (1, ?, ?)
-  ON CONFLICT (id) DO UPDATE SET version = excluded.version, body = excluded.body
-  WHERE excluded.version > branch_setting.version`;
+  INSERT INTO feed_branch_setting (key, take, version, body) VALUES (?, ?, ?, ?)
+  ON CONFLICT (key, take) DO UPDATE SET version = excluded.version, body = excluded.body
+  WHERE excluded.version > feed_branch_setting.version`;
 
-export const applyBranchSettings: FeedApplier = (tx, record) => {
-  if (record.deleted) return void tx.run('DELETE FROM branch_setting WHERE version < ?', record.version);
-  tx.run(UPSERT, record.version, JSON.stringify(feedBody('branch-settings', record)));
+const applyBranchSettings: FeedApplier = (tx, record) => {
+  const { take, key, version } = record;
+  if (record.deleted) {
+    tx.run('DELETE FROM feed_branch_setting WHERE key = ? AND take = ? AND version < ?', key, take, version);
+    return;
+  }
+  tx.run(UPSERT, key, take, version, JSON.stringify(feedBody('branch-settings', record)));
 };
+
+export const BRANCH_SETTINGS = feedTable<{ body: string }>(
+  { table: 'feed_branch_setting', key: 'key' },
+  applyBranchSettings,
+  ({ body }) => JSON.parse(body) as Record<string, unknown>,
+);
 
 /** @throws Problem `busy` as long as the feed has not brought them: nothing can be priced or dated without */
 export function branchSettings(tx: ReadTx): BranchSettings {

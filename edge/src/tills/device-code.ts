@@ -1,15 +1,26 @@
-import { feedBody, type FeedApplier } from '../feed-record.js';
+import { feedBody, feedTable, restOf, withRest, type FeedApplier } from '../feed-record.js';
 
 const UPSERT = `
-  INSERT INTO device_code (code_hash, till, expires_at, version) VALUES (?, ?, ?, ?)
-  ON CONFLICT (code_hash) DO UPDATE SET till = excluded.till, expires_at = excluded.expires_at, version = excluded.version
-  WHERE excluded.version > device_code.version`;
+  INSERT INTO feed_device_code (code_hash, take, version, till, expires_at, rest) VALUES (?, ?, ?, ?, ?, ?)
+  ON CONFLICT (code_hash, take) DO UPDATE SET version = excluded.version, till = excluded.till,
+    expires_at = excluded.expires_at, rest = excluded.rest
+  WHERE excluded.version > feed_device_code.version`;
 
-export const applyDeviceCode: FeedApplier = (tx, record) => {
+const applyDeviceCode: FeedApplier = (tx, record) => {
+  const { take, key, version } = record;
   if (record.deleted) {
-    tx.run('DELETE FROM device_code WHERE code_hash = ? AND version < ?', record.key, record.version);
+    tx.run('DELETE FROM feed_device_code WHERE code_hash = ? AND take = ? AND version < ?', key, take, version);
     return;
   }
-  const { codeHash, till, expiresAt } = feedBody('device-code', record);
-  tx.run(UPSERT, codeHash, till, expiresAt, record.version);
+  const body = feedBody('device-code', record);
+  const rest = restOf(body, ['codeHash', 'till', 'expiresAt']);
+  tx.run(UPSERT, body.codeHash, take, version, body.till, body.expiresAt, rest);
 };
+
+type Row = { code_hash: string; till: string; expires_at: number; rest: string | null };
+
+export const DEVICE_CODES = feedTable<Row>(
+  { table: 'feed_device_code', key: 'code_hash' },
+  applyDeviceCode,
+  ({ code_hash: codeHash, till, expires_at: expiresAt, rest }) => withRest({ codeHash, till, expiresAt }, rest),
+);

@@ -8,14 +8,14 @@ import { contentHash } from '@branchline/replication/content-hash.js';
 import { v7 } from 'uuid';
 import { APPLIERS } from '../../src/appliers.js';
 import { openShift } from '../../src/cash/open-shift.js';
-import { FEED_APPLIERS } from '../../src/feed-appliers.js';
+import { FEED_ROWS } from '../../src/feed-appliers.js';
 import { moveReference } from '../../src/move-reference.js';
 import { completeSale, type ProposedSale } from '../../src/selling/complete-sale.js';
 import { saveBox } from '../../src/store/box.js';
 import { examine } from '../../src/store/doctor.js';
 import { readHead } from '../../src/store/journal.js';
 import { Store, type OwnStore } from '../../src/store/store.js';
-import { newBox, writeRows } from '../../src/store/testing/store-fixture.js';
+import { newBox, visibleTake, writeRows } from '../../src/store/testing/store-fixture.js';
 import type { Connection } from '../../src/store/tx.js';
 
 const DYING_EDGE = join(process.cwd(), 'edge', 'test', 'crash', 'dying-edge.mjs');
@@ -43,12 +43,18 @@ describe('an edge killed while it writes a sale', () => {
         region: 'R1',
         receiptName: 'First',
       };
-      FEED_APPLIERS['branch-settings'](tx, { key: 'settings', version: 1, deleted: false, body: settings });
+      FEED_ROWS['branch-settings'].apply(tx, {
+        take: visibleTake(tx),
+        key: 'settings',
+        version: 1,
+        deleted: false,
+        body: settings,
+      });
       const milk = { code: 'MILK', name: 'Milk', category: null, department: null, brand: null, packSize: null };
       const product = { ...milk, taxClass: null, fractional: false, barcodes: [], active: true };
-      FEED_APPLIERS.product(tx, { key: 'MILK', version: 1, deleted: false, body: product });
+      FEED_ROWS.product.apply(tx, { take: visibleTake(tx), key: 'MILK', version: 1, deleted: false, body: product });
       const price = { product: 'MILK', price: { minor: 1999, per: 1 }, currency: 'ZAR', validFrom: 0, validTo: null };
-      FEED_APPLIERS.price(tx, { key: 'MILK/-', version: 1, deleted: false, body: price });
+      FEED_ROWS.price.apply(tx, { take: visibleTake(tx), key: 'MILK/-', version: 1, deleted: false, body: price });
     });
     const shift = { id: v7(), drawer: 'D1', floatMinor: 10_000 };
     await store.writer.execute(

@@ -1,7 +1,7 @@
 import { systemClock } from '@branchline/domain/clock.js';
 import { SchedulerRegistry } from '@nestjs/schedule';
 import { v7 } from 'uuid';
-import { FEED_APPLIERS } from '../../feed-appliers.js';
+import { FEED_ROWS } from '../../feed-appliers.js';
 import { readHead, type Head } from '../../store/journal.js';
 import type { Store } from '../../store/store.js';
 import { BY_NOBODY, enrolDevice } from '../../store/testing/store-fixture.js';
@@ -22,7 +22,7 @@ export function replicatorOn(
   const replicator = new Replicator({
     store,
     config: { hubUrl, pollMs: 100, pushLines: 50, requestTimeoutMs: 500, retryMsMin: 10, retryMsMax: 40 },
-    appliers: FEED_APPLIERS,
+    kinds: FEED_ROWS,
     version: '0.0.0',
     clock: systemClock,
     chance: () => 0.5,

@@ -59,39 +59,52 @@ const STATEMENTS = [
   `CREATE TABLE day_seal (business_date TEXT PRIMARY KEY, sealed_at INTEGER NOT NULL, position INTEGER NOT NULL) WITHOUT ROWID`,
 
   // -- feed
-  `CREATE TABLE branch_setting (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL, body TEXT NOT NULL)`,
-  `CREATE TABLE product (
-     code TEXT PRIMARY KEY, name TEXT NOT NULL, category TEXT, department TEXT, brand TEXT, pack_size TEXT,
-     tax_class TEXT, fractional INTEGER NOT NULL, active INTEGER NOT NULL, version INTEGER NOT NULL) WITHOUT ROWID`,
-  `CREATE TABLE barcode (barcode TEXT NOT NULL, product TEXT NOT NULL, PRIMARY KEY (barcode, product)) WITHOUT ROWID`,
-  `CREATE INDEX barcode_product ON barcode (product)`,
-  `CREATE INDEX product_name ON product (name)`,
-  `CREATE INDEX product_category ON product (category)`,
-  `CREATE TABLE price (
-     key TEXT PRIMARY KEY, product TEXT NOT NULL, minor INTEGER NOT NULL, per REAL NOT NULL, currency TEXT NOT NULL,
-     valid_from INTEGER NOT NULL, valid_to INTEGER, version INTEGER NOT NULL) WITHOUT ROWID`,
-  `CREATE INDEX price_product ON price (product, valid_from)`,
-  `CREATE TABLE tax_class (code TEXT PRIMARY KEY, components TEXT NOT NULL, version INTEGER NOT NULL) WITHOUT ROWID`,
-  `CREATE TABLE operator (
-     operator TEXT PRIMARY KEY, name TEXT NOT NULL, grants TEXT NOT NULL, pin_verifier TEXT, active INTEGER NOT NULL,
-     version INTEGER NOT NULL) WITHOUT ROWID`,
-  `CREATE TABLE device_code (
-     code_hash TEXT PRIMARY KEY, till TEXT NOT NULL, expires_at INTEGER NOT NULL, version INTEGER NOT NULL) WITHOUT ROWID`,
+  // Rows belong to the taking of a scope that brought them (`feed_take`), and are seen through the views below only while
+  // it is visible: what replaces what, by the thousand, is one row's change.
+  `CREATE TABLE feed_branch_setting (
+     key TEXT NOT NULL, take INTEGER NOT NULL, version INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (key, take)) WITHOUT ROWID`,
+  // `rest`: what a newer hub says beyond the columns, as JSON; null: nothing. So that the body can be given back as it came.
+  `CREATE TABLE feed_product (
+     code TEXT NOT NULL, take INTEGER NOT NULL, version INTEGER NOT NULL, name TEXT NOT NULL, category TEXT, department TEXT,
+     brand TEXT, pack_size TEXT, tax_class TEXT, fractional INTEGER NOT NULL, active INTEGER NOT NULL, rest TEXT,
+     PRIMARY KEY (code, take)) WITHOUT ROWID`,
+  `CREATE TABLE feed_barcode (
+     product TEXT NOT NULL, take INTEGER NOT NULL, position INTEGER NOT NULL, barcode TEXT NOT NULL,
+     PRIMARY KEY (product, take, position)) WITHOUT ROWID`,
+  `CREATE INDEX feed_barcode_barcode ON feed_barcode (barcode)`,
+  `CREATE INDEX feed_product_name ON feed_product (name)`,
+  `CREATE INDEX feed_product_category ON feed_product (category)`,
+  `CREATE TABLE feed_price (
+     key TEXT NOT NULL, take INTEGER NOT NULL, version INTEGER NOT NULL, product TEXT NOT NULL, minor INTEGER NOT NULL,
+     per REAL NOT NULL, currency TEXT NOT NULL, valid_from INTEGER NOT NULL, valid_to INTEGER, rest TEXT,
+     PRIMARY KEY (key, take)) WITHOUT ROWID`,
+  `CREATE INDEX feed_price_product ON feed_price (product, valid_from)`,
+  `CREATE TABLE feed_tax_class (
+     code TEXT NOT NULL, take INTEGER NOT NULL, version INTEGER NOT NULL, components TEXT NOT NULL, rest TEXT,
+     PRIMARY KEY (code, take)) WITHOUT ROWID`,
+  `CREATE TABLE feed_operator (
+     operator TEXT NOT NULL, take INTEGER NOT NULL, version INTEGER NOT NULL, name TEXT NOT NULL, grants TEXT NOT NULL,
+     pin_verifier TEXT, active INTEGER NOT NULL, rest TEXT, PRIMARY KEY (operator, take)) WITHOUT ROWID`,
+  `CREATE TABLE feed_device_code (
+     code_hash TEXT NOT NULL, take INTEGER NOT NULL, version INTEGER NOT NULL, till TEXT NOT NULL, expires_at INTEGER NOT NULL,
+     rest TEXT, PRIMARY KEY (code_hash, take)) WITHOUT ROWID`,
 
   // -- local
   `CREATE TABLE push_state (
      incarnation_no INTEGER PRIMARY KEY REFERENCES incarnation, applied_seq INTEGER NOT NULL, durable_seq INTEGER NOT NULL,
      acknowledged_at INTEGER NOT NULL,
      ended INTEGER NOT NULL DEFAULT 0)`,
-  `CREATE TABLE feed_cursor (
-     scope TEXT PRIMARY KEY, hub_epoch TEXT, number INTEGER NOT NULL, hash TEXT NOT NULL, newest INTEGER NOT NULL,
-     retake INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID`,
+  // One taking of a scope and the cursor in it. `pulled`: what is new comes here; `visible`: its rows are seen. Both: the
+  // ordinary state. Pulled alone: it fills, and waits for its hour. Visible alone: left or to be taken again, and shown until
+  // what replaces it is whole. Neither: its rows are being deleted. `begun`: SHA-256 of the snapshot that fills it.
+  `CREATE TABLE feed_take (
+     no INTEGER PRIMARY KEY, scope TEXT NOT NULL, pulled INTEGER NOT NULL, visible INTEGER NOT NULL, hub_epoch TEXT,
+     number INTEGER NOT NULL, hash TEXT NOT NULL, newest INTEGER NOT NULL, begun TEXT)`,
+  `CREATE UNIQUE INDEX feed_take_pulled ON feed_take (scope) WHERE pulled = 1`,
   // Records fetched and not yet applied. `rank`: turn within a release; from 90 on held (replicator/feed-staging.ts).
-  // `retake`: applied whatever the version of the row that stands.
   `CREATE TABLE feed_staged (
-     no INTEGER PRIMARY KEY, scope TEXT NOT NULL, number INTEGER NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL,
-     version INTEGER NOT NULL, release TEXT, rank INTEGER NOT NULL, retake INTEGER NOT NULL, deleted INTEGER NOT NULL,
-     body TEXT NOT NULL)`,
+     no INTEGER PRIMARY KEY, take INTEGER NOT NULL, number INTEGER NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL,
+     version INTEGER NOT NULL, release TEXT, rank INTEGER NOT NULL, deleted INTEGER NOT NULL, body TEXT NOT NULL)`,
   `CREATE INDEX feed_staged_turn ON feed_staged (release, rank, no)`,
   `CREATE INDEX feed_staged_key ON feed_staged (kind, key)`,
   `CREATE TABLE release_due (release TEXT PRIMARY KEY, needs TEXT NOT NULL) WITHOUT ROWID`,
@@ -107,6 +120,12 @@ const STATEMENTS = [
   `CREATE TABLE sync_log (no INTEGER PRIMARY KEY, at INTEGER NOT NULL, level TEXT NOT NULL, event TEXT NOT NULL, detail TEXT NOT NULL)`,
   `CREATE TABLE file_format (id INTEGER PRIMARY KEY CHECK (id = 1), min_reader INTEGER NOT NULL)`,
   `INSERT INTO file_format (id, min_reader) VALUES (1, 1)`,
+
+  // -- what is seen of the feed's rows
+  ...['branch_setting', 'product', 'barcode', 'price', 'tax_class', 'operator', 'device_code'].map(
+    (name) =>
+      `CREATE VIEW ${name} AS SELECT * FROM feed_${name} WHERE take IN (SELECT no FROM feed_take WHERE visible = 1)`,
+  ),
 ];
 
 export class First1700000000001 implements MigrationInterface {

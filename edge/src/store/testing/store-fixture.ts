@@ -96,6 +96,18 @@ export function writeRows<T>(store: Store, work: (tx: Tx) => T): Promise<T> {
   return store.writer.write({ name: ROWS_OF_A_TEST, run: (tx) => work(tx) }, null);
 }
 
+/** For rows of the feed that no replicator brought. @returns a taking that is seen */
+export function visibleTake(tx: Tx): number {
+  const take = 1_000;
+  tx.run(
+    `INSERT INTO feed_take (no, scope, pulled, visible, number, hash, newest) VALUES (?, 'tenant', 1, 1, 0, ?, 0)
+     ON CONFLICT DO NOTHING`,
+    take,
+    '0'.repeat(64),
+  );
+  return take;
+}
+
 const hashOf = (text: string): string => Buffer.from(text.padEnd(32, '.')).subarray(0, 32).toString('hex');
 
 /** Journals one device; refuses or breaks after looking, when told to. */
