@@ -74,7 +74,7 @@ describe('the archive', () => {
     const journal = trading(box, 7);
     await box.push(journal.push(1, 3));
     const { incarnation } = journal;
-    const place = { tenantId: box.tenant, branchId: box.branch, incarnation, nowMs: 0 };
+    const place = { tenantId: box.tenant, branchId: box.branch, incarnation, nowMs: 0, headSignature: 's' };
     const chunks = await packLines(received(journal, from, to), from);
     const refused = await inside(box, (tx) => archiveChunks(tx, place, chunks)).catch((error: unknown) => error);
     expect(constraintOf(refused)).toBe(constraint);

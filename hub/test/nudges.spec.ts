@@ -221,6 +221,14 @@ describe('the stream of nudges', () => {
     expect((await TestStream.open(box.token)).status).toBe(200);
   });
 
+  it('ends at once when somebody revokes the box', async () => {
+    const revoked = await TestBox.enrol(harness.url, harness.admin.api, 'B001');
+    const stream = await TestStream.open(revoked.token);
+    const { api } = await harness.signIn(harness.admin.email, harness.admin.password);
+    expect((await api.post(`/v1/branches/B001/boxes/${revoked.box}/revoke`)).status).toBe(200);
+    await eventually('its end', () => stream.hasEnded);
+  });
+
   it('ends for a revoked box with the next beat, and is not opened again', async () => {
     const revoked = await TestBox.enrol(harness.url, harness.admin.api, 'B001');
     const stream = await TestStream.open(revoked.token);

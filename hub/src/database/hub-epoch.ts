@@ -22,6 +22,21 @@ ON CONFLICT (single) DO UPDATE SET
   lineage   = excluded.lineage
 RETURNING hub_epoch`;
 
+/**
+ * A box remembers what the hub has forgotten: PostgreSQL need not have noticed that its files are those of yesterday. Once
+ * an hour at most: every edge takes its feed again, and a box can say what it likes.
+ *
+ * @param lost the epoch of which something is gone @returns null when a new one began already, or so shortly before
+ */
+export async function renewLostEpoch(database: Database, lost: string, newId: NewId): Promise<string | null> {
+  const [state] = await database.asOwner<{ hub_epoch: string }>(RENEW_LOST, [lost, newId()]);
+  return state?.hub_epoch ?? null;
+}
+
+const RENEW_LOST = `
+UPDATE hub_state SET hub_epoch = $2, since = now(), renewed_at = now()
+WHERE hub_epoch = $1 AND (renewed_at IS NULL OR renewed_at < now() - interval '1 hour') RETURNING hub_epoch`;
+
 export async function hubEpoch(tx: Tx): Promise<string> {
   const { hub_epoch } = await tx.one<{ hub_epoch: string }>('SELECT hub_epoch FROM hub_state');
   return hub_epoch;

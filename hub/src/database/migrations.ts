@@ -7,6 +7,7 @@ import { Integrations } from './migrations/000005-integrations.js';
 import { JournalChunks } from './migrations/000006-journal-chunks.js';
 import { SessionsAndContacts } from './migrations/000007-sessions-and-contacts.js';
 import { DerivedRows } from './migrations/000008-derived-rows.js';
+import { WhoIsWho } from './migrations/000009-who-is-who.js';
 import { IncidentsAndAudit } from './migrations/000011-incidents-and-audit.js';
 
 /** In order, forward only; each file is plain SQL and never edited once released. */
@@ -19,5 +20,6 @@ export const MIGRATIONS: (new () => MigrationInterface)[] = [
   JournalChunks,
   SessionsAndContacts,
   DerivedRows,
+  WhoIsWho,
   IncidentsAndAudit,
 ];

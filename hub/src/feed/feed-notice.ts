@@ -30,3 +30,18 @@ export function readFeedNotice(payload: string): FeedNotice | null {
     return null;
   }
 }
+
+/** On the same channel: a box whose stream has to end now, at whichever process it is open. */
+export async function notifyOfRevocation(tx: Tx, boxId: string): Promise<void> {
+  await tx.query('SELECT pg_notify($1, $2)', [FEED_CHANNEL, JSON.stringify({ revoked: boxId })]);
+}
+
+/** The box of a revocation, or null for what is none. */
+export function readRevocation(payload: string): string | null {
+  try {
+    const { revoked } = JSON.parse(payload) as { revoked?: unknown };
+    return typeof revoked === 'string' ? revoked : null;
+  } catch {
+    return null;
+  }
+}

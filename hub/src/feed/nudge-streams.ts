@@ -95,6 +95,12 @@ export class NudgeStreams {
     }
   }
 
+  /** It may not be open here. */
+  endOf(boxId: string): void {
+    const stream = this.byBox.get(boxId);
+    if (stream) this.end(stream);
+  }
+
   endAll(): void {
     for (const stream of this.byBox.values()) this.end(stream);
   }

@@ -1,15 +1,22 @@
-import { byteas, int8s } from '../database/columns.js';
+import { byteas, int8s, texts } from '../database/columns.js';
 import type { PreparedStatement, Tx } from '../database/unit-of-work.js';
 import { DamagedChunk, HASH_BYTES, unpackChunk, type ChunkLine, type JournalChunk } from './journal-chunk.js';
 
 const ARCHIVE: PreparedStatement = {
   name: 'archive-chunks',
-  text: `INSERT INTO journal_chunk (tenant_id, branch_id, incarnation, received_at, first_seq, last_seq, hashes, body_bytes, body)
+  text: `INSERT INTO journal_chunk (tenant_id, branch_id, incarnation, received_at, first_seq, last_seq, hashes, body_bytes, body, head_signature)
   SELECT $1, $2, $3, to_timestamp($4::bigint / 1000.0), unnest($5::int8[]), unnest($6::int8[]), unnest($7::bytea[]), unnest($8::int8[])::integer,
-    unnest($9::bytea[])`,
+    unnest($9::bytea[]), nullif(unnest($10::text[]), '')`,
 };
 
-export type ArchivePlace = { tenantId: string; branchId: string; incarnation: string; nowMs: number };
+/** `headSignature`: the box's, over the head to which all of the chunks lead. */
+export type ArchivePlace = {
+  tenantId: string;
+  branchId: string;
+  incarnation: string;
+  nowMs: number;
+  headSignature: string;
+};
 
 /** Keeps lines as they came, with their chain hashes. */
 export async function archiveChunks(tx: Tx, place: ArchivePlace, chunks: readonly JournalChunk[]): Promise<void> {
@@ -23,6 +30,7 @@ export async function archiveChunks(tx: Tx, place: ArchivePlace, chunks: readonl
     byteas(chunks.map(({ hashes }) => hashes)),
     int8s(chunks.map(({ bodyBytes }) => bodyBytes)),
     byteas(chunks.map(({ body }) => body)),
+    texts(chunks.map((_, at) => (at === chunks.length - 1 ? place.headSignature : ''))),
   ]);
 }
 

@@ -9,6 +9,7 @@ import { hashEnrolmentCode } from '../branches/enrolment-codes.js';
 import type { Database, Tx } from '../database/unit-of-work.js';
 import type { HubSecrets } from '../secrets.js';
 import { scopesOfBranch } from '../feed/scopes.js';
+import { highestEpoch } from './histories.js';
 
 export type EnrolParts = { database: Database; secrets: HubSecrets; clock: Clock; newId: NewId };
 type EnrolRequest = z.infer<typeof enrolRequestSchema>;
@@ -86,21 +87,23 @@ async function addBox(
 ): Promise<BoxRow> {
   const { signingKey, sealingKey } = request;
   const id = newId();
+  // A box of before may have opened more epochs than it was granted.
+  const epoch = Math.max(branch.nextEpoch, (await highestEpoch(tx, branch.id, null)) + 1);
   const certificate = secrets.certify({ tenant: tx.tenantId, branch: branch.id, box: id, signingKey, sealingKey });
   await tx.query('UPDATE enrolment_code SET used_at = to_timestamp($2::bigint / 1000.0) WHERE code_hash = $1', [
     codeHash,
     nowMs,
   ]);
-  await tx.query('UPDATE branch SET next_epoch = next_epoch + 1 WHERE id = $1', [branch.id]);
+  await tx.query('UPDATE branch SET next_epoch = $2::integer + 1 WHERE id = $1', [branch.id, epoch]);
   await tx.query(
     `INSERT INTO box (tenant_id, id, branch_id, signing_key, sealing_key, certificate, first_epoch, enrolled_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7, to_timestamp($8::bigint / 1000.0))`,
-    [tx.tenantId, id, branch.id, signingKey, sealingKey, certificate, branch.nextEpoch, nowMs],
+    [tx.tenantId, id, branch.id, signingKey, sealingKey, certificate, epoch, nowMs],
   );
-  const detail = { epoch: branch.nextEpoch };
+  const detail = { epoch };
   const entry = { actor: `box:${id}`, action: 'box.enrol', subject: `box:${id}`, branchId: branch.id, detail };
   await recordAudit(tx, entry, { nowMs, newId });
-  return { id, certificate, firstEpoch: branch.nextEpoch };
+  return { id, certificate, firstEpoch: epoch };
 }
 
 /** A key that is no point of the curve, or a weak one, is found here. @throws Problem `invalid-field` */

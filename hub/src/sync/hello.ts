@@ -1,40 +1,63 @@
 import type { HelloAnswer, HelloRequest } from '@branchline/replication/box-protocol.js';
+import { rawPublicKey } from '@branchline/replication/head-signature.js';
 import { PROTOCOL } from '@branchline/replication/push.js';
 import type { PrincipalOf } from '@branchline/access/principal.js';
+import type { Clock } from '@branchline/domain/clock.js';
+import type { NewId } from '@branchline/domain/uuid.js';
 import { problem } from '@branchline/http/problem.js';
-import { hubEpoch } from '../database/hub-epoch.js';
-import type { Tx } from '../database/unit-of-work.js';
+import { hubEpoch, renewLostEpoch } from '../database/hub-epoch.js';
+import type { Database, Tx } from '../database/unit-of-work.js';
 import { cursorVerdict, feedHead } from '../feed/read-feed.js';
 import { scopesOfBranch, type BranchPlace } from '../feed/scopes.js';
+import { raiseIncident } from '../incidents/raise-incident.js';
+import type { HubSecrets } from '../secrets.js';
 import { archivedHashes } from './archive.js';
+import { highestEpoch, historiesLackedBy } from './histories.js';
+import { noteContact } from './note-contact.js';
 import { findStreams } from './streams.js';
 
+export type HelloParts = { database: Database; secrets: HubSecrets; clock: Clock; newId: NewId };
+
+type Box = PrincipalOf<'box'>;
+
 /**
- * What hub and edge hold of each other, so that the edge can decide what to do. Only reads (but for the note of the
- * contact), takes no lock that a push holds, and sees nothing but the box's own branch.
+ * What hub and edge hold of each other, so that the edge can decide what to do. Only reads (but for notes of the contact
+ * and of what is odd about it), takes no lock that a push holds, and sees nothing but the box's own branch.
+ *
+ * A box to which more was acknowledged than is here has outlived what this hub had: a backup was put in its place. Then a
+ * new epoch begins, for this box and all others.
  *
  * @throws Problem `protocol`
  */
-export async function hello(
-  tx: Tx,
-  box: PrincipalOf<'box'>,
-  request: HelloRequest,
-  nowMs: number,
-): Promise<HelloAnswer> {
+export async function hello(parts: HelloParts, box: Box, request: HelloRequest): Promise<HelloAnswer> {
   if (request.protocol !== PROTOCOL)
     throw problem('protocol', `This hub speaks protocol ${PROTOCOL}, the box ${request.protocol}.`);
-  await noteContact(tx, box.boxId, request, nowMs);
+  const { answer, lost } = await parts.database.transaction(box.tenantId, (tx) => answerTo(tx, parts, box, request));
+  if (lost === null) return answer;
+  const renewed = await renewLostEpoch(parts.database, answer.hubEpoch, parts.newId);
+  return { ...answer, hubEpoch: renewed ?? answer.hubEpoch };
+}
+
+async function answerTo(
+  tx: Tx,
+  { secrets, clock, newId }: HelloParts,
+  box: Box,
+  request: HelloRequest,
+): Promise<{ answer: HelloAnswer; lost: string | null }> {
+  const nowMs = clock.now();
+  await noteContact(tx, box, request, { nowMs, newId });
   const branch = await tx.one<BranchPlace>(
     'SELECT id, region, price_zone AS "priceZone", assortment FROM branch WHERE id = $1',
     [box.branchId],
   );
   const scopes = scopesOfBranch(branch);
+  const named = request.incarnations;
   const streams = await findStreams(
     tx,
     box.branchId,
-    request.incarnations.map(({ incarnation }) => incarnation),
+    named.map(({ incarnation }) => incarnation),
   );
-  return {
+  const answer: HelloAnswer = {
     hubEpoch: await hubEpoch(tx),
     now: nowMs,
     protocol: PROTOCOL,
@@ -47,18 +70,33 @@ export async function hello(
     })),
     hashes: await hashesAt(tx, box.branchId, request.hashesAt),
     cursors: await verdicts(tx, scopes, request.cursors),
+    histories: await historiesLackedBy(tx, box.branchId, named),
+    certifyingKey: rawPublicKey(secrets.certifyingPublicKey),
+    epoch: await highestEpoch(tx, box.branchId, box.boxId),
   };
+  const lost = lostHere(request, answer);
+  if (lost !== null) {
+    const detail = `box ${box.boxId} says that this hub lost ${lost}: was it restored from a backup?`;
+    const incident = { branchId: null, code: 'hub-behind-edge', key: answer.hubEpoch, detail };
+    await raiseIncident(tx, incident, { nowMs, newId });
+  }
+  return { answer, lost };
 }
 
-/** Not in the way of a push, and a push not in its way: the box's row is locked by nobody for longer than this. */
-async function noteContact(tx: Tx, boxId: string, request: HelloRequest, nowMs: number): Promise<void> {
-  const version = request.version.toWellFormed().replaceAll('\0', '');
-  const newest = request.incarnations.at(-1);
-  const told = newest ? { incarnation: newest.incarnation, seq: newest.seq } : {};
-  await tx.execute(
-    'UPDATE box SET last_contact_at = to_timestamp($2::bigint / 1000.0), version = $3, contract = $4, told = $5 WHERE id = $1',
-    [boxId, nowMs, version, Math.min(request.contract, 2_147_483_647), JSON.stringify(told)],
-  );
+/** What this very epoch has acknowledged or numbered and has no more; null: nothing, or the box speaks of another epoch. */
+function lostHere({ hubEpoch: told, incarnations, cursors }: HelloRequest, answer: HelloAnswer): string | null {
+  if (told === answer.hubEpoch) {
+    const held = new Map(answer.streams.map(({ incarnation, appliedSeq }) => [incarnation, appliedSeq]));
+    for (const { incarnation, appliedSeq = 0 } of incarnations) {
+      const here = held.get(incarnation) ?? 0;
+      if (appliedSeq > here) return `lines ${here + 1} to ${appliedSeq} of ${incarnation}`;
+    }
+  }
+  for (const [at, { verdict, scope }] of answer.cursors.entries()) {
+    const cursor = cursors[at];
+    if (verdict === 'ahead' && cursor?.hubEpoch === answer.hubEpoch) return `record ${cursor.number} of ${scope}`;
+  }
+  return null;
 }
 
 const ZERO_HASH = '0'.repeat(64);

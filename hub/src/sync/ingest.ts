@@ -9,6 +9,7 @@ import {
 } from '@branchline/replication/push.js';
 import type { NewId } from '@branchline/domain/uuid.js';
 import type { Tx } from '../database/unit-of-work.js';
+import { raiseIncident } from '../incidents/raise-incident.js';
 import { archiveChunks } from './archive.js';
 import type { FactContext } from './fact-context.js';
 import type { Mismatch } from './facts.js';
@@ -17,7 +18,7 @@ import { openIncarnation, type BoxOfStream } from './open-incarnation.js';
 import { projectBisecting } from './project-bisecting.js';
 import type { LineReading, SetAside } from './read-line.js';
 import type { ReadPush } from './read-push.js';
-import { advanceStream, findHash, findStream, lockBranch, type Stream } from './streams.js';
+import { advanceStream, findHash, findRival, findStream, lockBranch, type Stream } from './streams.js';
 import { quarantinedOf, recordMismatches, recordSetAside } from './set-aside.js';
 
 export type IngestContext = { box: BoxOfStream; timeZone: string; currency: string; nowMs: number; newId: NewId };
@@ -59,6 +60,7 @@ export async function ingest(
   const overlap = appliedSeq + 1 - header.fromSeq;
   const fresh = lines.slice(overlap);
   const chunks = overlap === 0 ? packed : await packLines(fresh, appliedSeq + 1);
+  if (known && fresh.length > 0) await reportRival(tx, known, context);
   const applied = await apply(tx, header, { fresh, chunks, readings: readings.slice(overlap) }, context);
   const head = fresh.at(-1)?.hash.toString('hex') ?? (known as Stream).headHash;
   const answer: PushAnswer = {
@@ -76,6 +78,15 @@ export async function ingest(
     directives: [],
   };
   return { outcome: 'applied', answer, appliedLines: fresh.length, ...applied };
+}
+
+/** Nothing is refused for it: both histories stand, and people decide which box goes. */
+async function reportRival(tx: Tx, known: Stream, { box, nowMs, newId }: IngestContext): Promise<void> {
+  const rival = await findRival(tx, known, nowMs);
+  if (rival === null) return;
+  const key = [known.incarnation, rival.incarnation].sort().join(' ');
+  const detail = `two histories of the branch grow at once: ${known.incarnation} of box ${box.boxId}, ${rival.incarnation} of box ${rival.boxId}. One of them is a copy, or was replaced: revoke it.`;
+  await raiseIncident(tx, { branchId: box.branchId, code: 'two-histories', key, detail }, { nowMs, newId });
 }
 
 /** Hashes are cumulative: equal before the first line and at the last one we both have, all between is equal too. */
@@ -102,7 +113,7 @@ async function apply(
   if (!last) return { setAside: [], mismatches: [] };
   const { box, nowMs, timeZone, currency } = context;
   const appliedSeq = fromSeq + count - 1;
-  await archiveChunks(tx, { ...box, incarnation, nowMs }, chunks);
+  await archiveChunks(tx, { ...box, incarnation, nowMs, headSignature }, chunks);
   const facts: FactContext = { tenantId: box.tenantId, branchId: box.branchId, incarnation, timeZone, currency, nowMs };
   const ready = readings.flatMap((reading) => ('ready' in reading ? [reading.ready] : []));
   const unread = readings.flatMap((reading) => ('setAside' in reading ? [reading.setAside] : []));

@@ -41,6 +41,27 @@ type StreamRow = {
 
 const STREAM_COLUMNS = 'branch_id, incarnation, box_id, epoch, applied_seq, head_hash';
 
+const RIVAL_MS_MAX = 3_600_000;
+
+/**
+ * Another history of the branch that was pushed within the hour, and since this one was: a box pushes the older of its
+ * histories first and never comes back to it, so that two take turns only when two live.
+ */
+export async function findRival(
+  tx: Tx,
+  { branchId, incarnation }: Pick<Stream, 'branchId' | 'incarnation'>,
+  nowMs: number,
+): Promise<{ incarnation: string; boxId: string } | null> {
+  const [rival] = await tx.query<{ incarnation: string; boxId: string }>(
+    `SELECT rival.incarnation, rival.box_id AS "boxId" FROM incarnation own
+     JOIN incarnation rival ON rival.branch_id = own.branch_id AND rival.incarnation <> own.incarnation AND rival.last_push_at > own.last_push_at
+     WHERE own.branch_id = $1 AND own.incarnation = $2 AND rival.last_push_at > to_timestamp($3::bigint / 1000.0)
+     ORDER BY rival.last_push_at DESC LIMIT 1`,
+    [branchId, incarnation, nowMs - RIVAL_MS_MAX],
+  );
+  return rival ?? null;
+}
+
 export async function findStream(tx: Tx, branchId: string, incarnation: string): Promise<Stream | null> {
   const [stream] = await findStreams(tx, branchId, [incarnation]);
   return stream ?? null;

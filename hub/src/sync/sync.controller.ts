@@ -61,7 +61,7 @@ export class SyncController {
     @CurrentPrincipal('box') box: PrincipalOf<'box'>,
     @body(helloRequestSchema) request: HelloRequest,
   ): Promise<HelloAnswer> {
-    return this.parts.database.transaction(box.tenantId, (tx) => hello(tx, box, request, this.parts.clock.now()));
+    return hello(this.parts, box, request);
   }
 
   @Post('push')

@@ -7,9 +7,11 @@ import { Database } from '../database/unit-of-work.js';
 import { BOX_AUTHENTICATOR, CLOCK, NEW_ID, RANDOM_BYTES } from '../providers.js';
 import { HubSecrets } from '../secrets.js';
 import { BoxTokens } from './box-tokens.js';
+import { BoxesController } from './boxes.controller.js';
 import { Contacts } from './contacts.js';
 import { FailureThrottle } from './failure-throttle.js';
 import { IngestMetrics } from './ingest-metrics.js';
+import { LinesController } from './lines.controller.js';
 import { Nonces } from './nonces.js';
 import { PushAdmission } from './push-admission.js';
 import { PushLane } from './push-lane.js';
@@ -19,7 +21,7 @@ import { SyncController } from './sync.controller.js';
 import { WorkListController } from './work-list.controller.js';
 
 @Module({
-  controllers: [SyncController, WorkListController],
+  controllers: [BoxesController, SyncController, LinesController, WorkListController],
   providers: [
     PushAdmission,
     QuarantineRetrier,

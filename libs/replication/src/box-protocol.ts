@@ -43,14 +43,40 @@ export const cursorSchema = z.looseObject({
 });
 export type Cursor = z.infer<typeof cursorSchema>;
 
+/** Of one branch, as far as one hello names them. Each is a disaster, or a box. */
+export const HISTORIES_MAX = 500;
+
+/**
+ * A history of the branch that the box does not have whole, also another box's. Keys as the hub certified them: the box
+ * proves by them what it fetches (`GET /sync/v1/lines`).
+ */
+export const historySchema = z.looseObject({
+  incarnation: id,
+  box: id,
+  epoch: z.int().min(1),
+  appliedSeq: z.int().min(1),
+  headHash: hash,
+  signingKey: rawKey,
+  sealingKey: rawKey,
+  certificate: z.string().max(4_000),
+});
+export type History = z.infer<typeof historySchema>;
+
 /** `POST /sync/v1/hello` only reads. `incarnations`: those the box's file knows, newest last; `hashesAt`: positions to compare. */
 export const helloRequestSchema = z.looseObject({
   protocol: z.int().min(1),
   version: z.string().max(40),
   contract: z.int().min(1),
-  incarnations: z.array(z.looseObject({ incarnation: id, seq: z.int().min(0), hash })).max(100),
-  hashesAt: z.array(z.looseObject({ incarnation: id, seq: z.int().min(0) })).max(64),
+  /** `appliedSeq`: what a hub of `hubEpoch` has acknowledged of it. */
+  incarnations: z
+    .array(z.looseObject({ incarnation: id, seq: z.int().min(0), hash, appliedSeq: z.int().min(0).optional() }))
+    .max(HISTORIES_MAX),
+  hashesAt: z.array(z.looseObject({ incarnation: id, seq: z.int().min(0) })).max(HISTORIES_MAX),
   cursors: z.array(cursorSchema).max(1000),
+  /** Of the process that asks: one box key that is used by two of them in turn is at two places. */
+  instance: id.optional(),
+  /** As the last hello had it. */
+  hubEpoch: id.nullable().optional(),
 });
 export type HelloRequest = z.infer<typeof helloRequestSchema>;
 
@@ -72,6 +98,12 @@ export const helloAnswerSchema = z.looseObject({
       newest: z.int().min(0),
     }),
   ),
+  /** Absent from a hub of before. */
+  histories: z.array(historySchema).max(HISTORIES_MAX).optional(),
+  /** Raw public key under which every box's certificate holds. */
+  certifyingKey: rawKey.optional(),
+  /** Highest that the branch has seen, or that another box of it was granted; 0: none. */
+  epoch: z.int().min(0).optional(),
 });
 export type HelloAnswer = z.infer<typeof helloAnswerSchema>;
 

@@ -17,9 +17,9 @@ const HISTORY = [
     date: '2026-11-21',
     contract: 1,
     protocol: 1,
-    journal: '05fe99a6a6d11370',
+    journal: '9d682802d6cc66b5',
     feed: 'ba64814f9b22c4ff',
-    wire: '18d4c28804b3a129',
+    wire: '766772ae85194b34',
   },
 ];
 

@@ -15,7 +15,8 @@ export const incarnationOpenSchema = z.looseObject({
   sealingKey: rawKey,
   epoch: z.int().min(1),
   previous: z.looseObject({ incarnation: id, seq: z.int().min(0), hash }).nullable(),
-  reason: z.enum(['first', 'witness-missing', 'witness-ahead', 'fork']),
+  /** `hub-ahead`, `till-ahead`: the hub, or a till, has seen lines that this file lacks · `box-changed`: the file came from another box. */
+  reason: z.enum(['first', 'witness-missing', 'witness-ahead', 'fork', 'hub-ahead', 'till-ahead', 'box-changed']),
 });
 
 export type IncarnationOpen = z.infer<typeof incarnationOpenSchema>;
