@@ -10,6 +10,7 @@ import { acknowledge } from './replicator/push-state.js';
 import { logSync } from './replicator/sync-log.js';
 import { completeSale } from './selling/complete-sale.js';
 import { recordFinishedSale } from './selling/record-finished-sale.js';
+import { recordToldSale } from './selling/told-sale.js';
 import { beginSession, endSession, renewSession } from './staff/session.js';
 import { countSignIn } from './staff/sign-in-lock.js';
 import { journalAgain } from './store/journal-again.js';
@@ -18,7 +19,7 @@ import { enrolDevice } from './tills/enrol-device.js';
 
 /** Every write of the program: the writer's thread finds them here by their names. */
 export const WRITES: KnownWrites = {
-  commands: [completeSale, recordFinishedSale, openShift, closeShiftWithZ, sealDay, enrolDevice],
+  commands: [completeSale, recordFinishedSale, recordToldSale, openShift, closeShiftWithZ, sealDay, enrolDevice],
   local: [
     acknowledge,
     beginSession,

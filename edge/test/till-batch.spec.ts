@@ -131,3 +131,67 @@ describe('a batch of finished sales', () => {
     expect(codeOf(await till.post('/tills/T1/batch', body))).toEqual([401, 'unauthenticated']);
   });
 });
+
+describe('a sale that an edge had answered and this one has not', () => {
+  const offered = (request: { id: string }, answer: Record<string, unknown>, changes: object = {}) => ({
+    kind: 'sale',
+    ...request,
+    told: { ...answer, ...changes },
+  });
+
+  /** As it is after the file was set back: the counter and the sale are gone. */
+  const soldAndForgotten = async () => {
+    await till.openShift();
+    const request = milkSale();
+    const { data: answer } = await till.sell(request);
+    await edge.close();
+    edge = await EdgeHarness.start();
+    await edge.settings();
+    await edge.product('MILK', { minor: 2499 });
+    await edge.operator('ANNE', 'cashier');
+    till = await edge.till('T1', 'ANNE');
+    return { request, answer };
+  };
+
+  it('is taken with its number, day, prices and totals, whatever the book says by now, and once', async () => {
+    const { request, answer } = await soldAndForgotten();
+    const first = await till.device.batch([offered(request, answer)]);
+    expect(first.data.results).toEqual([{ id: request.id, status: 'accepted', receiptNumber: 'B001-T1-1-000001' }]);
+    const { data: sale } = await till.get(`/sales/${request.id}`);
+    const { journal: _journal, recordedAt: _recordedAt, flags: _flags, ...told } = answer;
+    expect(sale).toMatchObject({ ...told, flags: ['offered-again'] });
+    const again = await till.device.batch([offered(request, answer)]);
+    expect(again.data.results[0]).toMatchObject({ status: 'replayed' });
+    expect(count('sale')).toBe(1);
+  });
+
+  it('is the same sale to an edge that still has it, by either route', async () => {
+    await till.openShift();
+    const request = milkSale();
+    const { data: answer } = await till.sell(request);
+    const { data } = await till.device.batch([offered(request, answer)]);
+    expect(data.results[0]).toMatchObject({ status: 'replayed', receiptNumber: answer.receiptNumber });
+  });
+
+  it('takes its number from the till’s series, so that no other customer gets it', async () => {
+    const { request, answer } = await soldAndForgotten();
+    await till.device.batch([offered(request, answer)]);
+    await till.openShift();
+    const dearer = milkSale({ tenders: [{ tenderNo: 1, type: 'cash', amountMinor: 5_000 }] });
+    expect((await till.sell(dearer)).data.receiptNumber).toBe('B001-T1-1-000002');
+  });
+
+  it.each([
+    ['another total', { totalMinor: 1 }],
+    ['another receipt number', { receiptNumber: 'B001-T2-1-000001' }],
+    ['the number of another branch', { receiptNumber: 'B002-T1-1-000001' }],
+    ['no receipt number at all', { receiptNumber: 'ANYTHING' }],
+    ['another id', { id: v7() }],
+    ['lines of another sale', { lines: [] }],
+  ])('is refused with %s: no edge has said that', async (_what, changes) => {
+    const { request, answer } = await soldAndForgotten();
+    const { data } = await till.device.batch([offered(request, answer, changes)]);
+    expect(data.results[0]).toMatchObject({ id: request.id, status: 'refused' });
+    expect(count('sale')).toBe(0);
+  });
+});

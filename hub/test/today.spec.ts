@@ -4,7 +4,7 @@ import { createLogger } from '@branchline/http/log.js';
 import { POLL_MS_HEADER } from '@branchline/replication/box-protocol.js';
 import { startHub } from '../src/start-hub.js';
 import { Contacts } from '../src/sync/contacts.js';
-import { AMOUNT_MINOR_MAX } from '../src/sync/sale-faults.js';
+import { AMOUNT_MINOR_MAX } from '@branchline/replication/sale-faults.js';
 import { FakeStore } from './fake-trial.js';
 import { apiAt, createBranch, createPlaces, startHubHarness, type HubHarness } from './hub-harness.js';
 import { TestBox } from './test-box.js';

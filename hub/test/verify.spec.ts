@@ -3,7 +3,7 @@ import { chainHash } from '@branchline/replication/chain.js';
 import { v7 } from 'uuid';
 import { BranchVerifier } from '../src/verify/branch-verifier.js';
 import { BranchRow } from '../src/branches/branch.row.js';
-import { AMOUNT_MINOR_MAX } from '../src/sync/sale-faults.js';
+import { AMOUNT_MINOR_MAX } from '@branchline/replication/sale-faults.js';
 import { CHUNK_COLUMNS } from '../src/sync/archive.js';
 import { packLines, unpackChunk, type ChunkLine, type JournalChunk } from '../src/sync/journal-chunk.js';
 import type { Verification, What } from '../src/verify/answer.js';

@@ -2,6 +2,7 @@ import { instant, quantity, text, uuid } from '@branchline/http/fields.js';
 import { DEVICE_REFERENCE_PATTERN } from '@branchline/domain/receipt-number.js';
 import { z } from 'zod';
 import { holdsCardNumber } from './card-number.js';
+import { toldSchema } from './told-schema.js';
 
 export const SALE_LINES_MAX = 1_000;
 const TENDERS_MAX = 50;
@@ -89,6 +90,17 @@ export const finishedSaleInput = z.strictObject({
   operator: text(64).optional(),
 });
 
+/**
+ * A sale that an edge had answered, offered again because this one has it not: the request as it was, and `told`, the
+ * answer as the till kept it.
+ */
+export const toldSaleInput = z.strictObject({
+  kind: z.literal('sale'),
+  ...saleInput.shape,
+  told: toldSchema,
+});
+
 export type SaleInput = z.output<typeof saleInput>;
 export type FinishedSaleInput = z.output<typeof finishedSaleInput>;
+export type ToldSaleInput = z.output<typeof toldSaleInput>;
 export type SaleInputLine = SaleInput['lines'][number];

@@ -7,14 +7,16 @@ import { contentHash } from '@branchline/replication/content-hash.js';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Store } from '../store/store.js';
+import type { SaleOutcome } from './complete-sale.js';
 import { recordFinishedSale } from './record-finished-sale.js';
-import { finishedSaleInput } from './sale-input.js';
+import { finishedSaleInput, toldSaleInput } from './sale-input.js';
+import { recordToldSale } from './told-sale.js';
 
 export const BATCH_ITEMS_MAX = 200;
 
 /**
  * `POST /v1/tills/:till/batch`. Items are checked one by one, so that a malformed one hinders no other; `device` repeats
- * whose token asks. Their own schema is `finishedSaleInput`.
+ * whose token asks. Their own schemas are `finishedSaleInput` and `toldSaleInput`.
  */
 export const batchInput = z.strictObject({
   device: z.string().min(1).max(64),
@@ -63,12 +65,7 @@ async function takeItem(store: Store, item: Record<string, unknown>, who: Princi
     if (item['kind'] === 'payment' || item['kind'] === 'void') {
       throw problem('kind-not-supported', `${item['kind']} cannot be handed in here yet`);
     }
-    const input = parseWith(finishedSaleInput, item);
-    const sale = { input, contentHash: contentHashOfItem(item), till: who.till, branchCode: store.box.branchCode };
-    const { answer, replayed } = await store.writer.execute(recordFinishedSale, sale, {
-      actor: input.operator ?? null,
-      device: who.deviceId,
-    });
+    const { answer, replayed } = await record(store, item, who);
     return { id, status: replayed ? 'replayed' : 'accepted', receiptNumber: answer.receiptNumber };
   } catch (error) {
     if (!(error instanceof Problem) || error.status >= 500) throw error;
@@ -76,10 +73,27 @@ async function takeItem(store: Store, item: Record<string, unknown>, who: Princi
   }
 }
 
+/** Told: an edge had answered it. Otherwise the till finished it alone. */
+function record(store: Store, item: Record<string, unknown>, who: PrincipalOf<'device'>): Promise<SaleOutcome> {
+  const sale = { contentHash: contentHashOfItem(item), till: who.till, branchCode: store.box.branchCode };
+  const device = who.deviceId;
+  if (item['told'] !== undefined) {
+    const input = parseWith(toldSaleInput, item);
+    return store.writer.execute(recordToldSale, { ...sale, input }, { actor: input.told.operator, device });
+  }
+  const input = parseWith(finishedSaleInput, item);
+  return store.writer.execute(recordFinishedSale, { ...sale, input }, { actor: input.operator ?? null, device });
+}
+
 /**
  * The same as if the sale had come by `POST /v1/sales`: a till that lost the reply to a live sale hands it over as
- * finished, and it must be known again. `kind` and `operator` belong to the handing over.
+ * finished, and it must be known again. `kind`, `operator` and `told` belong to the handing over.
  */
-function contentHashOfItem({ kind: _kind, operator: _operator, ...sale }: Record<string, unknown>): string {
+function contentHashOfItem({
+  kind: _kind,
+  operator: _operator,
+  told: _told,
+  ...sale
+}: Record<string, unknown>): string {
   return contentHash(sale);
 }

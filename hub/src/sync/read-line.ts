@@ -16,7 +16,7 @@ import {
 } from '@branchline/replication/kinds/registry.js';
 import type { ReceivedLine } from '@branchline/replication/push.js';
 import { quickCheck } from './quick-check.js';
-import { faultOfSale } from './sale-faults.js';
+import { faultOfSale } from '@branchline/replication/sale-faults.js';
 import { findUnstorable, storableText } from './storable.js';
 
 /** Why a line is not projected. `held`: nothing is wrong with it, a later version of the hub will know it. */

@@ -1,6 +1,6 @@
 import type { SaleBody } from '@branchline/replication/kinds/sale.js';
 import { bools, int8s, texts, uuids } from '../database/columns.js';
-import { discountOfLine } from './sale-faults.js';
+import { discountOfLine } from '@branchline/replication/sale-faults.js';
 import type { LineOfKind } from './read-line.js';
 import { unitsOfSale } from './sales-deltas.js';
 

@@ -1,7 +1,7 @@
 import { assertSafe } from '@branchline/domain/money.js';
 import { expectedTenders, tenderEntriesOfSale } from '@branchline/domain/z-report.js';
 import type { SaleBody } from '@branchline/replication/kinds/sale.js';
-import { discountOfLine } from './sale-faults.js';
+import { discountOfLine } from '@branchline/replication/sale-faults.js';
 
 /** A sale that has just been inserted, with the hour of its branch's wall clock. */
 export type SaleToCount = { hour: number; body: SaleBody };

@@ -2,7 +2,7 @@ import { localHour } from '@branchline/domain/business-date.js';
 import type { SaleFigures } from '@branchline/domain/z-report.js';
 import type { JournalKind } from '@branchline/replication/kinds/registry.js';
 import type { LineOfKind, ReadyLine } from '../sync/read-line.js';
-import { discountOfLine } from '../sync/sale-faults.js';
+import { discountOfLine } from '@branchline/replication/sale-faults.js';
 import { unitsOfSale } from '../sync/sales-deltas.js';
 
 /** Kinds that become rows of their own; `incarnation-open` is its stream's row. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { deviceReference, parseDeviceReference, receiptNumber } from './receipt-number.js';
+import { deviceReference, parseDeviceReference, parseReceiptNumber, receiptNumber } from './receipt-number.js';
 
 describe('receiptNumber', () => {
   it.each<[string, string, number, number, string]>([
@@ -24,6 +24,28 @@ describe('receiptNumber', () => {
   ])('refuses %j %j %d %d', (branch, till, epoch, number, code) => {
     expect(() => receiptNumber(branch, till, epoch, number)).toThrow(expect.objectContaining({ code }));
   });
+});
+
+describe('parseReceiptNumber', () => {
+  it('gives back what receiptNumber was given', () => {
+    const code = fc.stringMatching(/^[A-Z0-9]{1,12}$/);
+    const number = fc.integer({ min: 1, max: 999_999_999 });
+    fc.assert(
+      fc.property(code, code, number, number, (branch, till, epoch, count) => {
+        expect(parseReceiptNumber(receiptNumber(branch, till, epoch, count))).toEqual({
+          branch,
+          till,
+          epoch,
+          number: count,
+        });
+      }),
+    );
+  });
+
+  it.each(['', 'T1-20261120-000017', 'B001-T1-1-123', 'B001-T1-0-000123', 'B001-T1-1-000000', 'B001-T1-1-0001000000'])(
+    'knows that %j is none',
+    (text) => expect(parseReceiptNumber(text)).toBeNull(),
+  );
 });
 
 describe('deviceReference', () => {

@@ -7,6 +7,8 @@ export const CODE_PATTERN = /^[A-Z0-9]{1,12}$/;
 /** `DEVICE-YYYYMMDD-SEQ`; a sequence beyond 999999 simply gets longer. */
 export const DEVICE_REFERENCE_PATTERN = /^([A-Z0-9]{1,12})-(\d{4})(\d{2})(\d{2})-(\d{6}|[1-9]\d{6,8})$/;
 
+const RECEIPT_NUMBER_PATTERN = /^([A-Z0-9]{1,12})-([A-Z0-9]{1,12})-([1-9]\d{0,8})-(\d{6}|[1-9]\d{6,8})$/;
+
 const NUMBER_MAX = 999_999_999;
 
 export type DeviceReference = { device: string; businessDate: string; seq: number };
@@ -17,6 +19,16 @@ export type DeviceReference = { device: string; businessDate: string; seq: numbe
  */
 export function receiptNumber(branch: string, till: string, epoch: number, number: number): string {
   return `${checkedCode(branch)}-${checkedCode(till)}-${checkedNumber(epoch)}-${sixDigits(number)}`;
+}
+
+export type ReceiptNumber = { branch: string; till: string; epoch: number; number: number };
+
+/** The parts of a receipt number; null for a text that `receiptNumber` could not have made. */
+export function parseReceiptNumber(text: string): ReceiptNumber | null {
+  const match = RECEIPT_NUMBER_PATTERN.exec(text);
+  if (match === null) return null;
+  const [, branch, till, epoch, number] = match as unknown as [string, string, string, string, string];
+  return Number(number) > 0 ? { branch, till, epoch: Number(epoch), number: Number(number) } : null;
 }
 
 /** `T1-20261120-000017`, known even when the edge is away. Throws `code`, `business-date`, `receipt-number`. */

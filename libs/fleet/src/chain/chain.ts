@@ -22,6 +22,8 @@ export interface ChainOptions {
 
 export interface NewEdge {
   branch: string;
+  /** Of its data; absent: named after the branch, which has one box. */
+  folder?: string;
   port?: number;
   enrolmentCode?: string;
   env?: Record<string, string>;
@@ -102,6 +104,7 @@ export class Chain {
   async startEdge(edge: NewEdge): Promise<EdgeBox> {
     const {
       branch,
+      folder = branch,
       port = 0,
       enrolmentCode,
       env = {},
@@ -113,8 +116,8 @@ export class Chain {
     const box = await EdgeBox.start({
       supervisor: this.supervisor,
       branch,
-      dataDir: this.folderOf(branch),
-      logFile: join(dataDir, 'logs', `${branch}.log`),
+      dataDir: this.folderOf(folder),
+      logFile: join(dataDir, 'logs', `${folder}.log`),
       hubUrl: this.hub.url,
       port,
       ...(enrolmentCode !== undefined && { enrolmentCode }),
@@ -124,7 +127,7 @@ export class Chain {
       standsAlone,
       signal,
     });
-    this.edges.set(branch, box);
+    this.edges.set(folder, box);
     return box;
   }
 
@@ -133,7 +136,7 @@ export class Chain {
   }
 
   async stopEdge(box: EdgeBox): Promise<void> {
-    this.edges.delete(box.branch);
+    for (const [folder, each] of this.edges) if (each === box) this.edges.delete(folder);
     await box.stop();
   }
 
@@ -155,8 +158,8 @@ export class Chain {
     await this.supervisor.stopAll();
   }
 
-  private folderOf(branch: string): string {
-    return join(this.options.dataDir, 'edges', branch);
+  private folderOf(folder: string): string {
+    return join(this.options.dataDir, 'edges', folder);
   }
 
   private databaseEnv(): Record<string, string> {

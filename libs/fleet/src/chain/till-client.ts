@@ -22,6 +22,16 @@ const saleSchema = z.looseObject({
   businessDate: z.string(),
   totalMinor: z.number(),
 });
+const batchSchema = z.looseObject({
+  results: z.array(
+    z.looseObject({
+      id: z.string().nullable(),
+      status: z.string(),
+      code: z.string().optional(),
+      receiptNumber: z.string().optional(),
+    }),
+  ),
+});
 export const dayFiguresSchema = z.looseObject({
   businessDate: z.string(),
   baskets: z.number(),
@@ -61,6 +71,7 @@ export type SaleAnswer = z.output<typeof saleSchema>;
 export type DayFigures = z.output<typeof dayFiguresSchema>;
 export type ZReport = z.output<typeof zSchema>;
 export type SyncStatus = z.output<typeof syncStatusSchema>;
+export type HandedOver = z.output<typeof batchSchema>['results'][number];
 export type Declared = { tenderType: string; amountMinor: number }[];
 
 /** A product that can be sold now. */
@@ -89,6 +100,7 @@ const RETRY_MS_MAX = 90_000;
 const PAUSE_MS_MIN = 20;
 const PAUSE_MS_MAX = 500;
 const PRODUCTS_PAGE = 500;
+const BATCH_ITEMS = 100;
 /** Renewed after this part of its life. */
 const RENEW_AT = 0.7;
 /** What passes: the edge is stopping, starting, or has too much to do. */
@@ -153,6 +165,25 @@ export class TillClient {
     return accepted(`edge: sale ${id}`, answer, saleSchema).id === id;
   }
 
+  /** Sales that this till was told are done, to an edge that has them not: as they were asked for, with what was answered. */
+  async handOver(
+    { till, device }: { till: string; device: string },
+    sales: readonly { request: { id: string }; answer: SaleAnswer }[],
+  ): Promise<HandedOver[]> {
+    const { deviceToken } = this.options;
+    const results: HandedOver[] = [];
+    for (let from = 0; from < sales.length; from += BATCH_ITEMS) {
+      const items = sales
+        .slice(from, from + BATCH_ITEMS)
+        .map(({ request, answer }) => ({ kind: 'sale', ...request, told: answer }));
+      const body = { device, items };
+      const path = `/v1/tills/${till}/batch`;
+      const answer = await this.persist({ method: 'POST', path, body, token: deviceToken });
+      results.push(...accepted('edge: batch', answer.answer, batchSchema).results);
+    }
+    return results;
+  }
+
   /** All that can be sold now, at what it costs now. */
   async shelf(): Promise<ForSale[]> {
     const found: ForSale[] = [];
@@ -209,6 +240,7 @@ export class TillClient {
 
   private async askOnce(request: Ask): Promise<Answer | NoAnswer> {
     try {
+      if (request.token !== undefined) return await this.http.ask(request);
       const answer = await this.http.ask({ ...request, token: await this.validToken() });
       if (answer.status !== 401) return answer;
       // The token was good by our clock: the edge was restored, or its clock is another one.

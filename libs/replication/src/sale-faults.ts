@@ -1,5 +1,5 @@
 import { QUANTITY_MILLI_MAX } from '@branchline/domain/quantity.js';
-import type { SaleBody } from '@branchline/replication/kinds/sale.js';
+import type { SaleBody } from './kinds/sale.js';
 
 /**
  * Largest amount that is projected, in minor units: 100,000 million rupiah. Sums of a million such amounts still fit
