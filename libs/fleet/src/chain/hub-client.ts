@@ -58,6 +58,11 @@ const fleetItemSchema = z.looseObject({
   provedTo: z.looseObject({ seq: z.number() }).nullish(),
 });
 
+const verificationSchema = z.looseObject({
+  outcome: z.enum(['equal', 'differs']),
+  differences: z.array(z.looseObject({ what: z.string(), detail: z.string() })),
+});
+
 export type ImportAnswer = z.output<typeof importSchema>;
 export type SalesRow = z.output<typeof salesRowSchema>;
 export type DayRow = z.output<typeof dayRowSchema>;
@@ -107,6 +112,11 @@ export class HubClient {
   /** @param csv the whole file, or a stream of it */
   importProducts(csv: string | Readable): Promise<ImportAnswer> {
     return this.ask({ method: 'POST', path: '/v1/imports/products', body: csv, contentType: 'text/csv' }, importSchema);
+  }
+
+  /** The branch's rows against its archived lines, and these against what its box signed. */
+  verify(branch: string): Promise<z.output<typeof verificationSchema>> {
+    return this.ask({ method: 'POST', path: `/v1/fleet/${branch}/verify` }, verificationSchema);
   }
 
   /** A code that signs the same person in at the page, once. */
