@@ -107,7 +107,7 @@ SELECT b.code AS branch, b.name, x.id AS box, x.version, newest.incarnation, new
   newest.last_line_at AS "lastLineAt",
   CASE WHEN x.told->>'seq' IS NOT NULL THEN greatest(0, (x.told->>'seq')::bigint
     - CASE WHEN (x.told->>'incarnation')::uuid = newest.incarnation THEN newest.applied_seq ELSE 0 END) END AS missing,
-  (SELECT count(*) FROM quarantine q WHERE q.branch_id = b.id AND q.state <> 'mended') AS quarantined,
+  (SELECT count(*) FROM quarantine q WHERE q.branch_id = b.id AND q.state IN ('open', 'held')) AS quarantined,
   (SELECT max(s.business_date) FROM day_seal s WHERE s.branch_id = b.id) AS "sealedTo",
   v.at AS "verifiedAt", v.outcome AS "verifiedOutcome", v.seq AS "verifiedSeq",
   proved.incarnation AS "provedIncarnation", proved.epoch AS "provedEpoch", ${toldSeq('proved.applied_seq')} AS "provedSeq",

@@ -48,7 +48,7 @@ SELECT b.code AS branch,
       'previous', i.previous_incarnation, 'previousSeq', i.previous_seq)), '[]')
     FROM incarnation i WHERE i.branch_id = b.id) AS histories,
   (SELECT coalesce(jsonb_agg(jsonb_build_object('incarnation', w.incarnation, 'seq', w.seq)), '[]') FROM (
-    SELECT q.incarnation, min(q.seq) AS seq FROM quarantine q WHERE q.branch_id = b.id AND q.state <> 'mended' GROUP BY 1) w
+    SELECT q.incarnation, min(q.seq) AS seq FROM quarantine q WHERE q.branch_id = b.id AND q.state IN ('open', 'held') GROUP BY 1) w
   ) AS waiting,
   newest.incarnation, newest.epoch, newest.applied_seq AS seq, newest.last_line_at AS "lastLineAt",
   greatest(contact.at, stream.last_push_at) AS "lastContactAt"

@@ -15,11 +15,11 @@ import type { FactContext } from './fact-context.js';
 import type { Mismatch } from './facts.js';
 import { packLines, type JournalChunk } from './journal-chunk.js';
 import { openIncarnation, type BoxOfStream } from './open-incarnation.js';
-import { projectBisecting } from './project-bisecting.js';
+import { projectInOrder } from './project-in-order.js';
 import type { LineReading, SetAside } from './read-line.js';
 import type { ReadPush } from './read-push.js';
 import { advanceStream, findHash, findRival, findStream, lockBranch, type Stream } from './streams.js';
-import { quarantinedOf, recordMismatches, recordSetAside } from './set-aside.js';
+import { PARENT_TOPIC, quarantinedOf, recordMismatches, recordSetAside } from './set-aside.js';
 
 export type IngestContext = { box: BoxOfStream; timeZone: string; currency: string; nowMs: number; newId: NewId };
 
@@ -45,7 +45,7 @@ export async function ingest(
 ): Promise<IngestOutcome> {
   const { header, lines } = push;
   const { box, nowMs } = context;
-  await lockBranch(tx, box, nowMs);
+  const { waitsForParent } = await lockBranch(tx, box, nowMs);
   const known = await findStream(tx, box.branchId, header.incarnation);
   if (known && known.boxId !== box.boxId) throw problem('not-yours', 'This incarnation is another box’s.');
   const appliedSeq = known?.appliedSeq ?? 0;
@@ -62,6 +62,7 @@ export async function ingest(
   const chunks = overlap === 0 ? packed : await packLines(fresh, appliedSeq + 1);
   if (known && fresh.length > 0) await reportRival(tx, known, context);
   const applied = await apply(tx, header, { fresh, chunks, readings: readings.slice(overlap) }, context);
+  if (waitsForParent && fresh.length > 0) tx.announced.add(PARENT_TOPIC);
   const head = fresh.at(-1)?.hash.toString('hex') ?? (known as Stream).headHash;
   const answer: PushAnswer = {
     appliedSeq: appliedSeq + fresh.length,
@@ -117,7 +118,7 @@ async function apply(
   const facts: FactContext = { tenantId: box.tenantId, branchId: box.branchId, incarnation, timeZone, currency, nowMs };
   const ready = readings.flatMap((reading) => ('ready' in reading ? [reading.ready] : []));
   const unread = readings.flatMap((reading) => ('setAside' in reading ? [reading.setAside] : []));
-  const projected = await projectBisecting(tx, facts, ready);
+  const projected = await projectInOrder(tx, facts, ready);
   const mismatched = await recordMismatches(tx, facts, projected.mismatches, context.newId);
   const setAside = [...unread, ...projected.setAside, ...mismatched];
   await recordSetAside(tx, facts, setAside, context.newId);

@@ -1,10 +1,11 @@
 import type { NewId } from '@branchline/domain/uuid.js';
+import { chainHash, GENESIS_HASH } from '@branchline/replication/chain.js';
 import type { Tx } from '../database/unit-of-work.js';
-import { archivedLines } from './archive.js';
+import { archivedHashes, archivedLines } from './archive.js';
 import { DamagedChunk, type ChunkLine } from './journal-chunk.js';
 import type { FactContext } from './fact-context.js';
 import type { Mismatch } from './facts.js';
-import { projectBisecting } from './project-bisecting.js';
+import { projectInOrder } from './project-in-order.js';
 import { readLine, type SetAside } from './read-line.js';
 import { recordMismatches } from './set-aside.js';
 
@@ -22,7 +23,7 @@ export async function projectArchived(
   const readings = lines.map(({ seq, bytes }) => readLine(bytes, seq));
   const unread = readings.flatMap((reading) => ('setAside' in reading ? [reading.setAside] : []));
   const ready = readings.flatMap((reading) => ('ready' in reading ? [reading.ready] : []));
-  const projected = await projectBisecting(tx, facts, ready);
+  const projected = await projectInOrder(tx, facts, ready);
   const mismatched = await recordMismatches(tx, facts, projected.mismatches, newId);
   const setAside = [...lost, ...unread, ...projected.setAside, ...mismatched];
   return { setAside: new Map(setAside.map((line) => [line.seq, line])), mismatches: projected.mismatches };
@@ -35,7 +36,7 @@ async function readable(
   seqs: readonly number[],
 ): Promise<{ lines: ChunkLine[]; lost: SetAside[] }> {
   try {
-    return { lines: await archivedLines(tx, facts, seqs), lost: [] };
+    return await proved(tx, facts, await archivedLines(tx, facts, seqs));
   } catch (error) {
     if (!(error instanceof DamagedChunk)) throw error;
     const [seq] = seqs;
@@ -48,6 +49,27 @@ async function readable(
     lost.push(...one.lost);
   }
   return { lines, lost };
+}
+
+/**
+ * The bytes have to lead from the hash before them to their own: what lies there altered becomes no fact. That the hashes
+ * themselves lead to the head which the box signed is for a verification to say.
+ */
+async function proved(
+  tx: Tx,
+  { branchId, incarnation }: FactContext,
+  lines: readonly ChunkLine[],
+): Promise<{ lines: ChunkLine[]; lost: SetAside[] }> {
+  const before = lines.map(({ seq }) => ({ incarnation, seq: seq - 1 }));
+  const hashes = await archivedHashes(tx, branchId, before);
+  const leads = ({ seq, bytes, hash }: ChunkLine, at: number): boolean => {
+    const previous = seq === 1 ? GENESIS_HASH : Buffer.from(hashes[at] ?? '', 'hex');
+    return chainHash(previous, bytes).equals(hash);
+  };
+  const whole = lines.filter(leads);
+  const altered = lines.filter((line) => !whole.includes(line));
+  const told = new DamagedChunk('its bytes do not lead to the hash that was kept of it');
+  return { lines: whole, lost: altered.map(({ seq }) => notGiven(seq, told)) };
 }
 
 function notGiven(seq: number, { message }: DamagedChunk): SetAside {

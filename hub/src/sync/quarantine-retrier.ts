@@ -6,20 +6,25 @@ import { Database } from '../database/unit-of-work.js';
 import { CLOCK, NEW_ID } from '../providers.js';
 import { IngestMetrics } from './ingest-metrics.js';
 import { nextWaiting, retryWaiting, type WaitingFor, type WaitingPlace } from './retry-waiting.js';
-import { UNTRIED_TOPIC } from './set-aside.js';
+import { PARENT_TOPIC, UNTRIED_TOPIC } from './set-aside.js';
 
 /** Another process may have taken the push in and died before it came to its lines. */
 const SWEEP_MS = 60_000;
 
 /**
- * No fact waits for a person to press a button: lines whose push ran out of savepoints are tried right after it, by the
- * clock as a safety net, and what an older version held is tried once at each start. Never two at once in a process;
+ * No fact waits for a person to press a button: lines whose push ran out of savepoints, and those whose parent has come or
+ * was mended, are tried right after it, by the clock as a safety net, and what an older version held is tried once at each
+ * start. Never two at once in a process;
  * between processes the branch's lock decides.
  */
 @Injectable()
 export class QuarantineRetrier implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger('quarantine');
-  private readonly due: Record<WaitingFor, Set<string>> = { untried: new Set(), held: new Set() };
+  private readonly due: Record<WaitingFor, Set<string>> = {
+    untried: new Set(),
+    held: new Set(),
+    parent: new Set(),
+  };
   private running: Promise<void> | undefined;
   private stopped = false;
   private stopListening: () => void = () => undefined;
@@ -35,8 +40,9 @@ export class QuarantineRetrier implements OnApplicationBootstrap, OnModuleDestro
   onApplicationBootstrap(): void {
     this.stopListening = this.database.onAnnouncement(({ tenantId, topic }) => {
       if (topic === UNTRIED_TOPIC) this.wake('untried', [tenantId]);
+      if (topic === PARENT_TOPIC) this.wake('parent', [tenantId]);
     });
-    this.running = this.wakeAll(['held', 'untried']).then(() => this.drain());
+    this.running = this.wakeAll(['held', 'untried', 'parent']).then(() => this.drain());
   }
 
   async onModuleDestroy(): Promise<void> {
@@ -48,7 +54,7 @@ export class QuarantineRetrier implements OnApplicationBootstrap, OnModuleDestro
   @Interval(SWEEP_MS)
   async sweep(): Promise<void> {
     if (this.running || this.stopped) return;
-    this.running = this.wakeAll(['untried']).then(() => this.drain());
+    this.running = this.wakeAll(['untried', 'parent']).then(() => this.drain());
     await this.settled();
   }
 
@@ -73,14 +79,20 @@ export class QuarantineRetrier implements OnApplicationBootstrap, OnModuleDestro
   }
 
   private async drain(): Promise<void> {
-    for (const waitingFor of ['untried', 'held', 'untried'] as const) {
-      for (const tenantId of this.due[waitingFor]) {
-        this.due[waitingFor].delete(tenantId);
-        await this.retryAll(tenantId, waitingFor);
-      }
+    for (let next = this.nextDue(); next !== null; next = this.nextDue()) {
+      const [waitingFor, tenantId] = next;
+      this.due[waitingFor].delete(tenantId);
+      await this.retryAll(tenantId, waitingFor);
     }
     // In the same breath as the loop's last look, so that no wake falls between.
     this.running = undefined;
+  }
+
+  /** What a retry mends makes others due, and each time fewer are left: it comes to its end. */
+  private nextDue(): [WaitingFor, string] | null {
+    for (const waitingFor of ['untried', 'held', 'parent'] as const)
+      for (const tenantId of this.due[waitingFor]) return [waitingFor, tenantId];
+    return null;
   }
 
   /** Once over all of the tenant's; what cannot be tried now stays for the next sweep and holds up no other stream. */

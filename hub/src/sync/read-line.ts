@@ -15,6 +15,7 @@ import {
   type JournalKind,
 } from '@branchline/replication/kinds/registry.js';
 import type { ReceivedLine } from '@branchline/replication/push.js';
+import { parentsOf } from './parents.js';
 import { quickCheck } from './quick-check.js';
 import { faultOfSale } from '@branchline/replication/sale-faults.js';
 import { findUnstorable, storableText } from './storable.js';
@@ -28,6 +29,8 @@ export type SetAside = {
   /** One line for the person who mends it. */
   detail: string;
   held: boolean;
+  /** Lines whose facts it needs and that are not there, as `kind:key`. */
+  waitsFor?: readonly string[];
 };
 
 export type SetAsideCode =
@@ -42,6 +45,7 @@ export type SetAsideCode =
   | 'sums-differ'
   | 'foreign-currency'
   | 'data-mismatch'
+  | 'waits-for-parent'
   | 'projection-failed'
   | 'not-tried';
 
@@ -52,6 +56,8 @@ export type LineOfKind<K extends JournalKind> = {
   key: string;
   atMs: number;
   contentHash: string;
+  /** Lines without whose facts this one is none, as `kind:key`; of nearly all of them none. */
+  waitsFor: readonly string[];
   body: JournalBody<K>;
 };
 
@@ -127,7 +133,8 @@ function readBody(line: JournalLine, kind: JournalKind): LineReading {
     : JOURNAL_KINDS[kind].safeParse(line.body);
   if (!parsed.success) return setAside(seq, line, 'invalid-body', describeIssues(parsed.error));
   // The schema was chosen by the kind, which the compiler does not follow through the table.
-  const ready = { kind, seq, key, atMs: at, contentHash, body: parsed.data } as ReadyLine;
+  const waitsFor = parentsOf(kind, line.refs);
+  const ready = { kind, seq, key, atMs: at, contentHash, waitsFor, body: parsed.data } as ReadyLine;
   const fault = faultOf(ready);
   if (fault) return setAside(seq, line, fault.code, fault.detail);
   return { label: labelOf(line), ready };

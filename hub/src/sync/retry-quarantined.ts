@@ -4,16 +4,23 @@ import type { Tx } from '../database/unit-of-work.js';
 import type { FactContext } from './fact-context.js';
 import { projectArchived } from './project-archived.js';
 import type { SetAside } from './read-line.js';
+import { noteWaiting } from './retry-waiting.js';
 import { holdBranch } from './streams.js';
 
-export type Retried = { id: string; state: 'mended' | 'open' | 'held'; code: string; detail: string; attempts: number };
+export type Retried = {
+  id: string;
+  state: 'mended' | 'open' | 'held' | 'settled';
+  code: string;
+  detail: string;
+  attempts: number;
+};
 
 type Waiting = {
   id: string;
   branchId: string;
   incarnation: string;
   seq: number;
-  state: string;
+  state: 'mended' | 'open' | 'held' | 'settled';
   code: string;
   detail: string;
   attempts: number;
@@ -43,7 +50,8 @@ export async function retryQuarantined(
   await holdBranch(tx, branchId);
   const waiting = await tx.one<Waiting>(FIND, [id]);
   const { code, detail, attempts } = waiting;
-  if (waiting.state === 'mended') return { id, state: 'mended', code, detail, attempts };
+  if (waiting.state === 'mended' || waiting.state === 'settled')
+    return { id, state: waiting.state, code, detail, attempts };
   const again = await project(tx, waiting, nowMs, newId);
   const outcome = {
     state: again ? (again.held ? 'held' : 'open') : 'mended',
@@ -51,9 +59,11 @@ export async function retryQuarantined(
     detail: again?.detail ?? detail,
   } as const;
   await tx.execute(
-    `UPDATE quarantine SET state = $2, code = $3, detail = $4, attempts = attempts + 1, tried_at = to_timestamp($5::bigint / 1000.0) WHERE id = $1`,
-    [id, outcome.state, outcome.code, outcome.detail, nowMs],
+    `UPDATE quarantine SET state = $2, code = $3, detail = $4, attempts = attempts + 1, tried_at = to_timestamp($5::bigint / 1000.0), waits_for = $6
+     WHERE id = $1`,
+    [id, outcome.state, outcome.code, outcome.detail, nowMs, again?.waitsFor ?? []],
   );
+  await noteWaiting(tx, branchId, again ? 0 : 1);
   return { id, ...outcome, attempts: attempts + 1 };
 }
 

@@ -3,7 +3,9 @@ import type { Tx } from '../database/unit-of-work.js';
 import type { FactContext } from './fact-context.js';
 import type { Mismatch } from './facts.js';
 import { projectArchived } from './project-archived.js';
+import { PARENT_KINDS, PARENT_TABLES } from './parents.js';
 import { SAVEPOINTS_MAX } from './project-bisecting.js';
+import { PARENT_TOPIC } from './set-aside.js';
 import { holdBranch } from './streams.js';
 
 /** Halving n lines down to each takes 2n − 1 savepoints: of so few, every one gets a verdict of its own. */
@@ -11,13 +13,22 @@ export const RETRIED_LINES_MAX = SAVEPOINTS_MAX / 2;
 
 /**
  * What the hub tries again by itself. `untried`: the push they came with ran out of savepoints before their turn, and
- * nothing may be wrong with them. `held`: this version may know what an older one did not.
+ * nothing may be wrong with them. `held`: this version may know what an older one did not. `parent`: the facts that they
+ * build on, for which they waited, stand now.
  */
-export type WaitingFor = 'untried' | 'held';
+export type WaitingFor = 'untried' | 'held' | 'parent';
+
+/** A name that no line could bear stands for nothing, and is never cast. */
+const standsIn = (
+  kind: keyof typeof PARENT_TABLES,
+): string => `WHEN w.parent ~ '^${kind}:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+    THEN EXISTS (SELECT FROM ${PARENT_TABLES[kind]} f WHERE f.branch_id = q.branch_id AND f.id = substr(w.parent, ${kind.length + 2})::uuid)`;
+const stands = `CASE ${PARENT_KINDS.map(standsIn).join(' ')} ELSE false END`;
 
 const CONDITION: Readonly<Record<WaitingFor, string>> = {
   untried: `q.state = 'open' AND q.code = 'not-tried'`,
   held: `q.state = 'held'`,
+  parent: `q.state = 'open' AND q.code = 'waits-for-parent' AND NOT EXISTS (SELECT FROM unnest(q.waits_for) AS w (parent) WHERE NOT ${stands})`,
 };
 
 export type WaitingPlace = { branchId: string; incarnation: string; seq: number };
@@ -73,11 +84,24 @@ export async function retryWaiting(
     const again = setAside.get(seq);
     // A line that no version up to this one knows: nothing was tried, nothing is noted.
     if (again?.held && waitingFor === 'held') return [];
-    return { seq, code: again?.code ?? code, detail: again?.detail ?? null, state: stateOf(again) };
+    const { waitsFor = [] } = again ?? {};
+    return { seq, code: again?.code ?? code, detail: again?.detail ?? null, waitsFor, state: stateOf(again) };
   });
   await tx.execute(NOTE, [branchId, incarnation, JSON.stringify(outcomes), nowMs]);
   const mended = outcomes.filter(({ state }) => state === 'mended').length;
+  await noteWaiting(tx, branchId, mended);
   return { last: { ...from, seq: seqs.at(-1) ?? from.seq }, mended, mismatches };
+}
+
+/** Whether the branch still waits, and, when facts came about, that some of it may go on. The caller holds the branch. */
+export async function noteWaiting(tx: Tx, branchId: string, mended: number): Promise<void> {
+  const { waits } = await tx.one<{ waits: boolean }>(
+    `UPDATE branch_stream SET waits_for_parent = EXISTS (
+       SELECT FROM quarantine q WHERE q.branch_id = $1 AND q.state = 'open' AND q.code = 'waits-for-parent')
+     WHERE branch_id = $1 RETURNING waits_for_parent AS waits`,
+    [branchId],
+  );
+  if (waits && mended > 0) tx.announced.add(PARENT_TOPIC);
 }
 
 function stateOf(again: { held: boolean } | undefined): 'mended' | 'open' | 'held' {
@@ -93,7 +117,7 @@ WHERE q.branch_id = $1 AND q.incarnation = $2 AND q.seq >= $3 AND ${CONDITION[wa
 ORDER BY q.seq LIMIT $4 FOR NO KEY UPDATE OF q`;
 
 const NOTE = `
-UPDATE quarantine q SET state = r.state, code = r.code, detail = coalesce(r.detail, q.detail), attempts = q.attempts + 1,
+UPDATE quarantine q SET state = r.state, code = r.code, detail = coalesce(r.detail, q.detail), waits_for = r."waitsFor", attempts = q.attempts + 1,
   tried_at = to_timestamp($4::bigint / 1000.0)
-FROM jsonb_to_recordset($3::jsonb) AS r (seq bigint, code text, detail text, state text)
+FROM jsonb_to_recordset($3::jsonb) AS r (seq bigint, code text, detail text, "waitsFor" text[], state text)
 WHERE q.branch_id = $1 AND q.incarnation = $2 AND q.seq = r.seq`;

@@ -3,21 +3,18 @@ import type { Tx } from '../database/unit-of-work.js';
 import type { FactContext } from './fact-context.js';
 import type { Mismatch } from './facts.js';
 import type { SetAside } from './read-line.js';
+import { recordConflicts } from '../worklists/record-conflict.js';
 import { storableText } from './storable.js';
 
-const INSERT_QUARANTINE = `INSERT INTO quarantine (tenant_id, branch_id, incarnation, id, seq, kind, key, code, detail, state, attempts, at, tried_at)
-  SELECT $1, $2, $3, id, seq, kind, key, code, detail, CASE WHEN held THEN 'held' ELSE 'open' END, 1, to_timestamp($5::bigint / 1000.0),
+const INSERT_QUARANTINE = `INSERT INTO quarantine (tenant_id, branch_id, incarnation, id, seq, kind, key, code, detail, waits_for, state, attempts, at, tried_at)
+  SELECT $1, $2, $3, id, seq, kind, key, code, detail, coalesce("waitsFor", '{}'), CASE WHEN held THEN 'held' ELSE 'open' END, 1, to_timestamp($5::bigint / 1000.0),
     to_timestamp($5::bigint / 1000.0)
-  FROM jsonb_to_recordset($4::jsonb) AS r (id uuid, seq bigint, kind text, key text, code text, detail text, held boolean)`;
-
-const INSERT_CONFLICTS = `INSERT INTO conflict (tenant_id, branch_id, second_incarnation, id, type, kind, key, first_incarnation, first_seq, second_seq,
-    suggested, reason, state, at)
-  SELECT $1, $2, $3, id, 'data_mismatch', kind, key, "firstIncarnation", "firstSeq", seq, 'keep_hub', reason, 'open', to_timestamp($5::bigint / 1000.0)
-  FROM jsonb_to_recordset($4::jsonb) AS r (id uuid, kind text, key text, "firstIncarnation" uuid, "firstSeq" bigint, seq bigint, reason text)
-  ON CONFLICT DO NOTHING`;
+  FROM jsonb_to_recordset($4::jsonb) AS r (id uuid, seq bigint, kind text, key text, code text, detail text, held boolean, "waitsFor" text[])`;
 
 /** Announced by a push that left lines untried: they have their turn right after it. */
 export const UNTRIED_TOPIC = 'untried';
+/** Announced by what may have brought the fact that other lines of the branch wait for. */
+export const PARENT_TOPIC = 'parent';
 
 export async function recordSetAside(
   tx: Tx,
@@ -35,6 +32,8 @@ export async function recordSetAside(
     context.nowMs,
   ]);
   if (lines.some(({ code }) => code === 'not-tried')) tx.announced.add(UNTRIED_TOPIC);
+  if (lines.some(({ code }) => code === 'waits-for-parent'))
+    await tx.execute('UPDATE branch_stream SET waits_for_parent = true WHERE branch_id = $1', [context.branchId]);
 }
 
 /** The first stands; that there are two is a conflict for people, and the second is set aside. */
@@ -46,23 +45,17 @@ export async function recordMismatches(
 ): Promise<SetAside[]> {
   if (mismatches.length === 0) return [];
   const reason =
-    'Another content under the same id was recorded first. A finished fact never changes: if the second is right, reverse the first.';
-  const rows = mismatches.map(({ line, first }) => ({
-    id: newId(),
+    'Another content under the same id was recorded first. A finished fact never changes: if the second is right, the first is reversed and the second recorded anew.';
+  const conflicts = mismatches.map(({ line, first }) => ({
+    type: 'data_mismatch' as const,
     kind: line.kind,
-    key: storableText(line.key, 100),
-    firstIncarnation: first.incarnation,
-    firstSeq: first.seq,
-    seq: line.seq,
+    key: line.key,
+    first,
+    second: { incarnation: context.incarnation, seq: line.seq },
+    suggested: 'keep_hub' as const,
     reason,
   }));
-  await tx.query(INSERT_CONFLICTS, [
-    context.tenantId,
-    context.branchId,
-    context.incarnation,
-    JSON.stringify(rows),
-    context.nowMs,
-  ]);
+  await recordConflicts(tx, context.branchId, conflicts, { nowMs: context.nowMs, newId });
   return mismatches.map(({ line, first }) => ({
     seq: line.seq,
     kind: line.kind,
@@ -83,7 +76,7 @@ export async function quarantinedOf(
 ): Promise<{ seq: number; code: string; detail: string }[]> {
   return tx.query(
     `SELECT seq, code, detail FROM quarantine
-     WHERE branch_id = $1 AND incarnation = $2 AND seq BETWEEN $3 AND $4 AND state <> 'mended' ORDER BY seq`,
+     WHERE branch_id = $1 AND incarnation = $2 AND seq BETWEEN $3 AND $4 AND state IN ('open', 'held') ORDER BY seq`,
     [branchId, incarnation, fromSeq, toSeq],
   );
 }

@@ -12,15 +12,19 @@ export type Stream = {
   headHash: string;
 };
 
-/** All pushes of a branch go one after the other: its histories may hold the same facts. First in the order of locks. */
+/**
+ * All pushes of a branch go one after the other: its histories may hold the same facts. First in the order of locks.
+ * @returns whether any line of the branch waits for the fact of another
+ */
 export async function lockBranch(
   tx: Tx,
   { tenantId, branchId }: { tenantId: string; branchId: string },
   nowMs: number,
-): Promise<void> {
-  await tx.query(
+): Promise<{ waitsForParent: boolean }> {
+  return tx.one(
     `INSERT INTO branch_stream (tenant_id, branch_id, last_push_at) VALUES ($1, $2, to_timestamp($3::bigint / 1000.0))
-     ON CONFLICT (branch_id) DO UPDATE SET last_push_at = excluded.last_push_at`,
+     ON CONFLICT (branch_id) DO UPDATE SET last_push_at = excluded.last_push_at
+     RETURNING waits_for_parent AS "waitsForParent"`,
     [tenantId, branchId, nowMs],
   );
 }

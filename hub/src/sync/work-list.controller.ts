@@ -13,7 +13,14 @@ import { branchesOf, chosenBranches } from '../branches/find-branch.js';
 import { Database, type Tx } from '../database/unit-of-work.js';
 import { CLOCK, NEW_ID } from '../providers.js';
 import { listConflicts, type ConflictItem } from './conflicts.js';
-import { listQuarantine, workListQuery, type QuarantineItem, type WorkListQuery } from './quarantine.js';
+import {
+  listQuarantine,
+  quarantineQuery,
+  workListQuery,
+  type QuarantineItem,
+  type QuarantineQuery,
+  type WorkListQuery,
+} from './quarantine.js';
 import { branchOfQuarantined, retryQuarantined, type Retried } from './retry-quarantined.js';
 
 type Who = PrincipalOf<'person'>;
@@ -34,10 +41,10 @@ export class WorkListController {
   @Allow({ by: ['person', 'integration'], ability: 'quarantine.read' })
   quarantine(
     @CurrentPrincipal('person', 'integration') who: Asking,
-    @query(workListQuery) page: WorkListQuery,
+    @query(quarantineQuery) page: QuarantineQuery,
   ): Promise<Page<QuarantineItem>> {
     return this.database.transaction(who.tenantId, async (tx) =>
-      listQuarantine(tx, await branchIdsOf(tx, who, 'quarantine.read', page), page),
+      listQuarantine(tx, await branchIdsOf(tx, who, 'quarantine.read', page), page, this.clock.now()),
     );
   }
 
@@ -65,6 +72,11 @@ export class WorkListController {
   }
 }
 
-async function branchIdsOf(tx: Tx, who: Asking, ability: AbilityName, { branch }: WorkListQuery): Promise<string[]> {
+async function branchIdsOf(
+  tx: Tx,
+  who: Asking,
+  ability: AbilityName,
+  { branch }: { branch?: string | undefined },
+): Promise<string[]> {
   return (await chosenBranches(tx, who, ability, branch)).map(({ id }) => id);
 }

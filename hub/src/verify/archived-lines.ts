@@ -5,7 +5,7 @@ import type { Differences } from './differences.js';
 
 /** A line as it was archived. */
 export type ArchivedLine = ChunkLine & {
-  /** In quarantine, and not mended since. */
+  /** Set aside, and not mended since: it waits, or people decided that it is no fact. */
   waits: boolean;
 };
 
