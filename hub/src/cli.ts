@@ -79,7 +79,7 @@ function runVerify(options: Record<string, string>): Promise<number> {
   const secrets = HubSecrets.openExisting(readSecretsDir(process.env));
   return withDatabase(async (database) => {
     await assertMigrated(database);
-    const verified = await verifyBranches({ database, secrets, clock: systemClock }, asked, say);
+    const verified = await verifyBranches({ database, secrets, clock: systemClock, newId: v7 }, asked, say);
     say(verified);
     return verified.equal === verified.branches ? EXIT.well : EXIT.failed;
   }, false);

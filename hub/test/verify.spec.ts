@@ -106,8 +106,16 @@ describe('a verification', () => {
       outcome: 'equal',
       streams: [{ incarnation, epoch: 1, lines: 8, headSeq: 8, headHash: journal.headHash, signedByBox: true }],
       days: EQUAL_DAYS,
+      forks: [],
+      quarantined: [],
       differences: [],
       provedTo: { ...head, at: expect.any(String) },
+      boxes: [
+        {
+          ...{ box: box.box, askedAt: expect.any(String), heardAt: null, at: null, outcome: null },
+          ...{ provedTo: null, feeds: [], repaired: 0, differences: [] },
+        },
+      ],
     });
   });
 

@@ -9,6 +9,7 @@ import { SessionsAndContacts } from './migrations/000007-sessions-and-contacts.j
 import { DerivedRows } from './migrations/000008-derived-rows.js';
 import { WhoIsWho } from './migrations/000009-who-is-who.js';
 import { IncidentsAndAudit } from './migrations/000011-incidents-and-audit.js';
+import { BoxProofs } from './migrations/000012-box-proofs.js';
 import { WorkLists } from './migrations/000014-work-lists.js';
 
 /** In order, forward only; each file is plain SQL and never edited once released. */
@@ -23,5 +24,6 @@ export const MIGRATIONS: (new () => MigrationInterface)[] = [
   DerivedRows,
   WhoIsWho,
   IncidentsAndAudit,
+  BoxProofs,
   WorkLists,
 ];

@@ -3,7 +3,8 @@ import { z } from 'zod';
 import type { BranchRow } from '../branches/branch.row.js';
 import type { Tx } from '../database/unit-of-work.js';
 import type { Contact, Contacts } from '../sync/contacts.js';
-import { lastVerificationSchema, provedToSchema } from '../verify/answer.js';
+import { boxWordSchema, lastVerificationSchema, provedToSchema, type BoxWord } from '../verify/answer.js';
+import { wordsOfBoxes } from '../verify/box-proof.js';
 import { toldSeq } from '../verify/told-seq.js';
 
 /** One branch's box as head office last heard of it; nulls for a branch that has none yet. */
@@ -32,6 +33,13 @@ export const fleetItemSchema = z.strictObject({
     .meta({ description: 'the last business date that is sealed here, and with it all earlier ones' }),
   lastVerification: lastVerificationSchema,
   provedTo: provedToSchema,
+  boxes: z
+    .array(boxWordSchema)
+    .meta({
+      description:
+        'what its boxes say of themselves, each with how far its rows are proved against its journal and the feeds',
+    }),
+  incidents: z.int().meta({ description: 'of this branch that nobody has closed' }),
 });
 export type FleetItem = z.infer<typeof fleetItemSchema>;
 
@@ -40,7 +48,8 @@ const POLL_MS_USUAL = 30_000;
 /** Less would call a line silent whose box only waits for its next poll. */
 const SILENT_POLLS_MAX = 2.5;
 
-type Row = Omit<FleetItem, 'lastContactAt' | 'line' | 'lastLineAt' | 'lastVerification' | 'provedTo'> & {
+type Row = Omit<FleetItem, 'lastContactAt' | 'line' | 'lastLineAt' | 'lastVerification' | 'provedTo' | 'boxes'> & {
+  id: string;
   lastContactAt: Date | null;
   pollMs: number | null;
   lastLineAt: Date | null;
@@ -63,16 +72,17 @@ export async function listFleet(
 ): Promise<Page<FleetItem>> {
   const ids = branches.slice(0, limit + 1).map(({ id }) => id);
   const rows = await tx.query<Row>(FLEET, [ids]);
+  const words = await wordsOfBoxes(tx, ids);
   return pageOf(
     rows,
     limit,
     ({ branch }) => [branch],
-    (row) => shown(row, row.box === null ? undefined : contacts.last(row.box), nowMs),
+    (row) => shown(row, words.get(row.id) ?? [], row.box === null ? undefined : contacts.last(row.box), nowMs),
   );
 }
 
 /** @param heard by this process; what the row has may come from another one */
-function shown(row: Row, heard: Contact | undefined, nowMs: number): FleetItem {
+function shown({ id: _id, ...row }: Row, boxes: BoxWord[], heard: Contact | undefined, nowMs: number): FleetItem {
   const { lastContactAt, pollMs, lastLineAt, verifiedAt, verifiedOutcome, verifiedSeq, ...rest } = row;
   const { provedIncarnation: incarnation, provedEpoch, provedSeq, provedHash, provedAt, ...item } = rest;
   const contactAtMs = Math.max(lastContactAt?.getTime() ?? 0, heard?.atMs ?? 0);
@@ -82,6 +92,7 @@ function shown(row: Row, heard: Contact | undefined, nowMs: number): FleetItem {
     lastContactAt: contactAtMs === 0 ? null : new Date(contactAtMs).toISOString(),
     line: contactAtMs === 0 ? 'never' : nowMs - contactAtMs > silentMsMax ? 'silent' : 'heard',
     lastLineAt: lastLineAt?.toISOString() ?? null,
+    boxes,
     lastVerification: verifiedAt && { at: verifiedAt.toISOString(), outcome: verifiedOutcome, seq: verifiedSeq },
     provedTo:
       incarnation === null
@@ -101,13 +112,14 @@ function shown(row: Row, heard: Contact | undefined, nowMs: number): FleetItem {
  * before it is acknowledged, so a head is proved from then on, unless the last verification has found otherwise.
  */
 const FLEET = `
-SELECT b.code AS branch, b.name, x.id AS box, x.version, newest.incarnation, newest.epoch, coalesce(${toldSeq('newest.applied_seq')}, 0) AS "appliedSeq",
+SELECT b.id, b.code AS branch, b.name, x.id AS box, x.version, newest.incarnation, newest.epoch, coalesce(${toldSeq('newest.applied_seq')}, 0) AS "appliedSeq",
   encode(newest.head_hash, 'hex') AS "headHash", greatest(x.last_contact_at, contact.at, stream.last_push_at) AS "lastContactAt",
   contact.poll_ms AS "pollMs",
   newest.last_line_at AS "lastLineAt",
   CASE WHEN x.told->>'seq' IS NOT NULL THEN greatest(0, (x.told->>'seq')::bigint
     - CASE WHEN (x.told->>'incarnation')::uuid = newest.incarnation THEN newest.applied_seq ELSE 0 END) END AS missing,
   (SELECT count(*) FROM quarantine q WHERE q.branch_id = b.id AND q.state IN ('open', 'held')) AS quarantined,
+  (SELECT count(*) FROM incident n WHERE n.branch_id = b.id AND n.closed_at IS NULL) AS incidents,
   (SELECT max(s.business_date) FROM day_seal s WHERE s.branch_id = b.id) AS "sealedTo",
   v.at AS "verifiedAt", v.outcome AS "verifiedOutcome", v.seq AS "verifiedSeq",
   proved.incarnation AS "provedIncarnation", proved.epoch AS "provedEpoch", ${toldSeq('proved.applied_seq')} AS "provedSeq",

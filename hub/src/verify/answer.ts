@@ -4,6 +4,8 @@ import { z } from 'zod';
 export const DIFFERENCES = {
   'archived-line':
     'a line’s bytes do not lead to the hash that was kept with them, or it is not the line it is kept as',
+  'missing-history': 'a history says that it went on from lines that are not here, or are others here',
+  'quarantine-unfounded': 'a line waits in quarantine with which nothing is wrong',
   'archive-gap': 'lines of a history are not in the archive',
   'unaccounted-line': 'a line can be neither projected nor found in quarantine',
   'stream-head': 'a stream says another head than its archived lines lead to',
@@ -32,6 +34,26 @@ export const provedToSchema = z
   });
 export type ProvedTo = z.infer<typeof provedToSchema>;
 
+/** The last word of a box of the branch. */
+export const boxWordSchema = z.strictObject({
+  box: z.uuid(),
+  askedAt: at
+    .nullable()
+    .meta({ description: 'it was asked to prove itself and has not answered since; null: nothing is asked' }),
+  heardAt: at.nullable().meta({ description: 'null: it has never told' }),
+  at: at.nullable().meta({ description: 'when it looked, by its own clock' }),
+  outcome: z.enum(['equal', 'differs']).nullable(),
+  provedTo: z.strictObject({ incarnation: z.uuid(), epoch: z.int(), seq: z.int(), hash }).nullable().meta({
+    description: 'the last line up to which its rows are what its journal says, and its journal what the hub has',
+  }),
+  feeds: z.array(z.strictObject({ scope: z.string(), number: z.int(), records: z.int() })).meta({
+    description: 'up to which number of each scope its rows are what the hub summed up',
+  }),
+  repaired: z.int().meta({ description: 'records that it took again' }),
+  differences: z.array(z.strictObject({ what: z.string(), detail: z.string() })).meta({ description: 'at most 200' }),
+});
+export type BoxWord = z.infer<typeof boxWordSchema>;
+
 export const verificationSchema = z.strictObject({
   branch: z.string(),
   at,
@@ -51,6 +73,25 @@ export const verificationSchema = z.strictObject({
   days: z.array(z.strictObject({ businessDate: z.iso.date(), equal: z.boolean() })).meta({
     description: 'archive, rows and rollups agree on money, quantity and baskets, and no row of the date differs',
   }),
+  forks: z
+    .array(
+      z.strictObject({
+        incarnation: z.uuid(),
+        from: z.strictObject({ incarnation: z.uuid(), seq: z.int() }),
+        beside: z.int().meta({ description: 'lines of the other history behind the one from which this one went on' }),
+      }),
+    )
+    .meta({ description: 'histories that went on from within another: a box was restored or copied; both stand' }),
+  quarantined: z
+    .array(
+      z.strictObject({
+        ...{ incarnation: z.uuid(), seq: z.int(), kind: z.string(), key: z.string(), code: z.string() },
+        why: z
+          .enum(['cannot-be-read', 'other-content', 'foreign-currency', 'refused-when-tried', 'not-tried', 'settled', 'none'])
+          .meta({ description: 'what its archived bytes say of why it waits; none: a difference' }),
+      }),
+    )
+    .meta({ description: 'lines that wait, at most 200: in the archive untouched, and in no sum' }),
   differences: z
     .array(
       z.strictObject({
@@ -64,6 +105,7 @@ export const verificationSchema = z.strictObject({
     )
     .meta({ description: 'at most 200; the last one then says how many more there are' }),
   provedTo: provedToSchema,
+  boxes: z.array(boxWordSchema).meta({ description: 'what the boxes of the branch say of themselves' }),
 });
 export type Verification = z.infer<typeof verificationSchema>;
 export type StreamProof = Verification['streams'][number];

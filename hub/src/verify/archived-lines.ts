@@ -5,8 +5,8 @@ import type { Differences } from './differences.js';
 
 /** A line as it was archived. */
 export type ArchivedLine = ChunkLine & {
-  /** Set aside, and not mended since: it waits, or people decided that it is no fact. */
-  waits: boolean;
+  /** Set aside, and not mended since: why it waits, or `settled` where people decided that it is no fact. */
+  waits: string | null;
 };
 
 /** Chunks that begin beyond these wait for the next page; the first is read whatever its own size. */
@@ -28,12 +28,17 @@ export async function* archivedLines(
     const chunks = await tx.query<JournalChunk>(PAGE, [branchId, incarnation, afterSeq, LINES_MAX, BYTES_MAX]);
     const [first, last] = [chunks[0], chunks.at(-1)];
     if (!first || !last) return;
-    const waiting = await tx.query<{ seq: number }>(WAITING, [branchId, incarnation, first.firstSeq, last.lastSeq]);
-    const waits = new Set(waiting.map(({ seq }) => seq));
+    const waiting = await tx.query<{ seq: number; code: string }>(WAITING, [
+      branchId,
+      incarnation,
+      first.firstSeq,
+      last.lastSeq,
+    ]);
+    const waits = new Map(waiting.map(({ seq, code }) => [seq, code]));
     const page: ArchivedLine[] = [];
     for (const chunk of chunks) {
       for (const line of await readable(incarnation, chunk, differences))
-        page.push({ ...line, waits: waits.has(line.seq) });
+        page.push({ ...line, waits: waits.get(line.seq) ?? null });
     }
     yield page;
     afterSeq = last.lastSeq;
@@ -64,4 +69,4 @@ SELECT ${CHUNK_COLUMNS} FROM (
 WHERE lines_before < $4 AND bytes_before < $5 ORDER BY last_seq`;
 
 const WAITING = `
-SELECT seq FROM quarantine WHERE branch_id = $1 AND incarnation = $2 AND seq BETWEEN $3 AND $4 AND state <> 'mended'`;
+SELECT seq, CASE WHEN state = 'settled' THEN state ELSE code END AS code FROM quarantine WHERE branch_id = $1 AND incarnation = $2 AND seq BETWEEN $3 AND $4 AND state <> 'mended'`;

@@ -1,17 +1,19 @@
 import type { Clock } from '@branchline/domain/clock.js';
+import type { NewId } from '@branchline/domain/uuid.js';
 import { problem, type Problem } from '@branchline/http/problem.js';
 import type { BranchRow } from '../branches/branch.row.js';
 import { sqlStateOf, type Database } from '../database/unit-of-work.js';
 import type { HubSecrets } from '../secrets.js';
 import { keepVerification } from './last-verification.js';
-import { verifyBranch, type Verified } from './verify-branch.js';
+import { tryQuarantined } from './try-quarantined.js';
+import { verifyBranch, type Verified, type VerifyParts } from './verify-branch.js';
 
 /** A million sales of five lines, of which a core with its PostgreSQL does between one and three thousand a second. */
 export const VERIFY_MS_MAX = 900_000;
 const STATEMENT_MS_MAX = 120_000;
 const STATEMENT_CANCELLED = '57014';
 
-export type VerificationParts = { database: Database; secrets: HubSecrets; clock: Clock };
+export type VerificationParts = { database: Database; secrets: HubSecrets; clock: Clock; newId: NewId };
 
 /**
  * Verifies a branch in one snapshot and keeps what was found.
@@ -19,7 +21,7 @@ export type VerificationParts = { database: Database; secrets: HubSecrets; clock
  * @throws Problem `verification-running`, `verification-too-long`, `shutting-down`
  */
 export async function runVerification(
-  { database, secrets, clock }: VerificationParts,
+  { database, secrets, clock, newId }: VerificationParts,
   branch: BranchRow,
   msMax = VERIFY_MS_MAX,
   isStopped = (): boolean => false,
@@ -29,11 +31,16 @@ export async function runVerification(
     if (isStopped()) throw problem('shutting-down');
     if (clock.now() > nowMs + msMax) throw tooLong();
   };
+  const tryLines: VerifyParts['tryQuarantined'] = (lines) => tryQuarantined(database, branch, lines, { nowMs, newId });
   const verified = await database
-    .transaction(branch.tenantId, (tx) => verifyBranch(tx, branch, { secrets, nowMs, assertMayGoOn }), {
-      isolation: 'REPEATABLE READ',
-      statementMsMax: STATEMENT_MS_MAX,
-    })
+    .transaction(
+      branch.tenantId,
+      (tx) => verifyBranch(tx, branch, { secrets, nowMs, assertMayGoOn, tryQuarantined: tryLines }),
+      {
+        isolation: 'REPEATABLE READ',
+        statementMsMax: STATEMENT_MS_MAX,
+      },
+    )
     .catch((error: unknown) => {
       throw sqlStateOf(error) === STATEMENT_CANCELLED ? tooLong() : error;
     });

@@ -3,14 +3,17 @@ import { problem } from '@branchline/http/problem.js';
 import type { BranchRow } from '../branches/branch.row.js';
 import type { Tx } from '../database/unit-of-work.js';
 import type { HubSecrets } from '../secrets.js';
-import { WrongSeq, readLine, type ReadyLine } from '../sync/read-line.js';
+import { WrongSeq, readLine, type LineReading, type ReadyLine } from '../sync/read-line.js';
 import { archivedLines, type ArchivedLine } from './archived-lines.js';
 import type { ProvedTo, StreamProof, Verification, What } from './answer.js';
 import { ChainWalk } from './chain-walk.js';
+import { wordsOfBoxes } from './box-proof.js';
 import { compareDays } from './day-sums.js';
 import { Differences } from './differences.js';
 import { findExtraRows } from './extra-rows.js';
+import { linkHistories } from './histories.js';
 import { FactComparison } from './fact-comparison.js';
+import { QuarantineProof, type LineToTry } from './quarantine-proof.js';
 import { compareRollups } from './rollup-comparison.js';
 import { LineKinds } from './line-kinds.js';
 import {
@@ -27,6 +30,8 @@ const LINES_AT_A_TIME = 64;
 export type VerifyParts = {
   secrets: HubSecrets;
   nowMs: number;
+  /** @returns which of these lines in quarantine would stand as facts if they were tried now */
+  tryQuarantined(lines: readonly LineToTry[]): Promise<LineToTry[]>;
   /** Asked between any two steps. @throws Problem `verification-too-long`, `shutting-down` */
   assertMayGoOn(): void;
 };
@@ -37,8 +42,8 @@ export type Verified = { answer: Verification; unproved: string[]; counts: Reado
 /**
  * Proves a branch's history from the bytes that were archived, and with it every row and every sum that was made of them.
  * Only reads; to be run in one snapshot, in which a push is there whole or not at all. Memory is that of one page of
- * lines, of the sums of each business date, and one byte for each line. What waits in quarantine is accounted for:
- * it counts in no sum, and no row may come from it.
+ * lines, of the sums of each business date, and one byte for each line. What waits in quarantine counts in no sum, no row
+ * may come from it, and it has to be shown why it waits.
  *
  * This is the hub's half. That the edge's rows are the same is for the edge to prove; the box's signature on the head
  * proves that its lines are.
@@ -50,12 +55,15 @@ export async function verifyBranch(tx: Tx, branch: BranchRow, parts: VerifyParts
   const differences = new Differences();
   const facts = new FactComparison(tx, branch, differences);
   const lineKinds = new LineKinds();
+  const waiting = new QuarantineProof(tx, branch, differences);
   const streams: StreamProof[] = [];
   const unproved: string[] = [];
   let provedTo: ProvedTo = null;
   const at = new Date(parts.nowMs).toISOString();
-  for (const stream of await streamsOfBranch(tx, branch.id)) {
-    const { proof, isProved } = await verifyStream(tx, branch, stream, { facts, lineKinds, differences, parts });
+  const histories = await streamsOfBranch(tx, branch.id);
+  for (const stream of histories) {
+    const work = { facts, lineKinds, waiting, differences, parts };
+    const { proof, isProved } = await verifyStream(tx, branch, stream, work);
     streams.push(proof);
     const { incarnation, epoch, headSeq: seq, headHash: hash } = proof;
     if (isProved) provedTo = { incarnation, epoch, seq, hash, at };
@@ -69,7 +77,9 @@ export async function verifyBranch(tx: Tx, branch: BranchRow, parts: VerifyParts
     parts.assertMayGoOn();
     await step();
   }
+  const forks = await linkHistories(tx, branch.id, histories, differences);
   parts.assertMayGoOn();
+  await tryWaiting(waiting, differences, parts);
   const days = await compareDays(tx, branch.id, facts.days, differences);
   const outcome = differences.total === 0 ? 'equal' : 'differs';
   const answer: Verification = {
@@ -78,8 +88,11 @@ export async function verifyBranch(tx: Tx, branch: BranchRow, parts: VerifyParts
     outcome,
     streams,
     days,
+    forks,
+    quarantined: waiting.quarantined,
     differences: differences.told(),
     provedTo,
+    boxes: (await wordsOfBoxes(tx, [branch.id])).get(branch.id) ?? [],
   };
   return { answer, unproved, counts: differences.countOf };
 }
@@ -92,7 +105,23 @@ async function lockVerification(tx: Tx, branch: BranchRow): Promise<void> {
   if (!locked) throw problem('verification-running', `${branch.code} is being verified at this moment.`);
 }
 
-type Work = { facts: FactComparison; lineKinds: LineKinds; differences: Differences; parts: VerifyParts };
+async function tryWaiting(waiting: QuarantineProof, differences: Differences, parts: VerifyParts): Promise<void> {
+  if (waiting.toTry.length === 0) return;
+  for (const { incarnation, seq } of await parts.tryQuarantined(waiting.toTry)) {
+    const line = waiting.quarantined.find((each) => each.incarnation === incarnation && each.seq === seq);
+    if (line) line.why = 'none';
+    const told = `line ${seq} of ${incarnation} waits in quarantine as ${line?.code}, and can be projected`;
+    differences.add('quarantine-unfounded', told);
+  }
+}
+
+type Work = {
+  facts: FactComparison;
+  lineKinds: LineKinds;
+  waiting: QuarantineProof;
+  differences: Differences;
+  parts: VerifyParts;
+};
 
 async function verifyStream(
   tx: Tx,
@@ -122,22 +151,32 @@ async function readPage(
   work: Work,
 ): Promise<ReadyLine[]> {
   const ready: ReadyLine[] = [];
+  const waiting: Parameters<QuarantineProof['take']>[1][number][] = [];
   for (const [at, line] of page.entries()) {
     walk.take(line);
-    const read = readArchived(stream.incarnation, line, work);
+    const read = readArchived(stream.incarnation, line, work, waiting);
     if (read) ready.push(read);
     if (read?.kind === 'incarnation-open') compareWithFirstLine(stream, read.body, work.differences);
     if (at % LINES_AT_A_TIME === LINES_AT_A_TIME - 1) await otherWork();
   }
+  await work.waiting.take(stream.incarnation, waiting);
   return ready;
 }
 
-/** Read as projection reads it; null for what is accounted for in quarantine, and for what is named as a difference. */
-function readArchived(incarnation: string, line: ArchivedLine, { lineKinds, differences }: Work): ReadyLine | null {
+/** Read as projection reads it; null for what waits in quarantine, which is put to `waiting`, and for what is named as a difference. */
+function readArchived(
+  incarnation: string,
+  line: ArchivedLine,
+  { lineKinds, differences }: Work,
+  waiting: { seq: number; code: string; reading: LineReading }[],
+): ReadyLine | null {
   const place = `line ${line.seq} of ${incarnation}`;
   try {
     const reading = readLine(line.bytes, line.seq);
-    if (line.waits) return null;
+    if (line.waits !== null) {
+      waiting.push({ seq: line.seq, code: line.waits, reading });
+      return null;
+    }
     lineKinds.note(incarnation, line.seq, reading.label.kind);
     if ('ready' in reading) return reading.ready;
     const { code, detail } = reading.setAside;

@@ -11,7 +11,7 @@ export type AskedBranches = { tenant?: string; branch?: string };
 /** What is told of one branch; `not-verified` where another is verifying it, or it takes too long. */
 export type BranchTold = { tenant: string; branch: string } & Found;
 type Found =
-  | (Pick<Verification, 'outcome' | 'differences' | 'provedTo'> & { lines: number })
+  | (Pick<Verification, 'outcome' | 'differences' | 'provedTo' | 'boxes'> & { lines: number })
   | { outcome: 'not-verified'; code: string; detail: string };
 
 export type BranchesVerified = { branches: number; equal: number; differs: number; notVerified: number };
@@ -60,10 +60,15 @@ async function findBranches(
 
 async function verifyOne(parts: VerificationParts, branch: BranchRow): Promise<Found> {
   try {
-    const { outcome, differences, provedTo, streams } = (await runVerification(parts, branch)).answer;
-    return { outcome, lines: streams.reduce((sum, { lines }) => sum + lines, 0), differences, provedTo };
+    const { outcome, differences, provedTo, boxes, streams } = (await runVerification(parts, branch)).answer;
+    return { outcome, lines: streams.reduce((sum, { lines }) => sum + lines, 0), differences, provedTo, boxes };
   } catch (error) {
-    if (!(error instanceof Problem)) throw error;
-    return { outcome: 'not-verified', code: error.code, detail: error.detail };
+    if (error instanceof Problem) return { outcome: 'not-verified', code: error.code, detail: error.detail };
+    // One branch that cannot be looked at, for whatever reason, is no reason to look at none after it.
+    return {
+      outcome: 'not-verified',
+      code: 'internal',
+      detail: error instanceof Error ? error.message : String(error),
+    };
   }
 }

@@ -1,13 +1,16 @@
-import { Controller, Get, HttpCode, Post } from '@nestjs/common';
+import { Controller, Get, HttpCode, Inject, Post } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { AbilityName } from '@branchline/access/abilities.js';
 import type { PrincipalOf } from '@branchline/access/principal.js';
 import { Allow, CurrentPrincipal } from '@branchline/access/route-access.js';
+import type { Clock } from '@branchline/domain/clock.js';
 import { code } from '@branchline/http/fields.js';
 import { openApiOf, param } from '@branchline/http/schema.js';
 import type { BranchRow } from '../branches/branch.row.js';
 import { findBranch } from '../branches/find-branch.js';
 import { Database } from '../database/unit-of-work.js';
+import { CLOCK } from '../providers.js';
+import { askForProofs } from './box-proof.js';
 import { verificationSchema, type Verification } from './answer.js';
 import { BranchVerifier } from './branch-verifier.js';
 import { lastVerification } from './last-verification.js';
@@ -21,6 +24,7 @@ export class VerifyController {
   constructor(
     private readonly database: Database,
     private readonly verifier: BranchVerifier,
+    @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
   @Post(':code/verify')
@@ -31,14 +35,17 @@ export class VerifyController {
     description:
       'Recomputes, from the archived bytes of every line of the branch, the hash chain of each of its histories, the head that its box signed, every row that ' +
       'was projected and, per business date, money, quantity and baskets, and compares them with what is stored and with the rollups that reports read. ' +
-      'Lines in quarantine are accounted for. Takes some seconds for 10,000 lines and at most fifteen minutes; the result is kept and can be read again.',
+      'Of lines in quarantine it proves why they wait. The boxes of the branch are asked to prove their own half at the same time: `boxes` has the ' +
+      'last word of each, which for one without a line is an old one. Takes some seconds for 10,000 lines and at most fifteen minutes; the result is kept and can be read again.',
   })
   @ApiOkResponse({ schema: openApiOf(verificationSchema) })
   async verify(
     @CurrentPrincipal('person', 'integration') who: Asking,
     @param('code', code) asked: string,
   ): Promise<Verification> {
-    return this.verifier.verify(await this.find(who, asked, 'fleet.verify'));
+    const branch = await this.find(who, asked, 'fleet.verify');
+    await this.database.transaction(who.tenantId, (tx) => askForProofs(tx, branch.id, this.clock.now()));
+    return this.verifier.verify(branch);
   }
 
   @Get(':code/verification')
