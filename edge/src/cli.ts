@@ -10,6 +10,7 @@ import { openLocked, lockFolder } from './store/database.js';
 import { examine } from './store/doctor.js';
 import { backUp, rebuildInPlace, restore } from './store/keep.js';
 import { Witness } from './store/witness.js';
+import { examineRows } from './verify/examine-rows.js';
 import { loadAuthority, setAuthorityAside } from './trust/trust-files.js';
 
 type Place = { data: string; witness: string | undefined };
@@ -28,11 +29,12 @@ runMain('edge', async () => {
       .requiredOption('--data <dir>', "the edge's data folder (EDGE_DATA)", process.env['EDGE_DATA'])
       .option('--witness <file>', 'the witness file (EDGE_WITNESS)', process.env['EDGE_WITNESS']);
 
-  command('doctor', 'says whether the file is whole, its chains verify and its witness agrees; exit 1 when not').action(
-    async (place: Place) => {
-      exitCode = (await doctor(place)) ? EXIT.well : EXIT.failed;
-    },
-  );
+  command(
+    'doctor',
+    'says whether the file is whole, its chains verify, its rows are what its journal says and its witness agrees; exit 1 when not',
+  ).action(async (place: Place) => {
+    exitCode = (await doctor(place)) ? EXIT.well : EXIT.failed;
+  });
   command('backup <file>', 'writes a whole, proved copy of the file; the edge may be selling').action(
     (file: string, place: Place) => {
       const { seq, bytes } = backUp(databaseOf(place), resolve(file));
@@ -79,7 +81,10 @@ async function doctor(place: Place): Promise<boolean> {
   try {
     const database = await openLocked(file);
     try {
-      const findings = examine(database.reads, Witness.read(place.witness ?? join(resolve(place.data), 'witness')));
+      const findings = [
+        ...examine(database.reads, Witness.read(place.witness ?? join(resolve(place.data), 'witness'))),
+        ...examineRows(database.reads, file, { appliers: APPLIERS, moveReference }),
+      ];
       for (const { what, well, detail } of findings)
         process.stdout.write(`${well ? 'ok  ' : 'FAIL'} ${what}: ${detail}\n`);
       return findings.every(({ well }) => well);

@@ -28,6 +28,8 @@ const environmentSchema = z.object({
   EDGE_REQUEST_TIMEOUT_MS: z.coerce.number().int().min(100).max(600_000).default(30_000),
   EDGE_RETRY_MS_MIN: z.coerce.number().int().min(10).max(60_000).default(2_000),
   EDGE_RETRY_MS_MAX: z.coerce.number().int().min(10).max(3_600_000).default(300_000),
+  /** How often the box proves its rows, its journal and the hub; a day, at the branch's own hour. */
+  EDGE_VERIFY_MS: z.coerce.number().int().min(60_000).max(604_800_000).default(86_400_000),
 });
 
 export type EdgeTls =
@@ -48,6 +50,7 @@ export type EdgeConfig = {
   requestTimeoutMs: number;
   retryMsMin: number;
   retryMsMax: number;
+  verifyMs: number;
 };
 
 const LOOPBACK = ['127.0.0.1', '::1', 'localhost'];
@@ -78,6 +81,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): EdgeConfig {
     requestTimeoutMs: env.EDGE_REQUEST_TIMEOUT_MS,
     retryMsMin: env.EDGE_RETRY_MS_MIN,
     retryMsMax: env.EDGE_RETRY_MS_MAX,
+    verifyMs: env.EDGE_VERIFY_MS,
   };
 }
 

@@ -16,12 +16,17 @@ import { StaffModule } from './staff/staff.module.js';
 import { StockModule } from './stock/stock.module.js';
 import { StoreModule, type StoreModuleParts } from './store/store.module.js';
 import { Store } from './store/store.js';
+import type { ThreadProgram } from './store/thread-program.js';
 import { STALLED_MS } from './store/threaded-writer.js';
 import { TillsModule } from './tills/tills.module.js';
 import { SERVED_CERTIFICATE, type ServedCertificate } from './trust/served-certificate.js';
 import { TrustModule } from './trust/trust.module.js';
+import { VerifyModule } from './verify/verify.module.js';
 
-export type EdgeModuleParts = StoreModuleParts & { certificate: ServedCertificate | null };
+export type EdgeModuleParts = StoreModuleParts & {
+  certificate: ServedCertificate | null;
+  verifyThread: ThreadProgram;
+};
 
 @Module({})
 export class EdgeModule {
@@ -39,6 +44,7 @@ export class EdgeModule {
         SellingModule,
         CashModule,
         ReplicatorModule,
+        VerifyModule.forRoot(parts.verifyThread),
         trust,
         HealthModule.forRoot({
           imports: [trust],

@@ -27,6 +27,7 @@ import { EDGE_VERSION } from './version.js';
 /** Largest JSON body: a hand-over of 200 finished sales of 50 lines. */
 const BODY_BYTES_MAX = 8 * 1024 * 1024;
 const READER_THREAD: ThreadProgram = { url: new URL('./reader-thread.js', import.meta.url) };
+const VERIFY_THREAD: ThreadProgram = { url: new URL('./verify-thread.js', import.meta.url) };
 
 export type EdgeParts = {
   config: EdgeConfig;
@@ -35,6 +36,8 @@ export type EdgeParts = {
   newId: () => string;
   /** The program of the thread for long reads; the built one unless given. */
   readerThread?: ThreadProgram;
+  /** The program of the thread in which the box is verified; the built one unless given. */
+  verifyThread?: ThreadProgram;
   /** Writes, once it is given the file; none: this thread writes, by the clock and the ids given. */
   writer?: ThreadedWriter;
   /** The box's names and addresses; the operating system's unless given. */
@@ -65,7 +68,9 @@ export async function startEdge(parts: EdgeParts): Promise<RunningEdge> {
   const reader = new Reader<LongReads>({ file: config.databaseFile, thread, alarm });
   try {
     const tls = await certificateOf(parts, box);
-    const module = EdgeModule.forRoot({ config, store, reader, clock, newId, certificate: tls.certificate });
+    const { certificate } = tls;
+    const { verifyThread = VERIFY_THREAD } = parts;
+    const module = EdgeModule.forRoot({ config, store, reader, clock, newId, certificate, verifyThread });
     const app = await createHttpApp(module, {
       name: 'Branchline edge',
       version: EDGE_VERSION,

@@ -16,6 +16,7 @@ import { countSignIn } from './staff/sign-in-lock.js';
 import { journalAgain } from './store/journal-again.js';
 import type { KnownWrites } from './store/serve-writes.js';
 import { enrolDevice } from './tills/enrol-device.js';
+import { keepVerification, verificationTold } from './verify/last-verification.js';
 
 /** Every write of the program: the writer's thread finds them here by their names. */
 export const WRITES: KnownWrites = {
@@ -27,11 +28,13 @@ export const WRITES: KnownWrites = {
     endSession,
     holdRecord,
     journalAgain,
+    keepVerification,
     learnHello,
     logSync,
     renewSession,
     retakeScope,
     showTakes,
+    verificationTold,
   ],
   background: [applyFeed(FEED_ROWS), dropTakes(FEED_ROWS), stageFeed],
 };

@@ -13,6 +13,17 @@ import { feedPageSchema, type FeedPage } from '@branchline/replication/feed.js';
 import { NUDGES_PATH } from '@branchline/replication/nudge.js';
 import { pushAnswerSchema, type PushAnswer } from '@branchline/replication/push.js';
 import { signTokenProof } from '@branchline/replication/token-proof.js';
+import {
+  verifyKeysSchema,
+  verifyNotedSchema,
+  verifyRecordsSchema,
+  verifySumsSchema,
+  type EdgeProof,
+  type VerifyKeys,
+  type VerifyRecords,
+  type VerifyRequest,
+  type VerifySums,
+} from '@branchline/replication/verify-protocol.js';
 import type { z } from 'zod';
 import type { BoxIdentity } from '../store/box.js';
 import { Refusal } from './hub-failure.js';
@@ -25,6 +36,8 @@ const BROTLI = { params: { [constants.BROTLI_PARAM_QUALITY]: 6 } };
 
 /** Renewed this long before it ends, so that no push starts with a token that dies under way. */
 const TOKEN_RENEW_MS = 60_000;
+
+type FeedPosition = Pick<Cursor, 'scope' | 'number' | 'hash'>;
 
 /** The hub as this box may ask it: every request bears the box's service token, got by proof of its key. */
 export class HubClient {
@@ -49,9 +62,30 @@ export class HubClient {
     );
   }
 
-  feed({ scope, number, hash }: Pick<Cursor, 'scope' | 'number' | 'hash'>): Promise<FeedPage> {
+  feed({ scope, number, hash }: FeedPosition): Promise<FeedPage> {
     const path = `/sync/v1/feed/${encodeURIComponent(scope)}?after=${number}&hash=${hash}`;
     return this.ask({ method: 'GET', path }, feedPageSchema);
+  }
+
+  verifySums(of: FeedPosition): Promise<VerifySums> {
+    return this.verify({ part: 'sums', ...of }, verifySumsSchema);
+  }
+
+  verifyKeys(of: FeedPosition & { kind: string; buckets: number[] }): Promise<VerifyKeys> {
+    return this.verify({ part: 'keys', ...of }, verifyKeysSchema);
+  }
+
+  verifyRecords(of: FeedPosition & { kind: string; keys: string[] }): Promise<VerifyRecords> {
+    return this.verify({ part: 'records', ...of }, verifyRecordsSchema);
+  }
+
+  /** What this box has found out about itself. */
+  async tellProof(proof: EdgeProof): Promise<void> {
+    await this.verify({ part: 'proof', proof }, verifyNotedSchema);
+  }
+
+  private verify<S extends z.ZodType>(body: VerifyRequest, schema: S): Promise<z.output<S>> {
+    return this.ask({ method: 'POST', path: '/sync/v1/verify', body }, schema);
   }
 
   /** When the token that is used now is to be renewed; 0 without one. */

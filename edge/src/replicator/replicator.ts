@@ -16,6 +16,7 @@ import { PullRound } from './pull-loop.js';
 import { PushRound } from './push-loop.js';
 import { logSync, type SyncLogEntry } from './sync-log.js';
 import { troubleOf } from './trouble.js';
+import { Turns } from './turns.js';
 
 export type ReplicatorConfig = Pick<
   EdgeConfig,
@@ -59,6 +60,11 @@ type Course = {
   phaseMs: number;
 };
 
+/** Of a round that pulls until nothing is new; a hub that always has more is not waited for. */
+const PULLS_MAX = 100;
+
+export type FeedAtRest = { hub: HubClient; pull(): Promise<void> };
+
 /** Keeps this edge and the hub of one mind: the journal up, the feed down, each in a loop of its own, neither waiting for the other. */
 export class Replicator implements InFlight {
   private readonly stopping = new AbortController();
@@ -67,6 +73,10 @@ export class Replicator implements InFlight {
   private readonly pushing: PushRound;
   private readonly courses: Record<Direction, Course>;
   private readonly nudges: NudgeLine;
+  private readonly pulls = new Turns();
+  private readonly hub: HubClient;
+  private readonly pulling: Course['work'];
+  private readonly pullNow: () => Promise<boolean>;
   private line: 'up' | 'down' = 'down';
   private lastContactAtMs: number | null = null;
 
@@ -77,14 +87,17 @@ export class Replicator implements InFlight {
     const onContact = (): void => this.contacted();
     this.hubLine = new HubLine({ ...config, clock, signal });
     const hub = new HubClient(this.hubLine, store.box, clock);
+    this.hub = hub;
     this.meet = new MeetHub({ store, hub, clock, version, alarm, onContact });
     const common = { store, hub, meet: this.meet, clock, alarm, onContact };
     this.pushing = new PushRound({ ...common, linesMax: config.pushLines }, signal);
     const pulling = new PullRound({ ...common, kinds }, signal);
+    this.pulling = { run: () => this.pulls.take(() => pulling.run()) };
+    this.pullNow = () => pulling.run();
     const phaseMs = pollPhaseMs(store.box.branch, config.pollMs);
     this.courses = {
       push: { ...this.course('push', this.pushing), phaseMs: phaseMs + Math.floor(config.pollMs / 2) },
-      pull: { ...this.course('pull', pulling), phaseMs },
+      pull: { ...this.course('pull', this.pulling), phaseMs },
     };
     this.nudges = new NudgeLine({
       ...{ hub, clock, onContact, signal },
@@ -113,6 +126,24 @@ export class Replicator implements InFlight {
     this.stopping.abort();
     await Promise.all([this.nudges.stop(), ...Object.values(this.courses).map(({ loop }) => loop.stop())]);
     this.hubLine.close();
+  }
+
+  /**
+   * Work for which the feed stands still: nothing is pulled and nothing applied but what `work` itself asks for. A nudge or
+   * a poll waits for its end.
+   */
+  withFeedAtRest<T>(work: (line: FeedAtRest) => Promise<T>): Promise<T> {
+    return this.pulls.take(() => work({ hub: this.hub, pull: () => this.pullAll() }));
+  }
+
+  /** Aborted when this stops: what runs beside it ends with it. */
+  get stopSignal(): AbortSignal {
+    return this.stopping.signal;
+  }
+
+  private async pullAll(): Promise<void> {
+    for (let rounds = 0; rounds < PULLS_MAX && (await this.pullNow()); rounds++)
+      if (this.stopping.signal.aborted) return;
   }
 
   linesInFlight(): LineRange | null {

@@ -28,5 +28,6 @@ export const TABLE_ORIGINS = {
   release_due: 'local',
   refresh_token: 'local',
   sign_in_lock: 'local',
+  last_verification: 'local',
   sync_log: 'local',
 } as const satisfies Record<string, 'machinery' | 'journal' | 'feed' | 'local'>;

@@ -12,6 +12,7 @@ export const ABILITIES = {
   'stock.read': 'look up what is on hand',
   'sync.read': 'see the state of replication',
   'sync.force': 'make a box contact the hub now',
+  'sync.verify': 'make a box prove its rows, its journal and what it has of head office',
   'branch.read': 'see branches and their settings',
   'branch.manage': 'create and change branches, enrol boxes',
   'staff.manage': 'create and change operators and their PINs',

@@ -117,6 +117,9 @@ const STATEMENTS = [
   `CREATE TABLE sign_in_lock (
      operator TEXT NOT NULL, till TEXT NOT NULL, failures INTEGER NOT NULL, locked_until INTEGER NOT NULL,
      PRIMARY KEY (operator, till)) WITHOUT ROWID`,
+  // What the last check of rows, journal and feed came to, as JSON; `told`: the hub has it.
+  `CREATE TABLE last_verification (
+     id INTEGER PRIMARY KEY CHECK (id = 1), at INTEGER NOT NULL, told INTEGER NOT NULL, verification TEXT NOT NULL)`,
   `CREATE TABLE sync_log (no INTEGER PRIMARY KEY, at INTEGER NOT NULL, level TEXT NOT NULL, event TEXT NOT NULL, detail TEXT NOT NULL)`,
   `CREATE TABLE file_format (id INTEGER PRIMARY KEY CHECK (id = 1), min_reader INTEGER NOT NULL)`,
   `INSERT INTO file_format (id, min_reader) VALUES (1, 1)`,
