@@ -33,12 +33,10 @@ export const fleetItemSchema = z.strictObject({
     .meta({ description: 'the last business date that is sealed here, and with it all earlier ones' }),
   lastVerification: lastVerificationSchema,
   provedTo: provedToSchema,
-  boxes: z
-    .array(boxWordSchema)
-    .meta({
-      description:
-        'what its boxes say of themselves, each with how far its rows are proved against its journal and the feeds',
-    }),
+  boxes: z.array(boxWordSchema).meta({
+    description:
+      'what its boxes say of themselves, each with how far its rows are proved against its journal and the feeds',
+  }),
   incidents: z.int().meta({ description: 'of this branch that nobody has closed' }),
 });
 export type FleetItem = z.infer<typeof fleetItemSchema>;

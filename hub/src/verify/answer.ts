@@ -87,7 +87,15 @@ export const verificationSchema = z.strictObject({
       z.strictObject({
         ...{ incarnation: z.uuid(), seq: z.int(), kind: z.string(), key: z.string(), code: z.string() },
         why: z
-          .enum(['cannot-be-read', 'other-content', 'foreign-currency', 'refused-when-tried', 'not-tried', 'settled', 'none'])
+          .enum([
+            'cannot-be-read',
+            'other-content',
+            'foreign-currency',
+            'refused-when-tried',
+            'not-tried',
+            'settled',
+            'none',
+          ])
           .meta({ description: 'what its archived bytes say of why it waits; none: a difference' }),
       }),
     )
