@@ -22,6 +22,12 @@ const environment = z.object({
   HUB_TLS_KEY: z.string().min(1).optional(),
   HUB_TRIAL_CONTROL_URL: z.string().refine(isLoopbackHttp, 'expected http:// on a loopback address').optional(),
   HUB_TRIAL_CONTROL_TOKEN: z.string().min(16, 'expected 16 characters or more').optional(),
+  HUB_PUSH_REST_MS: z
+    .string()
+    .regex(/^\d{1,5}$/, 'expected milliseconds')
+    .transform(Number)
+    .pipe(z.int().max(60_000))
+    .optional(),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'log', 'debug', 'verbose']).default('log'),
 });
 
@@ -33,6 +39,8 @@ export type HubConfig = {
   secretsDir: string;
   https?: { cert: Buffer; key: Buffer };
   logLevel: string;
+  /** Absent: `PUSH_REST_MS_USUAL`. */
+  pushRestMs?: number;
   /** Set by the program that runs a trial chain, by nobody else. */
   trial?: TrialControlPlace;
 };
@@ -57,6 +65,7 @@ export function readConfig(env: NodeJS.ProcessEnv): HubConfig {
     secretsDir: found.HUB_SECRETS_DIR,
     https,
     logLevel: found.LOG_LEVEL,
+    pushRestMs: found.HUB_PUSH_REST_MS,
     trial: trialOf(found.HUB_TRIAL_CONTROL_URL, found.HUB_TRIAL_CONTROL_TOKEN),
   };
 }

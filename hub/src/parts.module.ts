@@ -2,7 +2,15 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { PasswordHasher } from '@branchline/access/password.js';
 import { TrialControl } from './console/trial-control.js';
 import { Database } from './database/unit-of-work.js';
-import { CLOCK, NEW_ID, RANDOM_BYTES, TRIAL_CONTROL, type HubParts } from './providers.js';
+import {
+  CLOCK,
+  NEW_ID,
+  PUSH_REST_MS,
+  PUSH_REST_MS_USUAL,
+  RANDOM_BYTES,
+  TRIAL_CONTROL,
+  type HubParts,
+} from './providers.js';
 import { HubSecrets } from './secrets.js';
 
 /** The parts, visible to every module. */
@@ -16,6 +24,7 @@ export class PartsModule {
       { provide: CLOCK, useValue: parts.clock },
       { provide: NEW_ID, useValue: parts.newId },
       { provide: RANDOM_BYTES, useValue: parts.randomBytes },
+      { provide: PUSH_REST_MS, useValue: parts.pushRestMs ?? PUSH_REST_MS_USUAL },
       { provide: TRIAL_CONTROL, useValue: parts.trial ? new TrialControl(parts.trial) : null },
     ];
     return { module: PartsModule, global: true, providers, exports: providers };

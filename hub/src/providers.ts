@@ -17,12 +17,16 @@ export type HubParts = {
   passwords: PasswordHasher;
   /** Where a trial chain is controlled; absent: this is no trial. */
   trial?: TrialControlPlace;
+  /** How long a box rests for each push that was no good, beyond twenty at once; 0: not at all; absent: as long as usual. */
+  pushRestMs?: number;
 };
 
 /** For what is no class: `@Inject(CLOCK) clock: Clock`. `Database`, `HubSecrets` and `PasswordHasher` are injected by their class. */
 export const CLOCK = Symbol('clock');
 export const NEW_ID = Symbol('new id');
 export const RANDOM_BYTES = Symbol('random bytes');
+export const PUSH_REST_MS_USUAL = 2_000;
+export const PUSH_REST_MS = Symbol('push rest ms');
 /** `TrialControl | null`. */
 export const TRIAL_CONTROL = Symbol('trial control');
 

@@ -42,6 +42,7 @@ export async function startHub(config: HubConfig, clock: Clock, logger?: LoggerS
       randomBytes,
       passwords: new PasswordHasher(),
       trial: config.trial,
+      pushRestMs: config.pushRestMs,
     });
     const app = await createHttpApp(module, {
       name: 'Branchline hub',

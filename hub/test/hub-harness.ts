@@ -62,7 +62,13 @@ export async function startHubHarness(
   const hub = await startHub(config, clock, createLogger('hub', process.env['LOG_LEVEL'] ?? 'fatal'));
   const signIn = (email: string, password: string) => signInAt(hub.url, email, password);
   const newTenant = async (code: string): Promise<Signed> => {
-    const parts = { database: hub.database, clock, newId: v7, randomBytes, passwords: new PasswordHasher() };
+    const parts = {
+      database: hub.database,
+      clock,
+      newId: v7,
+      randomBytes,
+      passwords: new PasswordHasher(),
+    };
     const input = { code, name: `Tenant ${code}`, currency: 'ZAR', adminEmail: `admin@${code.toLowerCase()}.example` };
     const created = await createTenant(parts, input);
     const [row] = await hub.database.asOwner<{ tenant_id: string }>(

@@ -337,3 +337,34 @@ describe('whose push it is', () => {
     expect((await second.push(second.newJournal().push())).status).toBe(200);
   });
 });
+
+describe('a box whose pushes are no good', () => {
+  it('rests before its next body is read, and nobody else does', async () => {
+    const [bad, good] = [await newBox(), await newBox()];
+    const journal = trading(bad, 1);
+    const forged = journal.push(1, 2, { signature: 'A'.repeat(86) });
+    const answers: number[] = [];
+    for (let times = 0; times < 22; times += 1) answers.push((await bad.push(forged)).status);
+    expect(answers.slice(0, 20)).toEqual(new Array(20).fill(400));
+    const turnedAway = await bad.push(journal.push());
+    expect(turnedAway.status).toBe(429);
+    expect(turnedAway.data).toMatchObject({ code: 'too-many-requests' });
+    expect(Number(turnedAway.headers['retry-after'])).toBeGreaterThan(0);
+    expect((await good.push(trading(good, 1).push())).status).toBe(200);
+  });
+
+  it('counts pushes of which a line is set aside', async () => {
+    const bad = await newBox();
+    const journal = bad.newJournal();
+    await bad.push(journal.push());
+    const push = (): Promise<{ status: number }> => {
+      const fromSeq = journal.seq + 1;
+      journal.append('sale', v7(), { no: 'sale' });
+      return bad.push(journal.push(fromSeq));
+    };
+    const answers: number[] = [];
+    for (let times = 0; times < 21; times += 1) answers.push((await push()).status);
+    expect(answers.slice(0, 20)).toEqual(new Array(20).fill(200));
+    expect(answers[20]).toBe(429);
+  });
+});

@@ -3,7 +3,7 @@ import type { Clock } from '@branchline/domain/clock.js';
 import type { NewId } from '@branchline/domain/uuid.js';
 import { Database } from '../database/unit-of-work.js';
 import { CLOCK, INTEGRATION_AUTHENTICATOR, NEW_ID, RANDOM_BYTES } from '../providers.js';
-import { FailureThrottle } from '../sync/failure-throttle.js';
+import { FailureThrottle, GUESSING_LIMITS } from '../sync/failure-throttle.js';
 import type { IntegrationParts } from './create-integration.js';
 import { integrationAuthenticator } from './integration-tokens.js';
 import { INTEGRATION_PARTS, IntegrationsController } from './integrations.controller.js';
@@ -25,7 +25,7 @@ import { INTEGRATION_PARTS, IntegrationsController } from './integrations.contro
       provide: INTEGRATION_AUTHENTICATOR,
       inject: [Database, CLOCK],
       useFactory: (database: Database, clock: Clock) =>
-        integrationAuthenticator({ database, clock, throttle: new FailureThrottle(clock) }),
+        integrationAuthenticator({ database, clock, throttle: new FailureThrottle(clock, GUESSING_LIMITS) }),
     },
   ],
   exports: [INTEGRATION_AUTHENTICATOR],

@@ -1,11 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { ManualClock } from '@branchline/domain/clock.js';
-import { FailureThrottle } from './failure-throttle.js';
+import { GUESSING_LIMITS, FailureThrottle } from './failure-throttle.js';
 
 describe('failures of one address', () => {
   it('shut it out after twenty, though time passes between them, and one is forgiven every three seconds', () => {
     const clock = new ManualClock(0);
-    const throttle = new FailureThrottle(clock);
+    const throttle = new FailureThrottle(clock, GUESSING_LIMITS);
     const tries = (): boolean => {
       try {
         throttle.check('a');

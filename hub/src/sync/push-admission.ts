@@ -1,11 +1,12 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { sendProblem } from '@branchline/http/problem-filter.js';
-import { problem } from '@branchline/http/problem.js';
+import { Problem, problem } from '@branchline/http/problem.js';
 import { PUSH_BODY_BYTES_MAX } from '@branchline/replication/push.js';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { BoxTokens } from './box-tokens.js';
 import { PushLane, busy } from './push-lane.js';
+import { PushTroubles } from './push-troubles.js';
 
 export const PUSH_PATH = '/sync/v1/push';
 
@@ -19,6 +20,7 @@ export class PushAdmission implements OnModuleInit {
     private readonly adapter: HttpAdapterHost,
     private readonly lane: PushLane,
     private readonly tokens: BoxTokens,
+    private readonly troubles: PushTroubles,
   ) {}
 
   onModuleInit(): void {
@@ -34,6 +36,18 @@ export class PushAdmission implements OnModuleInit {
       sendProblem(
         reply,
         problem('unauthenticated', undefined, { headers: { 'www-authenticate': 'Bearer', connection: 'close' } }),
+      );
+      return false;
+    }
+    try {
+      this.troubles.check(box);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      sendProblem(
+        reply,
+        problem(error.code, 'Too many pushes of this box were no good.', {
+          headers: { ...error.headers, connection: 'close' },
+        }),
       );
       return false;
     }

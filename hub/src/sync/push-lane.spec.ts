@@ -40,8 +40,8 @@ describe('the lane of pushes', () => {
   it('works in the order of arrival, and goes on after one that failed', async () => {
     const places = lane();
     const [first, second] = [push(), push()];
-    const failing = places.work(10, () => first.run().then(() => Promise.reject(new Error('no'))));
-    const waiting = places.work(10, second.run);
+    const failing = places.work('a', 10, () => first.run().then(() => Promise.reject(new Error('no'))));
+    const waiting = places.work('b', 10, second.run);
     expect([first.began(), second.began()]).toEqual([true, false]);
     first.end();
     await expect(failing).rejects.toThrow('no');
@@ -52,13 +52,37 @@ describe('the lane of pushes', () => {
   it('keeps no more waiting than it admits, whoever has hung up', async () => {
     const places = lane();
     const first = push();
-    const working = places.work(10, first.run);
-    const waiting = [places.work(10, async () => 1), places.work(10, async () => 2), places.work(10, async () => 3)];
-    await expect(places.work(10, async () => 4)).rejects.toMatchObject({
+    const working = places.work('a', 10, first.run);
+    const waiting = [
+      places.work('b', 10, async () => 1),
+      places.work('c', 10, async () => 2),
+      places.work('d', 10, async () => 3),
+    ];
+    await expect(places.work('e', 10, async () => 4)).rejects.toMatchObject({
       code: 'busy',
       headers: { 'retry-after': '2' },
     });
     first.end();
     expect(await Promise.all([working, ...waiting])).toEqual(['done', 1, 2, 3]);
+  });
+
+  it('gives one box one place to work at, and the next to whoever comes after it', async () => {
+    const places = new PushLane({ bytesMax: 100, bytesMin: 10, perBoxMax: 2, workingMax: 2 });
+    const [first, second, other] = [push(), push(), push()];
+    const working = [
+      places.work('a', 10, first.run),
+      places.work('a', 10, second.run),
+      places.work('b', 10, other.run),
+    ];
+    expect([first.began(), second.began(), other.began()]).toEqual([true, false, true]);
+    other.end();
+    await working[2];
+    expect(second.began()).toBe(false);
+    first.end();
+    await working[0];
+    await Promise.resolve();
+    expect(second.began()).toBe(true);
+    second.end();
+    await Promise.all(working);
   });
 });

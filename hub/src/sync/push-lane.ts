@@ -9,8 +9,8 @@ export class PushLane {
   private readonly boxes = new Map<string, number>();
   private admittedBytes = 0;
   private waitingBytes = 0;
-  private working = 0;
-  private readonly waiting: (() => void)[] = [];
+  private readonly working = new Set<string>();
+  private readonly waiting: { box: string; begin: () => void }[] = [];
 
   constructor(private readonly limits: PushLaneLimits = PUSH_LANE_LIMITS) {}
 
@@ -36,27 +36,39 @@ export class PushLane {
   }
 
   /**
-   * In order, a few at a time. Whoever hangs up leaves the lane while its push still waits here: hence a limit of its own.
+   * In order, a few at a time, and of one box one: its second would only wait for the first at the database, on a place
+   * that others need. Whoever hangs up leaves the lane while its push still waits here: hence a limit of its own.
    * @throws Problem `busy`
    */
-  async work<T>(bytes: number, push: () => Promise<T>): Promise<T> {
-    if (this.working < this.limits.workingMax) this.working += 1;
-    else await this.turn(this.roomFor(bytes));
+  async work<T>(box: string, bytes: number, push: () => Promise<T>): Promise<T> {
+    if (this.mayBegin(box)) this.working.add(box);
+    else await this.turn(box, this.roomFor(bytes));
     try {
       return await push();
     } finally {
-      // The place goes on to the next in line, and is not free in between.
-      const next = this.waiting.shift();
-      if (next) next();
-      else this.working -= 1;
+      this.working.delete(box);
+      this.beginNext();
     }
   }
 
-  private async turn(room: number): Promise<void> {
+  private mayBegin(box: string): boolean {
+    return this.working.size < this.limits.workingMax && !this.working.has(box);
+  }
+
+  private async turn(box: string, room: number): Promise<void> {
     if (this.waitingBytes + room > this.limits.bytesMax) throw busy();
     this.waitingBytes += room;
-    await new Promise<void>((resolve) => this.waiting.push(resolve));
+    await new Promise<void>((begin) => this.waiting.push({ box, begin }));
     this.waitingBytes -= room;
+  }
+
+  /** The place goes on to the next in line whose box has none, and is not free in between. */
+  private beginNext(): void {
+    const at = this.waiting.findIndex(({ box }) => this.mayBegin(box));
+    const [next] = at < 0 ? [] : this.waiting.splice(at, 1);
+    if (next === undefined) return;
+    this.working.add(next.box);
+    next.begin();
   }
 
   private roomFor(bytes: number): number {

@@ -83,7 +83,7 @@ export class SyncController {
   ): Promise<PushAnswer | string> {
     if (!Buffer.isBuffer(bytes)) throw problem('unsupported-media-type', `A push is ${PUSH_MEDIA_TYPE}.`);
     const sent = { bytes, mediaType, encoding };
-    const outcome = await this.parts.lane.work(bytes.length, () => takePush(this.parts, box, sent));
+    const outcome = await this.parts.lane.work(box.boxId, bytes.length, () => takePush(this.parts, box, sent));
     if ('answer' in outcome) return outcome.answer;
     void reply.code(outcome.refusal.status).type(PROBLEM_MEDIA_TYPE);
     return JSON.stringify(outcome.refusal);

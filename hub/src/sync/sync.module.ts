@@ -4,17 +4,18 @@ import type { NewId } from '@branchline/domain/uuid.js';
 import { METRICS_REGISTRY } from '@branchline/http/metrics.js';
 import type { Registry } from 'prom-client';
 import { Database } from '../database/unit-of-work.js';
-import { BOX_AUTHENTICATOR, CLOCK, NEW_ID, RANDOM_BYTES } from '../providers.js';
+import { BOX_AUTHENTICATOR, CLOCK, NEW_ID, PUSH_REST_MS, RANDOM_BYTES } from '../providers.js';
 import { HubSecrets } from '../secrets.js';
 import { BoxTokens } from './box-tokens.js';
 import { BoxesController } from './boxes.controller.js';
 import { Contacts } from './contacts.js';
-import { FailureThrottle } from './failure-throttle.js';
+import { GUESSING_LIMITS, FailureThrottle } from './failure-throttle.js';
 import { IngestMetrics } from './ingest-metrics.js';
 import { LinesController } from './lines.controller.js';
 import { Nonces } from './nonces.js';
 import { PushAdmission } from './push-admission.js';
 import { PushLane } from './push-lane.js';
+import { PushTroubles } from './push-troubles.js';
 import { QuarantineRetrier } from './quarantine-retrier.js';
 import { SYNC_PARTS, type SyncParts } from './sync-parts.js';
 import { SyncController } from './sync.controller.js';
@@ -27,6 +28,11 @@ import { WorkListController } from './work-list.controller.js';
     QuarantineRetrier,
     { provide: PushLane, useFactory: () => new PushLane() },
     {
+      provide: PushTroubles,
+      inject: [CLOCK, PUSH_REST_MS],
+      useFactory: (clock: Clock, restMs: number) => new PushTroubles(clock, restMs),
+    },
+    {
       provide: BoxTokens,
       inject: [HubSecrets, CLOCK],
       useFactory: (secrets: HubSecrets, clock: Clock) => new BoxTokens(secrets, clock),
@@ -38,7 +44,7 @@ import { WorkListController } from './work-list.controller.js';
     },
     {
       provide: SYNC_PARTS,
-      inject: [Database, HubSecrets, CLOCK, NEW_ID, RANDOM_BYTES, BoxTokens, PushLane, IngestMetrics],
+      inject: [Database, HubSecrets, CLOCK, NEW_ID, RANDOM_BYTES, BoxTokens, PushLane, IngestMetrics, PushTroubles],
       useFactory: syncParts,
     },
     {
@@ -66,6 +72,7 @@ function syncParts(
   tokens: BoxTokens,
   lane: PushLane,
   metrics: IngestMetrics,
+  troubles: PushTroubles,
 ): SyncParts {
   const nonces = new Nonces(secrets.boxesKey);
   return {
@@ -77,8 +84,9 @@ function syncParts(
     tokens,
     lane,
     metrics,
+    troubles,
     nonces,
     logger: new Logger('sync'),
-    throttle: new FailureThrottle(clock),
+    throttle: new FailureThrottle(clock, GUESSING_LIMITS),
   };
 }

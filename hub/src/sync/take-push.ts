@@ -10,6 +10,7 @@ import { ingest, type IngestOutcome } from './ingest.js';
 import type { IngestMetrics } from './ingest-metrics.js';
 import type { BoxOfStream } from './open-incarnation.js';
 import { openPush, type SentPush } from './push-body.js';
+import type { PushTroubles } from './push-troubles.js';
 import { readPush } from './read-push.js';
 
 export type PushParts = {
@@ -18,6 +19,7 @@ export type PushParts = {
   newId: NewId;
   metrics: IngestMetrics;
   logger: Pick<LoggerService, 'warn' | 'error'>;
+  troubles: PushTroubles;
 };
 
 /** `refusal`: the order is not what is held; with our side of it, so that the edge can find where they part. */
@@ -93,7 +95,8 @@ function concluded(
     refused(parts, who, fork.code, fork.detail);
     return { refusal: { ...problemBody(fork), hash: outcome.hash, appliedSeq: outcome.appliedSeq } };
   }
-  const { metrics, logger } = parts;
+  const { metrics, logger, troubles } = parts;
+  troubles.noteSetAside(who.boxId, outcome.setAside);
   metrics.linesApplied.inc(outcome.appliedLines);
   for (const { code } of outcome.setAside) metrics.linesSetAside.inc({ code });
   for (const { line, first } of outcome.mismatches) {
@@ -112,7 +115,13 @@ function concluded(
   return { answer: outcome.answer };
 }
 
-function refused({ metrics, logger }: PushParts, who: PrincipalOf<'box'>, reason: string, detail: string): void {
+function refused(
+  { metrics, logger, troubles }: PushParts,
+  who: PrincipalOf<'box'>,
+  reason: string,
+  detail: string,
+): void {
+  troubles.fail(who.boxId);
   metrics.pushesRefused.inc({ reason });
   logger.warn({ message: 'push refused', branch: who.branchCode, box: who.boxId, reason, detail });
 }

@@ -1,6 +1,7 @@
 import type { Bench } from './bench.js';
 import { edgeBench } from './edge/edge-bench.js';
 import { footprintBench } from './edge/footprint-bench.js';
+import { hostileBench } from './hostile/hostile-bench.js';
 import { ingestBench } from './ingest/ingest-bench.js';
 
 /** Every bench there is, by the name that `npm run bench` takes. */
@@ -8,4 +9,5 @@ export const BENCHES: ReadonlyMap<string, Bench> = new Map([
   ['edge', edgeBench],
   ['ingest', ingestBench],
   ['footprint', footprintBench],
+  ['hostile', hostileBench],
 ]);

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { BadInput, EXIT, runMain } from '@branchline/http/exit.js';
 import { Command } from 'commander';
 import { CHAIN } from '../accept/chain.js';
+import { CONTRACT } from '../accept/contract.js';
 import { type AcceptContext, fail, type Outcome, type Row } from '../accept/row.js';
 import { SPINE } from '../accept/spine.js';
 import { abortedBySignals, Interrupted, parseOrExit, wholeNumber } from './command-line.js';
@@ -13,6 +14,7 @@ const SEED_MAX = 999_999_999;
 const ISSUES: ReadonlyMap<string, readonly Row[]> = new Map([
   ['spine', SPINE],
   ['chain', CHAIN],
+  ['contract', CONTRACT],
 ]);
 
 interface Flags {

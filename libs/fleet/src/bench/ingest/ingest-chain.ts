@@ -10,6 +10,7 @@ import { BranchJournal } from './branch-journal.js';
 export interface IngestChain {
   database: ChainDatabase;
   hubPid: number;
+  hubUrl: string;
   boxes: { box: PushingBox; journal: BranchJournal }[];
 }
 
@@ -23,15 +24,16 @@ export async function withIngestChain<T>(
   { dataDir, databaseUrl, signal }: BenchContext,
   boxes: number,
   work: (chain: IngestChain) => Promise<T>,
+  hubEnv: Record<string, string> = {},
 ): Promise<T> {
   const name = `branchline_bench_${process.pid}`;
   const database = await openChainDatabase({ dataDir, serverUrl: databaseUrl, name, durability: 'full' });
   try {
-    const chain = await Chain.start({ dataDir, database, hubPort: 0, clock: systemClock, signal });
+    const chain = await Chain.start({ dataDir, database, hubPort: 0, clock: systemClock, signal, hubEnv });
     try {
       const pushing = await enrolBoxes(chain, boxes);
       try {
-        return await work({ database, hubPid: chain.hub.pid, boxes: pushing });
+        return await work({ database, hubPid: chain.hub.pid, hubUrl: chain.hub.url, boxes: pushing });
       } finally {
         for (const { box } of pushing) box.close();
       }

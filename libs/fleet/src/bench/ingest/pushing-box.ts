@@ -58,6 +58,11 @@ export class PushingBox {
     this.token = (await ask(this.http, '/sync/v1/token', proof, tokenAnswerSchema)).token;
   }
 
+  /** Of the moment; good for ten minutes after `prove`. */
+  get bearer(): string {
+    return this.token;
+  }
+
   /** @param body packed, as `compressed` makes it */
   push(body: Buffer): Promise<PushAnswer> {
     const headers = {
