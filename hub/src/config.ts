@@ -18,6 +18,7 @@ const environment = z.object({
   HUB_SECRETS_DIR: z
     .string({ error: 'expected a folder outside the database' })
     .min(1, 'expected a folder outside the database'),
+  HUB_SNAPSHOT_DIR: z.string().min(1).optional(),
   HUB_TLS_CERT: z.string().min(1).optional(),
   HUB_TLS_KEY: z.string().min(1).optional(),
   HUB_TRIAL_CONTROL_URL: z.string().refine(isLoopbackHttp, 'expected http:// on a loopback address').optional(),
@@ -37,6 +38,8 @@ export type HubConfig = {
   /** 0: any free one. */
   port: number;
   secretsDir: string;
+  /** Where snapshots of the feed are made, some GB at most; absent: the system's folder for temporary files. */
+  snapshotDir?: string;
   https?: { cert: Buffer; key: Buffer };
   logLevel: string;
   /** Absent: `PUSH_REST_MS_USUAL`. */
@@ -63,6 +66,7 @@ export function readConfig(env: NodeJS.ProcessEnv): HubConfig {
     host: found.HUB_HOST,
     port: found.HUB_PORT,
     secretsDir: found.HUB_SECRETS_DIR,
+    snapshotDir: found.HUB_SNAPSHOT_DIR,
     https,
     logLevel: found.LOG_LEVEL,
     pushRestMs: found.HUB_PUSH_REST_MS,

@@ -8,6 +8,7 @@ import {
   PUSH_REST_MS,
   PUSH_REST_MS_USUAL,
   RANDOM_BYTES,
+  SNAPSHOT_PLACE,
   TRIAL_CONTROL,
   type HubParts,
 } from './providers.js';
@@ -25,6 +26,7 @@ export class PartsModule {
       { provide: NEW_ID, useValue: parts.newId },
       { provide: RANDOM_BYTES, useValue: parts.randomBytes },
       { provide: PUSH_REST_MS, useValue: parts.pushRestMs ?? PUSH_REST_MS_USUAL },
+      { provide: SNAPSHOT_PLACE, useValue: parts.snapshotPlace },
       { provide: TRIAL_CONTROL, useValue: parts.trial ? new TrialControl(parts.trial) : null },
     ];
     return { module: PartsModule, global: true, providers, exports: providers };

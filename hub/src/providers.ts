@@ -15,6 +15,8 @@ export type HubParts = {
   /** Cryptographic chance. */
   randomBytes: (bytes: number) => Buffer;
   passwords: PasswordHasher;
+  /** Folder in which snapshots of the feed are made; derived, of any size up to some GB. */
+  snapshotPlace: string;
   /** Where a trial chain is controlled; absent: this is no trial. */
   trial?: TrialControlPlace;
   /** How long a box rests for each push that was no good, beyond twenty at once; 0: not at all; absent: as long as usual. */
@@ -27,6 +29,8 @@ export const NEW_ID = Symbol('new id');
 export const RANDOM_BYTES = Symbol('random bytes');
 export const PUSH_REST_MS_USUAL = 2_000;
 export const PUSH_REST_MS = Symbol('push rest ms');
+/** `string`: a folder. */
+export const SNAPSHOT_PLACE = Symbol('place of snapshots');
 /** `TrialControl | null`. */
 export const TRIAL_CONTROL = Symbol('trial control');
 

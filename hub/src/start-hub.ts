@@ -6,6 +6,7 @@ import { createHttpApp, listen } from '@branchline/http/app.js';
 import { PACKED_PUSH_MEDIA_TYPE } from '@branchline/replication/packed/packed-push.js';
 import { PUSH_BODY_BYTES_MAX, PUSH_MEDIA_TYPE } from '@branchline/replication/push.js';
 import { randomBytes } from 'node:crypto';
+import { tmpdir } from 'node:os';
 import { v7 } from 'uuid';
 import { openDataSource } from './database/database.js';
 import { renewHubEpoch } from './database/hub-epoch.js';
@@ -41,6 +42,7 @@ export async function startHub(config: HubConfig, clock: Clock, logger?: LoggerS
       newId: v7,
       randomBytes,
       passwords: new PasswordHasher(),
+      snapshotPlace: config.snapshotDir ?? tmpdir(),
       trial: config.trial,
       pushRestMs: config.pushRestMs,
     });

@@ -134,6 +134,7 @@ describe('every route', () => {
       newId: v7,
       randomBytes,
       passwords: new PasswordHasher(),
+      snapshotPlace: folder,
     };
     @Module({ imports: [HubModule.forRoot(parts)], controllers: [BareController] })
     class BareModule {}

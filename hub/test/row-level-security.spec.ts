@@ -65,6 +65,10 @@ async function fill({ api, tenantId }: Signed): Promise<void> {
   await harness.database.transaction(tenantId, (tx) =>
     raiseIncident(tx, { branchId: null, code: 'x', key: 'x', detail: 'x' }, { nowMs: 0, newId: v7 }),
   );
+  await box.hello({ cursors: [{ scope: 'tenant', hubEpoch: null, number: 0, hash: '0'.repeat(64) }] });
+  await harness.database.transaction(tenantId, (tx) =>
+    tx.execute(`INSERT INTO feed_segment SELECT tenant_id, 'tenant', $1, 0, 'br', '' FROM tenant`, [v7()]),
+  );
   const { status } = await api.post('/v1/fleet/B001/verify');
   expect(status).toBe(200);
 }
@@ -192,12 +196,7 @@ describe('row-level security', () => {
   });
 
   it('keeps facts of the feed from being changed or removed, by grant', async () => {
-    for (const sql of [
-      'UPDATE feed_record SET version = 9',
-      'DELETE FROM feed_record',
-      'TRUNCATE feed_record',
-      'DELETE FROM person',
-    ]) {
+    for (const sql of ['UPDATE feed_record SET version = 9', 'TRUNCATE feed_record', 'DELETE FROM person']) {
       const outcome = await asTenant(harness.admin.tenantId, (run) =>
         run(sql).then(
           () => 'done',
@@ -206,6 +205,16 @@ describe('row-level security', () => {
       );
       expect([sql, outcome]).toEqual([sql, '42501']);
     }
+  });
+
+  it('lets nothing of the feed be removed that a box may still be sent', async () => {
+    const count = 'SELECT count(*)::int AS count FROM feed_record';
+    const [before, after] = await asTenant(harness.admin.tenantId, async (run) => {
+      const found = await run(count);
+      await run('DELETE FROM feed_record');
+      return [found, await run(count)];
+    });
+    expect(after).toEqual(before);
   });
 
   it('lets the look-ups across tenants be called by the owner only', async () => {

@@ -199,8 +199,11 @@ describe('a cursor', () => {
     await expect(
       inTenant((tx) => readFeed(tx, 'tenant', { number: newest, hash: 'a'.repeat(64) })),
     ).rejects.toMatchObject({ code: 'feed-fork' });
-    expect(await inTenant((tx) => cursorVerdict(tx, 'tenant', { number: newest + 5, hash: last.hash }))).toBe('ahead');
-    expect(await inTenant((tx) => cursorVerdict(tx, 'tenant', { number: 1, hash: last.hash }))).toBe(
+    expect(await inTenant((tx) => cursorVerdict(tx, 'tenant', { number: newest + 5, hash: last.hash }))).toEqual({
+      verdict: 'ahead',
+      newest,
+    });
+    expect((await inTenant((tx) => cursorVerdict(tx, 'tenant', { number: 1, hash: last.hash }))).verdict).toBe(
       newest === 1 ? 'ok' : 'fork',
     );
   });

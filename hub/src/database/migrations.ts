@@ -8,6 +8,7 @@ import { JournalChunks } from './migrations/000006-journal-chunks.js';
 import { SessionsAndContacts } from './migrations/000007-sessions-and-contacts.js';
 import { DerivedRows } from './migrations/000008-derived-rows.js';
 import { WhoIsWho } from './migrations/000009-who-is-who.js';
+import { FeedThatEnds } from './migrations/000010-feed-that-ends.js';
 import { IncidentsAndAudit } from './migrations/000011-incidents-and-audit.js';
 import { BoxProofs } from './migrations/000012-box-proofs.js';
 import { WorkLists } from './migrations/000014-work-lists.js';
@@ -23,6 +24,7 @@ export const MIGRATIONS: (new () => MigrationInterface)[] = [
   SessionsAndContacts,
   DerivedRows,
   WhoIsWho,
+  FeedThatEnds,
   IncidentsAndAudit,
   BoxProofs,
   WorkLists,

@@ -1,8 +1,28 @@
 import { Module } from '@nestjs/common';
+import { Database } from '../database/unit-of-work.js';
+import { SNAPSHOT_PLACE } from '../providers.js';
+import { FeedPages } from './feed-pages.js';
 import { FeedController } from './feed.controller.js';
 import { Nudges } from './nudges.js';
 import { NudgesController } from './nudges.controller.js';
+import { Retirer } from './retirer.js';
 import { Sequencer } from './sequencer.js';
+import { SnapshotController } from './snapshot.controller.js';
+import { Snapshots } from './snapshots.js';
 
-@Module({ controllers: [FeedController, NudgesController], providers: [Nudges, Sequencer], exports: [Sequencer] })
+@Module({
+  controllers: [FeedController, NudgesController, SnapshotController],
+  providers: [
+    Nudges,
+    Retirer,
+    Sequencer,
+    { provide: FeedPages, inject: [Database], useFactory: (database: Database) => new FeedPages(database) },
+    {
+      provide: Snapshots,
+      inject: [Database, SNAPSHOT_PLACE],
+      useFactory: (database: Database, place: string) => new Snapshots(database, place),
+    },
+  ],
+  exports: [Retirer, Sequencer],
+})
 export class FeedModule {}

@@ -17,7 +17,15 @@ type OutboxRow = {
   body: Record<string, unknown>;
 };
 type Head = { newest: number; hash: string };
-type Numbered = OutboxRow & { number: number; version: number; bodyHash: string; hash: string };
+type Latest = { version: number; number: number };
+/** `supersedes`: the number that bore the same thing before; null: it is new. */
+type Numbered = OutboxRow & {
+  number: number;
+  version: number;
+  supersedes: number | null;
+  bodyHash: string;
+  hash: string;
+};
 
 /**
  * Numbers what is committed, oldest first, and empties the outbox of it: all of it or nothing.
@@ -30,17 +38,22 @@ type Numbered = OutboxRow & { number: number; version: number; bodyHash: string;
  */
 export async function numberOutbox(tx: Tx, recordsMax = BATCH_RECORDS_MAX): Promise<number> {
   await tx.query(BY_INDEX);
-  await tx.query(`SELECT pg_advisory_xact_lock(hashtext('branchline sequencer'), hashtext($1))`, [tx.tenantId]);
+  await takeSequencersTurn(tx);
   const rows = await tx.query<OutboxRow>(READ_OUTBOX, [recordsMax]);
   if (rows.length === 0) return 0;
   const heads = await readHeads(tx, rows);
-  const numbered = numberRows(rows, heads, await readVersions(tx, rows), await readReleases(tx, rows));
+  const numbered = numberRows(rows, heads, await readLatest(tx, rows), await readReleases(tx, rows));
   await storeRecords(tx, numbered);
   await storeLatest(tx, numbered);
   await storeHeads(tx, heads);
   await tx.execute(DROP_NUMBERED, [rows.map((row) => row.id), rows[0]?.id, rows.at(-1)?.id]);
   await notifyOfFeed(tx, [...heads.keys()]);
   return rows.length;
+}
+
+/** Until the transaction ends: one at a time in a tenant, across all hub processes. */
+export async function takeSequencersTurn(tx: Tx): Promise<void> {
+  await tx.query(`SELECT pg_advisory_xact_lock(hashtext('branchline sequencer'), hashtext($1))`, [tx.tenantId]);
 }
 
 /**
@@ -58,15 +71,16 @@ SELECT id, scope, kind, key, contract, release_id, deleted, body FROM outbox ORD
 function numberRows(
   rows: readonly OutboxRow[],
   heads: Map<string, Head>,
-  versions: Map<string, number>,
+  latest: Map<string, Latest>,
   releases: Map<string, Map<string, number>>,
 ): Numbered[] {
   return rows.map((row) => {
     const head = heads.get(row.scope) ?? { newest: 0, hash: FEED_START };
     const number = head.newest + 1;
     const identity = identityOf(row);
-    const version = (versions.get(identity) ?? 0) + 1;
-    versions.set(identity, version);
+    const before = latest.get(identity);
+    const version = (before?.version ?? 0) + 1;
+    latest.set(identity, { version, number });
     const body = isReleaseRecord(row)
       ? { ...row.body, needs: Object.fromEntries(releases.get(row.key) ?? []) }
       : row.body;
@@ -78,7 +92,7 @@ function numberRows(
       const needs = releases.get(release) ?? new Map<string, number>();
       releases.set(release, needs.set(row.scope, number));
     }
-    return { ...row, body, number, version, bodyHash, hash };
+    return { ...row, body, number, version, supersedes: before?.number ?? null, bodyHash, hash };
   });
 }
 
@@ -99,17 +113,17 @@ async function readHeads(tx: Tx, rows: readonly OutboxRow[]): Promise<Map<string
   return new Map(heads.map(({ scope, newest, hash }) => [scope, { newest, hash }]));
 }
 
-async function readVersions(tx: Tx, rows: readonly OutboxRow[]): Promise<Map<string, number>> {
-  const known = await tx.query<{ scope: string; kind: string; key: string; version: number }>(READ_VERSIONS, [
+async function readLatest(tx: Tx, rows: readonly OutboxRow[]): Promise<Map<string, Latest>> {
+  const known = await tx.query<Latest & { scope: string; kind: string; key: string }>(READ_LATEST, [
     rows.map((row) => row.scope),
     rows.map((row) => row.kind),
     rows.map((row) => row.key),
   ]);
-  return new Map(known.map((row) => [identityOf(row), row.version]));
+  return new Map(known.map((row) => [identityOf(row), { version: row.version, number: row.number }]));
 }
 
-const READ_VERSIONS = `
-SELECT scope, kind, key, version
+const READ_LATEST = `
+SELECT scope, kind, key, version, number
   FROM unnest($1::text[], $2::text[], $3::text[]) AS sought (scope, kind, key) JOIN feed_latest USING (scope, kind, key)`;
 
 /** Per release that is completed here: the last number that each scope was given in earlier batches. */
@@ -135,16 +149,19 @@ async function storeRecords(tx: Tx, records: readonly Numbered[]): Promise<void>
     records.map((record) => (isReleaseRecord(record) ? JSON.stringify(record.body) : null)),
     records[0]?.id,
     records.at(-1)?.id,
+    records.map((record) => record.supersedes),
   ]);
 }
 
 /** Bodies go from table to table; only a release's, which was completed here, travels. */
 const STORE_RECORDS = `
-INSERT INTO feed_record (tenant_id, scope, number, kind, key, version, contract, release_id, deleted, body_hash, hash, body)
+INSERT INTO feed_record (tenant_id, scope, number, kind, key, version, contract, release_id, deleted, body_hash, hash, body,
+                         supersedes)
 SELECT o.tenant_id, o.scope, n.number, o.kind, o.key, n.version, o.contract, o.release_id, o.deleted,
-       decode(n.body_hash, 'hex'), decode(n.hash, 'hex'), coalesce(n.body, o.body)
-  FROM unnest($1::bigint[], $2::bigint[], $3::int[], $4::text[], $5::text[], $6::jsonb[])
-       AS n (id, number, version, body_hash, hash, body)
+       decode(n.body_hash, 'hex'), decode(n.hash, 'hex'), coalesce(n.body, o.body),
+       n.supersedes
+  FROM unnest($1::bigint[], $2::bigint[], $3::int[], $4::text[], $5::text[], $6::jsonb[], $9::bigint[])
+       AS n (id, number, version, body_hash, hash, body, supersedes)
   JOIN outbox o ON o.id = n.id
  WHERE o.id BETWEEN $7 AND $8`;
 

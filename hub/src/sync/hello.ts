@@ -7,8 +7,9 @@ import type { NewId } from '@branchline/domain/uuid.js';
 import { problem } from '@branchline/http/problem.js';
 import { hubEpoch, renewLostEpoch } from '../database/hub-epoch.js';
 import type { Database, Tx } from '../database/unit-of-work.js';
-import { cursorVerdict, feedHead } from '../feed/read-feed.js';
+import { cursorVerdict } from '../feed/read-feed.js';
 import { scopesOfBranch, type BranchPlace } from '../feed/scopes.js';
+import { noteCursors } from '../feed/told-cursors.js';
 import { raiseIncident } from '../incidents/raise-incident.js';
 import type { HubSecrets } from '../secrets.js';
 import { archivedHashes } from './archive.js';
@@ -21,8 +22,8 @@ export type HelloParts = { database: Database; secrets: HubSecrets; clock: Clock
 type Box = PrincipalOf<'box'>;
 
 /**
- * What hub and edge hold of each other, so that the edge can decide what to do. Only reads (but for notes of the contact
- * and of what is odd about it), takes no lock that a push holds, and sees nothing but the box's own branch.
+ * What hub and edge hold of each other, so that the edge can decide what to do. Only reads (but for notes of the contact,
+ * of what is odd about it, and of the cursors), takes no lock that a push holds, and sees nothing but the box's own branch.
  *
  * A box to which more was acknowledged than is here has outlived what this hub had: a backup was put in its place. Then a
  * new epoch begins, for this box and all others.
@@ -52,6 +53,7 @@ async function answerTo(
   );
   const scopes = scopesOfBranch(branch);
   const named = request.incarnations;
+  await noteCursors(tx, box.boxId, scopes, request.cursors, nowMs);
   const streams = await findStreams(
     tx,
     box.branchId,
@@ -118,12 +120,7 @@ async function verdicts(
   const answers: HelloAnswer['cursors'] = [];
   for (const { scope, number, hash } of cursors) {
     if (!scopes.includes(scope)) answers.push({ scope, verdict: 'not-yours', newest: 0 });
-    else
-      answers.push({
-        scope,
-        verdict: await cursorVerdict(tx, scope, { number, hash }),
-        newest: (await feedHead(tx, scope)).number,
-      });
+    else answers.push({ scope, ...(await cursorVerdict(tx, scope, { number, hash })) });
   }
   return answers;
 }

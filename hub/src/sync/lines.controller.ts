@@ -8,7 +8,7 @@ import { PUSH_MEDIA_TYPE } from '@branchline/replication/push.js';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { Database } from '../database/unit-of-work.js';
-import { compressed } from '../feed/compress.js';
+import { compressed, encodingFor } from '../feed/compress.js';
 import { LinesLane } from './lines-lane.js';
 import { readLines } from './read-lines.js';
 
@@ -40,9 +40,9 @@ export class LinesController {
       const page = await this.database.transaction(box.tenantId, (tx) =>
         readLines(tx, box.branchId, { incarnation, fromSeq: from }),
       );
-      return compressed(page, accepted);
+      return compressed(page, encodingFor(accepted));
     });
-    if (encoding !== undefined) void reply.header('content-encoding', encoding);
+    if (encoding !== null) void reply.header('content-encoding', encoding);
     await reply.type(PUSH_MEDIA_TYPE).header('vary', 'accept-encoding').send(bytes);
   }
 }

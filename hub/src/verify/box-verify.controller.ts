@@ -14,7 +14,7 @@ import {
   type VerifySums,
 } from '@branchline/replication/verify-protocol.js';
 import { Database, type Tx } from '../database/unit-of-work.js';
-import { cursorVerdict, feedHead } from '../feed/read-feed.js';
+import { cursorVerdict, feedStand } from '../feed/read-feed.js';
 import { scopesOfBranch, type BranchPlace } from '../feed/scopes.js';
 import { CLOCK, NEW_ID } from '../providers.js';
 import { noteProof } from './box-proof.js';
@@ -61,7 +61,7 @@ export class BoxVerifyController {
     const { scope, number, hash } = request;
     const place = { tenantId: tx.tenantId, scope, number, hash };
     const kinds = await this.keptSums.of(place, () => sumFeed(tx, scope, number));
-    return { part: 'sums', newest: (await feedHead(tx, scope)).number, kinds };
+    return { part: 'sums', newest: (await feedStand(tx, scope, number)).newest, kinds };
   }
 }
 
@@ -72,6 +72,6 @@ async function assertOwn(tx: Tx, { branchId }: Box, { scope, number, hash }: OfF
     [branchId],
   );
   if (!scopesOfBranch(branch).includes(scope)) throw problem('not-yours', `${scope} is no scope of this branch.`);
-  const verdict = await cursorVerdict(tx, scope, { number, hash });
+  const { verdict } = await cursorVerdict(tx, scope, { number, hash });
   if (verdict !== 'ok') throw problem('feed-fork', `${scope} has no record ${number} with this hash.`);
 }

@@ -72,6 +72,8 @@ export const PROBLEMS = {
   fork: { status: 409, title: 'The history sent differs from the history known.' },
   'feed-fork': { status: 409, title: 'The feed known to the box differs from this one.' },
   'feed-gone': { status: 410, title: 'The feed no longer reaches back that far; take a snapshot.' },
+  'no-snapshot': { status: 404, title: 'There is no snapshot of this scope: its feed is shorter than one.' },
+  'range-not-satisfiable': { status: 416, title: 'The file does not reach that far.' },
   protocol: { status: 426, title: 'No version of the protocol is spoken at both ends.' },
   'unknown-incarnation': { status: 404, title: 'This incarnation is not known.' },
   'verification-running': { status: 409, title: 'This branch is being verified at this moment.' },

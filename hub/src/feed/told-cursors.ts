@@ -1,0 +1,33 @@
+import type { HelloRequest } from '@branchline/replication/box-protocol.js';
+import type { Tx } from '../database/unit-of-work.js';
+
+/**
+ * How far a box has come, as it says: what it has passed need not be kept for it. Of the branch's own scopes only, so that
+ * a box that left a scope holds up nothing there.
+ */
+export async function noteCursors(
+  tx: Tx,
+  boxId: string,
+  scopes: readonly string[],
+  cursors: HelloRequest['cursors'],
+  nowMs: number,
+): Promise<void> {
+  const told = new Map(cursors.filter(({ scope }) => scopes.includes(scope)).map((cursor) => [cursor.scope, cursor]));
+  const own = [...told.values()];
+  await tx.execute('DELETE FROM box_cursor WHERE box_id = $1 AND scope <> ALL ($2::text[])', [boxId, scopes]);
+  await tx.execute(NOTE, [
+    tx.tenantId,
+    boxId,
+    own.map(({ scope }) => scope),
+    own.map(({ hubEpoch }) => hubEpoch),
+    own.map(({ number }) => number),
+    nowMs,
+  ]);
+}
+
+const NOTE = `
+INSERT INTO box_cursor (tenant_id, box_id, scope, hub_epoch, number, told_at)
+SELECT $1, $2, scope, hub_epoch, number, to_timestamp($6::bigint / 1000.0)
+  FROM unnest($3::text[], $4::uuid[], $5::bigint[]) AS told (scope, hub_epoch, number)
+ON CONFLICT (tenant_id, box_id, scope) DO UPDATE SET hub_epoch = excluded.hub_epoch, number = excluded.number,
+  told_at = excluded.told_at`;
