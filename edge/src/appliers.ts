@@ -1,5 +1,6 @@
 import { applyDaySeal } from './cash/apply-day-seal.js';
 import { applyShiftClose, applyShiftOpen } from './cash/apply-shift.js';
+import { applyCustomerEdit } from './customers/apply-customer-edit.js';
 import { applySale } from './selling/apply-sale.js';
 import type { Appliers } from './store/command.js';
 import { applyDeviceEnrol } from './tills/apply-device-enrol.js';
@@ -13,4 +14,5 @@ export const APPLIERS: Appliers = {
   sale: applySale,
   'shift-close': applyShiftClose,
   'day-seal': applyDaySeal,
+  'customer-edit': applyCustomerEdit,
 };

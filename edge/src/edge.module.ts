@@ -7,6 +7,7 @@ import { MetricsModule } from '@branchline/http/metrics.js';
 import { CashModule } from './cash/cash.module.js';
 import { CatalogueModule } from './catalogue/catalogue.module.js';
 import { CLOCK } from './clock.js';
+import { CustomersModule } from './customers/customers.module.js';
 import { replicationReadiness } from './replicator/replicator-figures.js';
 import { ReplicatorModule } from './replicator/replicator.module.js';
 import { Replicator } from './replicator/replicator.js';
@@ -40,6 +41,7 @@ export class EdgeModule {
         TillsModule,
         StaffModule,
         CatalogueModule,
+        CustomersModule,
         StockModule,
         SellingModule,
         CashModule,

@@ -1,5 +1,6 @@
 import type { FeedKind } from '@branchline/replication/feed.js';
 import { PRICES, PRODUCTS, TAX_CLASSES } from './catalogue/apply-catalogue.js';
+import { CUSTOMERS, ERASURES } from './customers/apply-customer.js';
 import type { FeedRows } from './feed-record.js';
 import { OPERATORS } from './staff/apply-operator.js';
 import { BRANCH_SETTINGS } from './tills/branch-settings.js';
@@ -16,4 +17,6 @@ export const FEED_ROWS: Readonly<Record<RowsKind, FeedRows>> = {
   'branch-settings': BRANCH_SETTINGS,
   operator: OPERATORS,
   'device-code': DEVICE_CODES,
+  customer: CUSTOMERS,
+  erasure: ERASURES,
 };

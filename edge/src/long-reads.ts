@@ -1,5 +1,6 @@
 import { xReport } from './cash/x-report.js';
 import { listProducts } from './catalogue/list-products.js';
+import { findCustomers } from './customers/find-customers.js';
 import { listQueue } from './replicator/list-queue.js';
 import { findSales } from './selling/find-sales.js';
 import type { ReadJobs } from './store/read-job.js';
@@ -10,6 +11,7 @@ import type { ReadJobs } from './store/read-job.js';
  * 25; X of a shift of 5,000 sales 2.4, 4.6. What stays outside took less than 1: one sale, one barcode, stock, the log.
  */
 export const LONG_READS = {
+  'find-customers': findCustomers,
   'find-sales': findSales,
   'list-products': listProducts,
   'x-report': xReport,

@@ -1,6 +1,9 @@
 import { closeShiftWithZ } from './cash/close-shift.js';
 import { openShift } from './cash/open-shift.js';
 import { sealDay } from './cash/seal-day.js';
+import { editCustomer } from './customers/edit-customer.js';
+import { findSealedEdits, openCustomer, openCustomers } from './customers/open-customers.js';
+import { keepNewPersonKey, keepPersonKeys, learnOfPersons, logWasCut } from './customers/person-keys.js';
 import { FEED_ROWS } from './feed-appliers.js';
 import { applyFeed, holdRecord } from './replicator/feed-applying.js';
 import { stageFeed } from './replicator/feed-staging.js';
@@ -20,13 +23,26 @@ import { keepVerification, verificationTold } from './verify/last-verification.j
 
 /** Every write of the program: the writer's thread finds them here by their names. */
 export const WRITES: KnownWrites = {
-  commands: [completeSale, recordFinishedSale, recordToldSale, openShift, closeShiftWithZ, sealDay, enrolDevice],
+  commands: [
+    completeSale,
+    recordFinishedSale,
+    recordToldSale,
+    openShift,
+    closeShiftWithZ,
+    sealDay,
+    enrolDevice,
+    editCustomer,
+  ],
   local: [
     acknowledge,
     beginSession,
     countSignIn,
     endSession,
     holdRecord,
+    keepNewPersonKey,
+    learnOfPersons,
+    logWasCut,
+    openCustomer,
     journalAgain,
     keepVerification,
     learnHello,
@@ -36,5 +52,5 @@ export const WRITES: KnownWrites = {
     showTakes,
     verificationTold,
   ],
-  background: [applyFeed(FEED_ROWS), dropTakes(FEED_ROWS), stageFeed],
+  background: [applyFeed(FEED_ROWS), dropTakes(FEED_ROWS), findSealedEdits, keepPersonKeys, openCustomers, stageFeed],
 };

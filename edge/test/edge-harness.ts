@@ -17,6 +17,7 @@ import { CashModule } from '../src/cash/cash.module.js';
 import { CatalogueModule } from '../src/catalogue/catalogue.module.js';
 import { CLOCK } from '../src/clock.js';
 import { readConfig } from '../src/config.js';
+import { CustomersModule } from '../src/customers/customers.module.js';
 import { FEED_ROWS, type RowsKind } from '../src/feed-appliers.js';
 import type { LongReads } from '../src/long-reads.js';
 import { moveReference } from '../src/move-reference.js';
@@ -39,7 +40,15 @@ export const PIN = '2468';
 /** Answers, whatever their status: a test says which one it expects. */
 export type Answer = AxiosResponse;
 
-const CAPABILITIES = [SellingModule, CashModule, TillsModule, StaffModule, CatalogueModule, StockModule];
+const CAPABILITIES = [
+  SellingModule,
+  CashModule,
+  TillsModule,
+  StaffModule,
+  CatalogueModule,
+  StockModule,
+  CustomersModule,
+];
 const quiet = { log: () => undefined, error: () => undefined, warn: () => undefined };
 
 /**

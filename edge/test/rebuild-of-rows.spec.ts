@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { v7 } from 'uuid';
 import { APPLIERS } from '../src/appliers.js';
 import { moveReference } from '../src/move-reference.js';
 import { openDatabase } from '../src/store/database.js';
@@ -32,6 +33,8 @@ it('writes every row of every kind again from the journal alone, and the same', 
   await till.device.batch([
     { kind: 'sale', deviceReference: 'T1-20261119-000042', ...milkSale({ occurredAt: '2026-11-19T15:00:00Z' }) },
   ]);
+  const customer = await till.post('/customers', { id: v7(), name: 'Ann', consentSms: 'denied' });
+  expect(customer.status).toBe(201);
   await till.sell(milkSale({ expectedTotalMinor: 1 }));
   expect((await till.post(`/shifts/${shift.id}/close`, { declared: [] })).status).toBe(201);
   expect((await till.post('/days/2026-11-20/seal')).status).toBe(201);

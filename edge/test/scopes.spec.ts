@@ -222,6 +222,19 @@ describe('the rows of every kind', () => {
         badge: 7,
       },
     ],
+    customer: [
+      '019fa000-0000-7000-8000-000000000001',
+      {
+        id: '019fa000-0000-7000-8000-000000000001',
+        fields: { language: { value: 'en', edits: [], hlc: '000000000001-0000', said: 'aloud' }, shoeSize: 7 },
+        judged: {},
+        segment: 'x',
+      },
+    ],
+    erasure: [
+      '019fa000-0000-7000-8000-000000000002',
+      { person: '019fa000-0000-7000-8000-000000000002', reason: 'asked' },
+    ],
     'device-code': ['a'.repeat(64), { codeHash: 'a'.repeat(64), till: 'T1', expiresAt: 5, floor: 2 }],
   };
 

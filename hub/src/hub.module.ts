@@ -8,6 +8,7 @@ import { AuditModule } from './audit/audit.module.js';
 import { BranchesModule } from './branches/branches.module.js';
 import { CatalogueModule } from './catalogue/catalogue.module.js';
 import { ConsoleModule } from './console/console.module.js';
+import { CustomersModule } from './customers/customers.module.js';
 import { readiness } from './database/readiness.js';
 import { Database } from './database/unit-of-work.js';
 import { FeedModule } from './feed/feed.module.js';
@@ -35,6 +36,7 @@ export class HubModule {
         IntegrationsModule,
         BranchesModule,
         CatalogueModule,
+        CustomersModule,
         SyncModule,
         ReportsModule,
         FleetModule,

@@ -23,6 +23,8 @@ describe('the secrets of the hub', () => {
       'certifying-ed25519.pem',
       'people-es256.pem',
       'pepper-master',
+      'persons-master',
+      'sealing-x25519.pem',
     ]);
   });
 

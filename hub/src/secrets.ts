@@ -15,7 +15,7 @@ import { join } from 'node:path';
 const FOLDER_MODE = 0o700;
 const FILE_MODE = 0o600;
 const OTHERS = 0o077;
-const PEPPER_BYTES = 32;
+const MASTER_BYTES = 32;
 const CERTIFYING_KEY = 'certifying-ed25519.pem';
 
 /**
@@ -30,6 +30,10 @@ export class HubSecrets {
     /** Signs the service tokens of boxes (ES256). */
     readonly boxesKey: KeyObject,
     private readonly pepperMaster: Buffer,
+    /** To which boxes seal what only the hub may read (X25519). */
+    readonly sealingKey: KeyObject,
+    /** Under it the keys of persons lie in the database. */
+    readonly personsMaster: Buffer,
   ) {}
 
   /** @throws EnvironmentFailure when the folder cannot be used or others may read it */
@@ -41,7 +45,9 @@ export class HubSecrets {
         keyOf(join(folder, CERTIFYING_KEY), () => generateKeyPairSync('ed25519').privateKey),
         keyOf(join(folder, 'people-es256.pem'), newEs256Key),
         keyOf(join(folder, 'boxes-es256.pem'), newEs256Key),
-        pepperOf(join(folder, 'pepper-master')),
+        masterOf(join(folder, 'pepper-master')),
+        keyOf(join(folder, 'sealing-x25519.pem'), () => generateKeyPairSync('x25519').privateKey),
+        masterOf(join(folder, 'persons-master')),
       );
     } catch (error) {
       if (error instanceof EnvironmentFailure) throw error;
@@ -81,13 +87,13 @@ function keyOf(file: string, make: () => KeyObject): KeyObject {
   return createPrivateKey(contentOf(file, () => make().export({ type: 'pkcs8', format: 'pem' }) as string));
 }
 
-function pepperOf(file: string): Buffer {
-  const pepper = Buffer.from(
-    contentOf(file, () => `${randomBytes(PEPPER_BYTES).toString('base64url')}\n`).toString('utf8'),
+function masterOf(file: string): Buffer {
+  const master = Buffer.from(
+    contentOf(file, () => `${randomBytes(MASTER_BYTES).toString('base64url')}\n`).toString('utf8'),
     'base64url',
   );
-  if (pepper.length !== PEPPER_BYTES) throw new EnvironmentFailure(`${file} does not hold ${PEPPER_BYTES} bytes`);
-  return pepper;
+  if (master.length !== MASTER_BYTES) throw new EnvironmentFailure(`${file} does not hold ${MASTER_BYTES} bytes`);
+  return master;
 }
 
 /** Written aside and linked into place: of two processes that start at once one makes it and both read the same whole file. */

@@ -109,7 +109,7 @@ describe('every route', () => {
   });
 
   it('is closed to a person without any role there', async () => {
-    const grants = [{ role: 'cashier', scope: 'branch', id: 'B001' }];
+    const grants = [{ role: 'stock-clerk', scope: 'branch', id: 'B001' }];
     const { data } = await harness.admin.api.post('/v1/people', { email: 'till@acme.example', name: 'Till', grants });
     const { accessToken } = await harness.signIn('till@acme.example', data.password);
     const ofPeople = (await closedRoutes()).filter(

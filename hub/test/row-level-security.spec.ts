@@ -69,6 +69,7 @@ async function fill({ api, tenantId }: Signed): Promise<void> {
   await harness.database.transaction(tenantId, (tx) =>
     tx.execute(`INSERT INTO feed_segment SELECT tenant_id, 'tenant', $1, 0, 'br', '' FROM tenant`, [v7()]),
   );
+  await create(api, '/v1/customers', { name: 'Ann', region: 'R1' });
   const { status } = await api.post('/v1/fleet/B001/verify');
   expect(status).toBe(200);
 }
@@ -82,6 +83,8 @@ function historiesOf(box: TestBox): JournalBuilder[] {
   const sale = first.sale({ lines: [{ priceMinor: 1000, modifiers: [{ kind: 'loyalty', amountMinor: -150 }] }] });
   first.sale({ receiptNumber: sale.receiptNumber });
   const altered = first.sale({ lines: [{ taxes: [{ code: 'CITY', ratePpm: 150_000, amountMinor: 1 }] }] });
+  const change = { id: v7(), customer: v7(), op: 'create', box: box.box, hlc: '000000000001-0000' };
+  first.append('customer-edit', change.id, { ...change, changes: { region: { value: 'R1', over: [] } } });
   first.shiftClose(shift, 1);
   first.daySeal();
   const previous = { incarnation: first.incarnation, seq: 1, hash: first.hashAt(1) };

@@ -11,6 +11,14 @@ import {
 } from '@branchline/replication/box-protocol.js';
 import { feedPageSchema, type FeedPage } from '@branchline/replication/feed.js';
 import { NUDGES_PATH } from '@branchline/replication/nudge.js';
+import {
+  hubSealingKeySchema,
+  PERSON_KEYS_PATH,
+  PERSON_KEYS_WANTED_PATH,
+  personKeysGivenSchema,
+  personKeysTakenSchema,
+  type PersonKeysGiven,
+} from '@branchline/replication/person-keys.js';
 import { pushAnswerSchema, type PushAnswer } from '@branchline/replication/push.js';
 import { signTokenProof } from '@branchline/replication/token-proof.js';
 import {
@@ -86,6 +94,18 @@ export class HubClient {
 
   private verify<S extends z.ZodType>(body: VerifyRequest, schema: S): Promise<z.output<S>> {
     return this.ask({ method: 'POST', path: '/sync/v1/verify', body }, schema);
+  }
+
+  hubSealingKey(): Promise<z.output<typeof hubSealingKeySchema>> {
+    return this.ask({ method: 'GET', path: PERSON_KEYS_PATH }, hubSealingKeySchema);
+  }
+
+  offerPersonKeys(sealed: string): Promise<z.output<typeof personKeysTakenSchema>> {
+    return this.ask({ method: 'POST', path: PERSON_KEYS_PATH, body: { sealed } }, personKeysTakenSchema);
+  }
+
+  wantPersonKeys(persons: readonly string[]): Promise<PersonKeysGiven> {
+    return this.ask({ method: 'POST', path: PERSON_KEYS_WANTED_PATH, body: { persons } }, personKeysGivenSchema);
   }
 
   /** When the token that is used now is to be renewed; 0 without one. */

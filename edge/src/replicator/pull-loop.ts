@@ -7,12 +7,14 @@ import { areTakesUnsettled, dropTakes, retakeScope, showTakes, type RowsOfKinds 
 import type { HubClient } from './hub-client.js';
 import { Refusal } from './hub-failure.js';
 import type { MeetHub } from './meet-hub.js';
+import type { PersonKeyExchange } from './person-key-exchange.js';
 
 export type PullParts = {
   store: Store;
   hub: HubClient;
   meet: MeetHub;
   kinds: RowsOfKinds;
+  keys: PersonKeyExchange;
   alarm(message: string): void;
   /** After each request the hub answered as asked. */
   onContact(): void;
@@ -46,6 +48,7 @@ export class PullRound {
     }
     await this.applyReady();
     await this.showWhole(refused === null && !more);
+    await this.parts.keys.run();
     if (refused !== null) throw refused;
     return more;
   }

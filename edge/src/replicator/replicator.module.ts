@@ -6,6 +6,7 @@ import { METRICS_REGISTRY } from '@branchline/http/metrics.js';
 import type { Registry } from 'prom-client';
 import { CLOCK } from '../clock.js';
 import { EDGE_CONFIG, type EdgeConfig } from '../config.js';
+import { HUB_CLOCK } from '../customers/hub-clock.js';
 import { FEED_ROWS } from '../feed-appliers.js';
 import { IN_FLIGHT } from '../selling/in-flight.js';
 import { Store } from '../store/store.js';
@@ -37,8 +38,12 @@ const replicator = {
 @Module({
   imports: [ScheduleModule.forRoot()],
   controllers: [SyncController],
-  providers: [replicator, { provide: IN_FLIGHT, useExisting: Replicator }],
-  exports: [Replicator, IN_FLIGHT],
+  providers: [
+    replicator,
+    { provide: IN_FLIGHT, useExisting: Replicator },
+    { provide: HUB_CLOCK, useExisting: Replicator },
+  ],
+  exports: [Replicator, IN_FLIGHT, HUB_CLOCK],
 })
 export class ReplicatorModule implements OnApplicationBootstrap, OnModuleDestroy {
   constructor(

@@ -2,6 +2,7 @@ import type { LoggerService } from '@nestjs/common';
 import type { SchedulerRegistry } from '@nestjs/schedule';
 import type { Clock } from '@branchline/domain/clock.js';
 import type { EdgeConfig } from '../config.js';
+import type { HubClock } from '../customers/hub-clock.js';
 import type { InFlight, LineRange } from '../selling/in-flight.js';
 import type { Store } from '../store/store.js';
 import { NUDGE_SILENT_MS_MAX } from '@branchline/replication/nudge.js';
@@ -12,6 +13,7 @@ import { HubLine } from './hub-line.js';
 import { Loop, type RoundEnd } from './loop.js';
 import { MeetHub } from './meet-hub.js';
 import { NudgeLine } from './nudge-line.js';
+import { PersonKeyExchange } from './person-key-exchange.js';
 import { PullRound } from './pull-loop.js';
 import { PushRound } from './push-loop.js';
 import { logSync, type SyncLogEntry } from './sync-log.js';
@@ -66,7 +68,7 @@ const PULLS_MAX = 100;
 export type FeedAtRest = { hub: HubClient; pull(): Promise<void> };
 
 /** Keeps this edge and the hub of one mind: the journal up, the feed down, each in a loop of its own, neither waiting for the other. */
-export class Replicator implements InFlight {
+export class Replicator implements InFlight, HubClock {
   private readonly stopping = new AbortController();
   private readonly hubLine: HubLine;
   private readonly meet: MeetHub;
@@ -91,7 +93,8 @@ export class Replicator implements InFlight {
     this.meet = new MeetHub({ store, hub, clock, version, alarm, onContact });
     const common = { store, hub, meet: this.meet, clock, alarm, onContact };
     this.pushing = new PushRound({ ...common, linesMax: config.pushLines }, signal);
-    const pulling = new PullRound({ ...common, kinds }, signal);
+    const keys = new PersonKeyExchange(store, hub, signal);
+    const pulling = new PullRound({ ...common, kinds, keys }, signal);
     this.pulling = { run: () => this.pulls.take(() => pulling.run()) };
     this.pullNow = () => pulling.run();
     const phaseMs = pollPhaseMs(store.box.branch, config.pollMs);
@@ -148,6 +151,10 @@ export class Replicator implements InFlight {
 
   linesInFlight(): LineRange | null {
     return this.pushing.linesInFlight();
+  }
+
+  hubOffsetMs(): number | null {
+    return this.meet.hubOffsetMs;
   }
 
   figures(): LineFigures {

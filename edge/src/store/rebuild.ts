@@ -55,6 +55,18 @@ function copyMachinery(source: ReadTx, target: Connection): void {
   )) {
     target.run('INSERT INTO incarnation_due (id, reason, epoch_above) VALUES (1, ?, ?)', row.reason, row.epochAbove);
   }
+  for (const row of source.all<{ person: string; wrapped: Buffer; offered: number }>(
+    'SELECT person, wrapped, offered FROM person_key',
+  )) {
+    target.run(
+      'INSERT INTO person_key (person, wrapped, offered) VALUES (?, ?, ?)',
+      row.person,
+      row.wrapped,
+      row.offered,
+    );
+  }
+  for (const { person } of source.all<{ person: string }>('SELECT person FROM erased_person'))
+    target.run('INSERT INTO erased_person (person) VALUES (?)', person);
 }
 
 function replay(source: ReadTx, target: Connection, parts: RebuildParts): Rebuilt {

@@ -118,6 +118,8 @@ class ServedWriter {
         return this.inBackground(writer, request);
       case 'sync-witness':
         return writer.syncWitness();
+      case 'cut-log':
+        return writer.cutLog();
     }
   }
 

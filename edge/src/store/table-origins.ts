@@ -15,6 +15,7 @@ export const TABLE_ORIGINS = {
   receipt_counter: 'journal',
   till_total: 'journal',
   day_seal: 'journal',
+  customer_edit: 'journal',
   feed_branch_setting: 'feed',
   feed_product: 'feed',
   feed_barcode: 'feed',
@@ -22,6 +23,8 @@ export const TABLE_ORIGINS = {
   feed_tax_class: 'feed',
   feed_operator: 'feed',
   feed_device_code: 'feed',
+  feed_customer: 'feed',
+  feed_erasure: 'feed',
   push_state: 'local',
   feed_take: 'local',
   feed_staged: 'local',
@@ -30,4 +33,12 @@ export const TABLE_ORIGINS = {
   sign_in_lock: 'local',
   last_verification: 'local',
   sync_log: 'local',
-} as const satisfies Record<string, 'machinery' | 'journal' | 'feed' | 'local'>;
+  // What was opened of customers and what waits for a key: opened again from the sealed rows.
+  customer_open: 'local',
+  customer_sealed: 'local',
+  customer_gone: 'local',
+  scrub_due: 'local',
+  // In no line and no record: a rebuild copies them.
+  person_key: 'keys',
+  erased_person: 'keys',
+} as const satisfies Record<string, 'machinery' | 'journal' | 'feed' | 'local' | 'keys'>;

@@ -128,6 +128,10 @@ export class ThreadedWriter implements StoreWriter {
     await this.ask({ kind: 'sync-witness' });
   }
 
+  async cutLog(): Promise<boolean> {
+    return (await this.ask({ kind: 'cut-log' })) as boolean;
+  }
+
   /** Since the thread answered last: in a long queue everybody waits, and the disk works. */
   waitingMs(): number {
     for (const { sinceMs } of this.pending.values())

@@ -13,6 +13,9 @@ export interface Tx extends ReadTx {
   run(sql: string, ...params: SqlValue[]): { changes: number; lastInsertRowid: number | bigint };
 }
 
+/** How long the one who writes waits for another program. */
+export const BUSY_MS_MAX = 2_000;
+
 /** One connection with its prepared statements; SQL texts are constants of the program, so the cache is bounded by them. */
 export class Connection implements Tx {
   private readonly statements = new Map<string, BetterSqlite3.Statement>();

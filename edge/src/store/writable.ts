@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import BetterSqlite3 from 'better-sqlite3';
 import { judgeWitness, markIncarnationDue } from './incarnation.js';
 import { openingFailure } from './storage-failure.js';
-import { Connection } from './tx.js';
+import { BUSY_MS_MAX, Connection } from './tx.js';
 import { Witness } from './witness.js';
 import { Writer, type WriterParts } from './writer.js';
 
@@ -15,11 +15,13 @@ const CACHE_KB = 2_048;
  * loads this.
  */
 export function openWritable(file: string): Connection {
-  const database = new BetterSqlite3(file, { fileMustExist: true, timeout: 2_000 });
+  const database = new BetterSqlite3(file, { fileMustExist: true, timeout: BUSY_MS_MAX });
   database.pragma('foreign_keys = ON');
   database.pragma(`cache_size = -${CACHE_KB}`);
   database.pragma('journal_mode = WAL');
   database.pragma('synchronous = FULL');
+  // What was deleted is overwritten: a person who is erased is in no free page either.
+  database.pragma('secure_delete = ON');
   // What a statement of several rows may have to take back would go through a file.
   database.pragma('temp_store = MEMORY');
   return new Connection(database);

@@ -52,6 +52,8 @@ export interface StoreWriter {
   onCommitted(listener: () => void): void;
   /** What the witness was last told is on the disk when it resolves, or was alarmed about. */
   syncWitness(): Promise<void>;
+  /** Brings the log home and cuts it to nothing: what was erased is in it no more. @returns false while somebody reads from it */
+  cutLog(): Promise<boolean>;
   /** For how long nothing has been written although somebody waits for it; 0: nobody waits. */
   waitingMs(): number;
   /** Takes no more; what is queued is still done. */

@@ -13,6 +13,7 @@ export type WriteRequest = { no: number } & (
   | { kind: 'write'; name: string; input: Plain }
   | { kind: 'background'; name: string; input: Plain; state: Plain }
   | { kind: 'sync-witness' }
+  | { kind: 'cut-log' }
 );
 
 export type ToWriterThread =

@@ -6,7 +6,7 @@ import { openIncarnationIfDue } from './incarnation.js';
 import { appendLines, readHead } from './journal.js';
 import { failureOf, isStorageFailure } from './storage-failure.js';
 import { QUEUE_COMMANDS_MAX, TaskQueue, type Task } from './task-queue.js';
-import type { Connection, Tx } from './tx.js';
+import { BUSY_MS_MAX, type Connection, type Tx } from './tx.js';
 import type { Witness } from './witness.js';
 import type { BackgroundWrite, LocalWrite, StoreWriter, WriteContext, WrittenBy } from './write-job.js';
 
@@ -100,6 +100,19 @@ export class Writer implements StoreWriter {
 
   async syncWitness(): Promise<void> {
     this.parts.witness.sync();
+  }
+
+  /** Between groups, and without waiting for whoever reads. */
+  async cutLog(): Promise<boolean> {
+    if (this.stopped !== 'no') throw this.refusal();
+    const { database } = this.parts.connection;
+    database.pragma('busy_timeout = 0');
+    try {
+      const [answer] = database.pragma('wal_checkpoint(TRUNCATE)') as { busy: number }[];
+      return answer?.busy === 0;
+    } finally {
+      database.pragma(`busy_timeout = ${BUSY_MS_MAX}`);
+    }
   }
 
   /** While it writes nobody here could ask. */

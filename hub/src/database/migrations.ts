@@ -11,6 +11,7 @@ import { WhoIsWho } from './migrations/000009-who-is-who.js';
 import { FeedThatEnds } from './migrations/000010-feed-that-ends.js';
 import { IncidentsAndAudit } from './migrations/000011-incidents-and-audit.js';
 import { BoxProofs } from './migrations/000012-box-proofs.js';
+import { Customers } from './migrations/000013-customers.js';
 import { WorkLists } from './migrations/000014-work-lists.js';
 
 /** In order, forward only; each file is plain SQL and never edited once released. */
@@ -27,5 +28,6 @@ export const MIGRATIONS: (new () => MigrationInterface)[] = [
   FeedThatEnds,
   IncidentsAndAudit,
   BoxProofs,
+  Customers,
   WorkLists,
 ];

@@ -1,5 +1,6 @@
 import type { Tx } from '../database/unit-of-work.js';
 import type { JournalKind } from '@branchline/replication/kinds/registry.js';
+import { insertCustomerEdits } from '../customers/customer-facts.js';
 import type { FactContext } from './fact-context.js';
 import type { LineOfKind, ReadyLine } from './read-line.js';
 import { insertAliases, insertSales } from './sale-facts.js';
@@ -50,6 +51,14 @@ export const FACT_STORES: { [K in Exclude<JournalKind, 'incarnation-open'>]: Fac
     idType: 'date',
     idOf: (line) => line.body.businessDate,
     insert: insertDaySeals,
+  },
+  // After all that is the branch's own: customers are everybody's, and held by whoever changes them.
+  'customer-edit': {
+    table: 'customer_edit',
+    idColumn: 'id',
+    idType: 'uuid',
+    idOf: (line) => line.body.id,
+    insert: insertCustomerEdits,
   },
 };
 

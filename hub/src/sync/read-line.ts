@@ -97,6 +97,7 @@ const IS_BODY: { [K in JournalKind]: (body: unknown) => boolean } = {
   sale: quickCheck(JOURNAL_KINDS.sale),
   'shift-close': quickCheck(JOURNAL_KINDS['shift-close']),
   'day-seal': quickCheck(JOURNAL_KINDS['day-seal']),
+  'customer-edit': quickCheck(JOURNAL_KINDS['customer-edit']),
 };
 
 /** @throws MalformedLine that says what is wrong with it */

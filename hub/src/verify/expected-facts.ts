@@ -35,6 +35,10 @@ export function expectedFact(line: ReadyLine, timeZone: string): ExpectedFact | 
       const { device: id, name, till, tokenHash: token_hash } = line.body;
       return { id, head: { name, till, token_hash }, parts: {} };
     }
+    case 'customer-edit': {
+      const { id, customer: customer_id, op, box, hlc, changes } = line.body;
+      return { id, head: { customer_id, op, box, hlc, changes }, parts: {} };
+    }
     case 'incarnation-open':
       return null;
   }

@@ -27,6 +27,7 @@ export class FactComparison {
     'shift-close': 0,
     'day-seal': 0,
     'device-enrol': 0,
+    'customer-edit': 0,
   };
   private readonly missing = new Set<string>();
 

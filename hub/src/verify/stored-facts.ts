@@ -86,6 +86,13 @@ export const FACT_TABLES: Readonly<Record<FactKind, FactTable>> = {
     parts: [],
   },
   'device-enrol': { table: 'device', id: 'id', idType: 'uuid', columns: ['name', 'till', 'token_hash'], parts: [] },
+  'customer-edit': {
+    table: 'customer_edit',
+    id: 'id',
+    idType: 'uuid',
+    columns: ['customer_id', 'op', 'box', 'hlc', 'changes'],
+    parts: [],
+  },
 };
 
 /** Of a row, in the order of the columns above. */

@@ -5,8 +5,28 @@ export type AbilityPattern = AbilityName | '*' | `*.${string}` | `${string}.*`;
 
 /** The roles out of the box. Rules are data: a tenant's own roles are more rows of the same shape. */
 export const ROLE_RULES = {
-  cashier: ['sale.create', 'sale.read', 'shift.open', 'shift.close', 'shift.read', 'product.read', 'stock.read'],
-  supervisor: ['sale.create', 'sale.read', 'shift.*', 'product.read', 'stock.read', 'sync.read', 'day.seal'],
+  cashier: [
+    'sale.create',
+    'sale.read',
+    'shift.open',
+    'shift.close',
+    'shift.read',
+    'product.read',
+    'stock.read',
+    'customer.read',
+    'customer.write',
+  ],
+  supervisor: [
+    'sale.create',
+    'sale.read',
+    'shift.*',
+    'product.read',
+    'stock.read',
+    'customer.read',
+    'customer.write',
+    'sync.read',
+    'day.seal',
+  ],
   'stock-clerk': ['product.read', 'stock.*'],
   'store-manager': [
     'sale.create',
@@ -16,6 +36,8 @@ export const ROLE_RULES = {
     'device.enrol',
     'product.read',
     'stock.*',
+    'customer.read',
+    'customer.write',
     'sync.*',
     'branch.read',
     'staff.manage',
@@ -27,6 +49,8 @@ export const ROLE_RULES = {
     'shift.read',
     'product.read',
     'stock.read',
+    'customer.read',
+    'customer.write',
     'sync.read',
     'branch.*',
     'device.enrol',

@@ -65,6 +65,9 @@ export const PROBLEMS = {
   'tenders-unbalanced': { status: 422, title: 'What is paid does not match what is due.' },
   'invalid-sale': { status: 422, title: 'The sale does not hold together.' },
 
+  // Customers
+  'customer-erased': { status: 410, title: 'This customer was erased.' },
+
   // Replication
   'line-too-large': { status: 413, title: 'A line is larger than allowed.' },
   'malformed-push': { status: 400, title: 'The push cannot be understood.' },

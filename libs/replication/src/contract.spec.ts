@@ -17,8 +17,8 @@ const HISTORY = [
     date: '2026-11-21',
     contract: 1,
     protocol: 1,
-    journal: '9d682802d6cc66b5',
-    feed: 'ba64814f9b22c4ff',
+    journal: '09f78288b65b97f2',
+    feed: '7905db880edd1ac5',
     wire: '766772ae85194b34',
   },
 ];

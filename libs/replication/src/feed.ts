@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { canonicalJson } from './canonical-json.js';
 import { chainHash, sha256Hex } from './chain.js';
+import { customerFieldsSchema } from './customer-record.js';
 import { hash, id, instantMs, price, productCode } from './kinds/fields.js';
 
 /** `tenant`, `region:CODE`, `zone:CODE` (prices), `assortment:CODE` (products), `branch:UUID`. Each is numbered on its own. */
@@ -104,6 +105,13 @@ export const FEED_KINDS = {
   }),
   /** In `branch:`; key = codeHash. One-time code by which a till's browser enrols. */
   'device-code': z.looseObject({ codeHash: hash, till: z.string(), expiresAt: instantMs }),
+  /**
+   * In `region:` of its home region; key = id. What stands in each field, and which edits wrote it: whoever changes a field
+   * names those. `judged`: by box the clock of its latest edit that was decided on.
+   */
+  customer: z.looseObject({ id, fields: customerFieldsSchema, judged: z.record(z.string(), z.string().max(40)) }),
+  /** In `tenant`; key = id of the person whose key is to be destroyed wherever it is. Stands for ever. */
+  erasure: z.looseObject({ person: id }),
   /** In `tenant`; key = release id. The number each scope has to reach before the staged records of this release become visible together. */
   release: z.looseObject({ release: id, needs: z.record(z.string(), z.int().min(0)) }),
 } as const;

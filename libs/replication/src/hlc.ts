@@ -16,3 +16,8 @@ function parseHlc(text: string): [number, number] {
 function formatHlc(ms: number, counter: number): string {
   return `${ms.toString(16).padStart(12, '0')}-${counter.toString(16).padStart(4, '0')}`;
 }
+
+/** The greatest there is of a millisecond: what lies beyond it is later than that moment. */
+export function lastHlcOf(ms: number): string {
+  return formatHlc(ms, 0xffff);
+}

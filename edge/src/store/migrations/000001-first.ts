@@ -4,6 +4,7 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
  * Forward only, plain SQL, never edited once released. Each table names its origin:
  * - journal machinery: written by store/journal.ts alone
  * - journal: only an applier writes it; a rebuild gives the same rows
+ * - keys: of persons; in no line and no record, copied by a rebuild
  * - feed: fetched again from the hub · local: own commands, no lines, emptied by a rebuild
  * RESTRICT is SQLite's default for references; nothing cascades.
  */
@@ -57,6 +58,18 @@ const STATEMENTS = [
      PRIMARY KEY (till, epoch, series)) WITHOUT ROWID`,
   `CREATE TABLE till_total (till TEXT PRIMARY KEY, last_z INTEGER NOT NULL, grand_total_minor INTEGER NOT NULL) WITHOUT ROWID`,
   `CREATE TABLE day_seal (business_date TEXT PRIMARY KEY, sealed_at INTEGER NOT NULL, position INTEGER NOT NULL) WITHOUT ROWID`,
+  // Own edits of customers, personal values under the person's key, also those that the hub has decided on.
+  `CREATE TABLE customer_edit (
+     no INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, customer TEXT NOT NULL, op TEXT NOT NULL, box TEXT NOT NULL,
+     hlc TEXT NOT NULL, changes TEXT NOT NULL, at INTEGER NOT NULL, content_hash TEXT NOT NULL)`,
+  `CREATE INDEX customer_edit_customer ON customer_edit (customer, hlc)`,
+
+  // -- keys
+  // Wrapped under a key that lies beside the file. `offered`: the hub has it.
+  `CREATE TABLE person_key (person TEXT PRIMARY KEY, wrapped BLOB NOT NULL, offered INTEGER NOT NULL) WITHOUT ROWID`,
+  `CREATE INDEX person_key_to_offer ON person_key (person) WHERE offered = 0`,
+  // Whose key was destroyed, for ever: none that comes late is kept.
+  `CREATE TABLE erased_person (person TEXT PRIMARY KEY) WITHOUT ROWID`,
 
   // -- feed
   // Rows belong to the taking of a scope that brought them (`feed_take`), and are seen through the views below only while
@@ -88,8 +101,26 @@ const STATEMENTS = [
   `CREATE TABLE feed_device_code (
      code_hash TEXT NOT NULL, take INTEGER NOT NULL, version INTEGER NOT NULL, till TEXT NOT NULL, expires_at INTEGER NOT NULL,
      rest TEXT, PRIMARY KEY (code_hash, take)) WITHOUT ROWID`,
+  // As it came, personal values under the person's key.
+  `CREATE TABLE feed_customer (
+     id TEXT NOT NULL, take INTEGER NOT NULL, version INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (id, take)) WITHOUT ROWID`,
+  `CREATE TABLE feed_erasure (
+     person TEXT NOT NULL, take INTEGER NOT NULL, version INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (person, take)) WITHOUT ROWID`,
 
   // -- local
+  // The one table in which persons stand in clear. `source`: '' for the hub's decision, else the id of a pending edit.
+  `CREATE TABLE customer_open (
+     customer TEXT NOT NULL, source TEXT NOT NULL, body TEXT NOT NULL, name_key TEXT, email_key TEXT, phone_key TEXT,
+     PRIMARY KEY (customer, source)) WITHOUT ROWID`,
+  `CREATE INDEX customer_open_name ON customer_open (name_key, customer, source) WHERE name_key IS NOT NULL`,
+  `CREATE INDEX customer_open_email ON customer_open (email_key, customer, source) WHERE email_key IS NOT NULL`,
+  `CREATE INDEX customer_open_phone ON customer_open (phone_key, customer, source) WHERE phone_key IS NOT NULL`,
+  // What is to be opened, or opened again. `take`: the taking by which it came; 0: an own edit.
+  `CREATE TABLE customer_sealed (
+     customer TEXT NOT NULL, source TEXT NOT NULL, take INTEGER NOT NULL, PRIMARY KEY (customer, source, take)) WITHOUT ROWID`,
+  `CREATE TABLE customer_gone (id TEXT PRIMARY KEY) WITHOUT ROWID`,
+  // Somebody was erased, and the log still has the pages from before.
+  `CREATE TABLE scrub_due (id INTEGER PRIMARY KEY CHECK (id = 1))`,
   `CREATE TABLE push_state (
      incarnation_no INTEGER PRIMARY KEY REFERENCES incarnation, applied_seq INTEGER NOT NULL, durable_seq INTEGER NOT NULL,
      acknowledged_at INTEGER NOT NULL,
@@ -125,7 +156,7 @@ const STATEMENTS = [
   `INSERT INTO file_format (id, min_reader) VALUES (1, 1)`,
 
   // -- what is seen of the feed's rows
-  ...['branch_setting', 'product', 'barcode', 'price', 'tax_class', 'operator', 'device_code'].map(
+  ...['branch_setting', 'product', 'barcode', 'price', 'tax_class', 'operator', 'device_code', 'customer'].map(
     (name) =>
       `CREATE VIEW ${name} AS SELECT * FROM feed_${name} WHERE take IN (SELECT no FROM feed_take WHERE visible = 1)`,
   ),

@@ -85,6 +85,7 @@ export const DEVICE_APPLIERS: Appliers = {
   sale: notHere,
   'shift-close': notHere,
   'day-seal': notHere,
+  'customer-edit': notHere,
 };
 
 export type EnrolInput = { id: string; name: string; refuse?: boolean; thenThrow?: string };

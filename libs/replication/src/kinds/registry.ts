@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { customerEditSchema } from './customer-edit.js';
 import { daySealSchema } from './day-seal.js';
 import { deviceEnrolSchema } from './device-enrol.js';
 import { incarnationOpenSchema } from './incarnation-open.js';
@@ -14,6 +15,7 @@ export const JOURNAL_KINDS = {
   sale: saleSchema,
   'shift-close': shiftCloseSchema,
   'day-seal': daySealSchema,
+  'customer-edit': customerEditSchema,
 } as const;
 
 export type JournalKind = keyof typeof JOURNAL_KINDS;

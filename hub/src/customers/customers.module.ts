@@ -1,0 +1,7 @@
+import { Module } from '@nestjs/common';
+import { CustomerOpener } from './customer-opener.js';
+import { CustomersController } from './customers.controller.js';
+import { PersonKeysController } from './person-keys.controller.js';
+
+@Module({ controllers: [CustomersController, PersonKeysController], providers: [CustomerOpener] })
+export class CustomersModule {}

@@ -1,0 +1,88 @@
+import { latestHlc, NO_CUSTOMER, seenOf, standing, type CustomerState } from '@branchline/domain/customer.js';
+import { isPersonal } from '@branchline/domain/customer-fields.js';
+import type { NewId } from '@branchline/domain/uuid.js';
+import { problem } from '@branchline/http/problem.js';
+import type { CustomerValues } from '@branchline/replication/customer-input.js';
+import { nextHlc } from '@branchline/replication/hlc.js';
+import { PERSON_KEY_BYTES, PersonCipher } from '@branchline/replication/person-cipher.js';
+import { unwrapPersonKey, wrapPersonKey } from '@branchline/replication/person-wrap.js';
+import type { Tx } from '../database/unit-of-work.js';
+import { mergeEdits, type EditOfCustomer } from './merge-edits.js';
+import { openCustomers } from './open-customers.js';
+
+/** Head office is no box: what it writes at the same moment as a store yields to the store. */
+const OFFICE_BOX = '00000000-0000-0000-0000-000000000000';
+
+export type OfficeParts = {
+  personsMaster: Buffer;
+  nowMs: number;
+  newId: NewId;
+  randomBytes: (bytes: number) => Buffer;
+};
+
+export type OfficeEdit = { customer: string; op: EditOfCustomer['op']; values: CustomerValues; personId: string };
+
+type Held = { state: CustomerState; isErased: boolean };
+
+/**
+ * A change that head office makes, with all of the customer before its eyes: it is over whatever stands, also over what
+ * lost.
+ * @returns the fields that changed @throws Problem `customer-erased`
+ */
+export async function editAtOffice(
+  tx: Tx,
+  { customer, op, values, personId }: OfficeEdit,
+  parts: OfficeParts,
+): Promise<string[]> {
+  const [held] = await tx.query<Held>(HOLD, [customer]);
+  if (held?.isErased) throw problem('customer-erased');
+  const state = held?.state ?? NO_CUSTOMER;
+  const cipher = await cipherOf(tx, customer, parts);
+  const changes: EditOfCustomer['changes'] = {};
+  for (const [field, value] of Object.entries(values)) {
+    if (value === undefined) continue;
+    const said = value !== null && isPersonal(field) ? cipher.seal(field, value) : value;
+    const over = seenOf(state, field);
+    const stands = standing(state, field);
+    if (over.length <= 1 && (stands?.value ?? null) === said && (stands !== null || said === null)) continue;
+    changes[field] = { value: said, over };
+  }
+  if (op === 'edit' && Object.keys(changes).length === 0) return [];
+  const hlc = nextHlc(latestHlc(state, OFFICE_BOX), parts.nowMs);
+  const edit: EditOfCustomer = { id: parts.newId(), customer, op, box: OFFICE_BOX, hlc, changes };
+  await tx.execute(INSERT, [
+    tx.tenantId,
+    edit.id,
+    customer,
+    op,
+    hlc,
+    JSON.stringify(changes),
+    personId,
+    new Date(parts.nowMs),
+  ]);
+  await mergeEdits(tx, [edit], parts.nowMs);
+  await openCustomers(tx, parts.personsMaster, customer);
+  return Object.keys(changes);
+}
+
+/** Of a person without a key one is made: whoever creates a person makes it. @throws Problem `customer-erased` */
+export async function cipherOf(tx: Tx, person: string, parts: OfficeParts): Promise<PersonCipher> {
+  const made = wrapPersonKey(person, parts.randomBytes(PERSON_KEY_BYTES), parts.personsMaster);
+  await tx.execute(
+    'INSERT INTO person_key (tenant_id, person, wrapped) SELECT $1, $2, $3 WHERE NOT EXISTS (SELECT FROM customer WHERE id = $2) ON CONFLICT DO NOTHING',
+    [tx.tenantId, person, made],
+  );
+  const [row] = await tx.query<{ wrapped: Buffer | null }>('SELECT wrapped FROM person_key WHERE person = $1', [
+    person,
+  ]);
+  if (row === undefined) throw problem('busy', 'the store that made this customer has not handed its key over yet');
+  if (row.wrapped === null) throw problem('customer-erased');
+  const key = unwrapPersonKey(person, row.wrapped, parts.personsMaster);
+  if (key === null) throw new Error(`the key of person ${person} was not wrapped by this hub`);
+  return new PersonCipher(person, key);
+}
+
+const HOLD = 'SELECT state, erased_at IS NOT NULL AS "isErased" FROM customer WHERE id = $1 FOR NO KEY UPDATE';
+
+const INSERT = `
+INSERT INTO customer_office_edit (tenant_id, id, customer_id, op, hlc, changes, person_id, at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`;

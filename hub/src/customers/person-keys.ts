@@ -1,0 +1,59 @@
+import type { PersonKey } from '@branchline/replication/person-keys.js';
+import { unwrapPersonKey, wrapPersonKey } from '@branchline/replication/person-wrap.js';
+import type { Tx } from '../database/unit-of-work.js';
+import { CUSTOMERS_TOPIC } from './merge-edits.js';
+
+/**
+ * Keeps keys that a box made. One that is here already stands: of a person there is one key.
+ * @returns the persons among them whose key was destroyed
+ */
+export async function takePersonKeys(tx: Tx, keys: readonly PersonKey[], personsMaster: Buffer): Promise<string[]> {
+  const persons = keys.map(({ person }) => person);
+  const wrapped = keys.map(({ person, key }) => wrapPersonKey(person, key, personsMaster).toString('hex'));
+  await tx.execute(KEEP, [tx.tenantId, persons, wrapped]);
+  tx.announced.add(CUSTOMERS_TOPIC);
+  const erased = await tx.query<{ person: string }>(
+    'SELECT person FROM person_key WHERE person = ANY ($1::uuid[]) AND erased_at IS NOT NULL ORDER BY person',
+    [persons],
+  );
+  return erased.map(({ person }) => person);
+}
+
+const KEEP = `
+INSERT INTO person_key (tenant_id, person, wrapped)
+SELECT $1, person, decode(wrapped, 'hex') FROM unnest($2::uuid[], $3::text[]) AS offered (person, wrapped) ORDER BY person
+ON CONFLICT DO NOTHING`;
+
+export type WantedKeys = { keys: PersonKey[]; gone: string[]; erased: string[] };
+
+type Wanted = { person: string; wrapped: Buffer | null; isErased: boolean; isKnown: boolean; isTheirs: boolean };
+
+/** The keys of those persons whom the stores of a region know, and what became of the others. */
+export async function findPersonKeys(
+  tx: Tx,
+  region: string,
+  persons: readonly string[],
+  personsMaster: Buffer,
+): Promise<WantedKeys> {
+  const rows = await tx.query<Wanted>(FIND, [persons, region]);
+  const keys = rows.flatMap(({ person, wrapped, isTheirs }) => {
+    if (wrapped === null || !isTheirs) return [];
+    const key = unwrapPersonKey(person, wrapped, personsMaster);
+    if (key === null) throw new Error(`the key of person ${person} was not wrapped by this hub`);
+    return [{ person, key }];
+  });
+  const named = (which: (row: Wanted) => boolean): string[] => rows.filter(which).map(({ person }) => person);
+  return {
+    keys,
+    gone: named(({ isErased, isKnown, isTheirs }) => isKnown && !isTheirs && !isErased),
+    erased: named(({ isErased }) => isErased),
+  };
+}
+
+const FIND = `
+SELECT sought.person, k.wrapped, k.erased_at IS NOT NULL AS "isErased", c.id IS NOT NULL AS "isKnown",
+  coalesce(c.region = $2 AND c.deleted_at IS NULL, false) AS "isTheirs"
+FROM unnest($1::uuid[]) AS sought (person)
+LEFT JOIN person_key k ON k.person = sought.person
+LEFT JOIN customer c ON c.id = sought.person
+WHERE k.person IS NOT NULL OR c.id IS NOT NULL`;
