@@ -6,8 +6,11 @@ import { BadInput, EXIT, runMain } from '@branchline/http/exit.js';
 import { code } from '@branchline/http/fields.js';
 import { Problem } from '@branchline/http/problem.js';
 import { randomBytes } from 'node:crypto';
+import { resolve } from 'node:path';
 import { v7 } from 'uuid';
 import { z } from 'zod';
+import { type BackupParts, beginBackup, forgetBackup, listBackups, verifyBackup } from './backups/backups.js';
+import { dumpAndVerify } from './backups/dump.js';
 import { readDatabaseUrl, readSecretsDir } from './config.js';
 import { openDataSource } from './database/database.js';
 import { doctor } from './database/doctor.js';
@@ -85,7 +88,69 @@ function runVerify(options: Record<string, string>): Promise<number> {
   }, false);
 }
 
-function parsed<S extends z.ZodType>(schema: S, options: Record<string, string>): z.output<S> {
+const uuid = z.uuid('expected the id of a backup');
+const backupOptions = z
+  .strictObject({
+    keep: z
+      .string()
+      .regex(/^[1-9]\d{0,3}$/, 'expected how many')
+      .default('7')
+      .transform(Number),
+    pgBin: z.string().min(1).optional(),
+    list: z.boolean().optional(),
+    begin: z.string().min(1).max(500).optional(),
+    verify: uuid.optional(),
+    restored: z
+      .string()
+      .regex(/^postgres(ql)?:\/\//, 'expected postgres://…')
+      .optional(),
+    forget: uuid.optional(),
+  })
+  .refine(
+    ({ verify, restored }) => (verify === undefined) === (restored === undefined),
+    '--verify and --restored go together',
+  );
+
+/** One of: a file; --begin; --verify with --restored; --forget; --list. */
+function runBackup(file: string | undefined, options: Record<string, unknown>): Promise<number> {
+  const { keep, pgBin, list, begin, verify, restored: restoredUrl, forget } = parsed(backupOptions, options);
+  const asked = [file, begin, verify, forget, list].filter((each) => each !== undefined);
+  if (asked.length !== 1) throw new BadInput('expected a file, or one of --begin, --verify, --forget, --list');
+  return withDatabase(async (database) => {
+    await assertMigrated(database);
+    const parts = { database, clock: systemClock, newId: v7 };
+    if (list) for (const backup of await listBackups(parts)) say(backup);
+    if (begin !== undefined) say({ id: await beginBackup(parts, begin) });
+    if (forget !== undefined) {
+      await forgetBackup(parts, forget);
+      say({ forgotten: forget });
+    }
+    if (file !== undefined) {
+      const secrets = HubSecrets.openExisting(readSecretsDir(process.env));
+      const databaseUrl = readDatabaseUrl(process.env);
+      const dumped = await dumpAndVerify(parts, { databaseUrl, file: resolve(file), keep, pgBin, secrets });
+      say(dumped);
+      return dumped.verified ? EXIT.well : EXIT.failed;
+    }
+    if (verify !== undefined && restoredUrl !== undefined) return verifyRestored(parts, verify, restoredUrl);
+    return EXIT.well;
+  }, false);
+}
+
+async function verifyRestored(parts: BackupParts, id: string, url: string): Promise<number> {
+  const secrets = HubSecrets.openExisting(readSecretsDir(process.env));
+  const restored = new Database(await openDataSource(url, CONNECTIONS_MAX), Math.random);
+  try {
+    await assertMigrated(restored);
+    const wrong = await verifyBackup(parts, id, { restored, secrets });
+    say({ id, verified: wrong.length === 0, wrong });
+    return wrong.length === 0 ? EXIT.well : EXIT.failed;
+  } finally {
+    await restored.close();
+  }
+}
+
+function parsed<S extends z.ZodType>(schema: S, options: Record<string, unknown>): z.output<S> {
   const result = schema.safeParse(options);
   if (result.success) return result.data;
   throw new BadInput(result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; '));
@@ -109,6 +174,20 @@ runMain('hub', async () => {
     .option('--tenant <code>', 'of this tenant only')
     .option('--branch <code>', 'this branch only')
     .action(run(runVerify));
+  program
+    .command('backup')
+    .argument('[file]', 'made by pg_dump, restored into a database of its own at once, proved and recorded')
+    .description('what backups of the database hold, so that boxes know what they need not keep')
+    .option('--keep <n>', 'of the files made so, as many verified ones; older ones are deleted', '7')
+    .option('--pg-bin <dir>', 'where pg_dump and pg_restore are, of the version of the server')
+    .option('--begin <what>', 'before a backup by a tool of your own: notes where every history stands, prints its id')
+    .option('--verify <id>', 'proves it from where it was restored to; exit 1 when something is missing')
+    .option('--restored <url>', 'that database: postgres://…')
+    .option('--forget <id>', 'it is about to be deleted: nothing rests on it any more')
+    .option('--list', 'those that are kept')
+    .action(async (file: string | undefined, options: Record<string, unknown>) => {
+      exitCode = await runBackup(file, options);
+    });
   program
     .command('init')
     .description('make a tenant and its administrator; prints the password, once')

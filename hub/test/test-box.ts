@@ -96,7 +96,7 @@ export class TestBox implements BoxOfJournal {
     socket.destroy();
   }
 
-  hello(request: Record<string, unknown> = {}): Promise<AxiosResponse> {
+  hello(request: Record<string, unknown> = {}, url = this.url): Promise<AxiosResponse> {
     const body = {
       protocol: 1,
       version: '0.1.0',
@@ -106,7 +106,7 @@ export class TestBox implements BoxOfJournal {
       cursors: [],
       ...request,
     };
-    return apiAtSync(this.url).post('/sync/v1/hello', body, { headers: { authorization: `Bearer ${this.token}` } });
+    return apiAtSync(url).post('/sync/v1/hello', body, { headers: { authorization: `Bearer ${this.token}` } });
   }
 
   feed(scope: string, headers: Record<string, string> = {}): Promise<AxiosResponse> {

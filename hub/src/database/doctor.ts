@@ -8,14 +8,16 @@ export type Findings = {
   tables: number;
   tenantsWithUnnumberedRecords: number;
   hubEpoch: string | null;
+  /** When the newest verified backup that is kept was begun; null: there is none, and boxes keep what they sent. */
+  backedUpAt: string | null;
   /** One line each; empty when all is well. */
   wrong: string[];
 };
 
 type Table = { name: string; has_tenant: boolean; walled: boolean; policies: number };
 
-/** Tables of no tenant: which migrations ran, and which life of the database this is. */
-const WITHOUT_TENANT = new Set(['migration', 'hub_state']);
+/** Tables of no tenant: which migrations ran, which life of the database this is, and which backups there are. */
+const WITHOUT_TENANT = new Set(['migration', 'hub_state', 'hub_backup']);
 
 /** Looks at what nobody looks at while it works. Reads only. */
 export async function doctor(database: Database): Promise<Findings> {
@@ -33,12 +35,16 @@ export async function doctor(database: Database): Promise<Findings> {
       tables: tables.length,
       tenantsWithUnnumberedRecords: 0,
       hubEpoch: null,
+      backedUpAt: null,
       wrong,
     };
   }
   const [migrations] = await database.asOwner<{ count: number }>('SELECT count(*)::int AS count FROM migration');
   const [lag] = await database.asOwner<{ tenants: number }>(SEQUENCER_LAG);
   const [state] = await database.asOwner<{ hub_epoch: string }>('SELECT hub_epoch FROM hub_state');
+  const [backup] = await database.asOwner<{ at: Date | null }>(
+    'SELECT max(begun_at) AS at FROM hub_backup WHERE verified_at IS NOT NULL AND forgotten_at IS NULL',
+  );
   return {
     postgres: server?.postgres ?? '',
     user: server?.user ?? '',
@@ -46,6 +52,7 @@ export async function doctor(database: Database): Promise<Findings> {
     tables: tables.length,
     tenantsWithUnnumberedRecords: lag?.tenants ?? 0,
     hubEpoch: state?.hub_epoch ?? null,
+    backedUpAt: backup?.at?.toISOString() ?? null,
     wrong,
   };
 }

@@ -102,6 +102,31 @@ export class Database {
     }
   }
 
+  /** Holds an advisory lock of that name, on a connection of its own, while the work is done. */
+  async holdingLock<T>(name: string, work: () => Promise<T>): Promise<T> {
+    const runner = this.dataSource.createQueryRunner();
+    try {
+      await runner.query('SELECT pg_advisory_lock(hashtextextended($1, 0))', [name]);
+      try {
+        return await work();
+      } finally {
+        await runner.query('SELECT pg_advisory_unlock(hashtextextended($1, 0))', [name]);
+      }
+    } finally {
+      await runner.release();
+    }
+  }
+
+  /** Whether nobody holds the lock of that name. */
+  async mayLock(name: string): Promise<boolean> {
+    const [row] = await this.asOwner<{ had: boolean }>(
+      `SELECT had, CASE WHEN had THEN pg_advisory_unlock(key) END
+         FROM (SELECT key, pg_try_advisory_lock(key) AS had FROM (SELECT hashtextextended($1, 0) AS key) k) tried`,
+      [name],
+    );
+    return row?.had === true;
+  }
+
   /** @returns how to stop listening */
   onAnnouncement(listener: (announcement: Announcement) => void): () => void {
     this.listeners.add(listener);

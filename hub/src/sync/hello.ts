@@ -5,6 +5,7 @@ import type { PrincipalOf } from '@branchline/access/principal.js';
 import type { Clock } from '@branchline/domain/clock.js';
 import type { NewId } from '@branchline/domain/uuid.js';
 import { problem } from '@branchline/http/problem.js';
+import { durableSeqs } from '../backups/durable.js';
 import { hubEpoch, renewLostEpoch } from '../database/hub-epoch.js';
 import type { Database, Tx } from '../database/unit-of-work.js';
 import { cursorVerdict } from '../feed/read-feed.js';
@@ -59,6 +60,11 @@ async function answerTo(
     box.branchId,
     named.map(({ incarnation }) => incarnation),
   );
+  const durable = await durableSeqs(
+    tx,
+    box.branchId,
+    streams.map(({ incarnation }) => incarnation),
+  );
   const answer: HelloAnswer = {
     hubEpoch: await hubEpoch(tx),
     now: nowMs,
@@ -68,7 +74,7 @@ async function answerTo(
       incarnation,
       appliedSeq,
       headHash,
-      durableSeq: 0,
+      durableSeq: Math.min(durable.get(incarnation) ?? 0, appliedSeq),
     })),
     hashes: await hashesAt(tx, box.branchId, request.hashesAt),
     cursors: await verdicts(tx, scopes, request.cursors),

@@ -8,6 +8,7 @@ import {
   type ReceivedPush,
 } from '@branchline/replication/push.js';
 import type { NewId } from '@branchline/domain/uuid.js';
+import { durableSeqs } from '../backups/durable.js';
 import type { Tx } from '../database/unit-of-work.js';
 import { raiseIncident } from '../incidents/raise-incident.js';
 import { archiveChunks } from './archive.js';
@@ -64,11 +65,11 @@ export async function ingest(
   const applied = await apply(tx, header, { fresh, chunks, readings: readings.slice(overlap) }, context);
   if (waitsForParent && fresh.length > 0) tx.announced.add(PARENT_TOPIC);
   const head = fresh.at(-1)?.hash.toString('hex') ?? (known as Stream).headHash;
+  const durable = await durableSeqs(tx, box.branchId, [header.incarnation]);
   const answer: PushAnswer = {
     appliedSeq: appliedSeq + fresh.length,
     headHash: head,
-    // No backup of the hub has been verified: the edge keeps its lines by age alone.
-    durableSeq: 0,
+    durableSeq: Math.min(durable.get(header.incarnation) ?? 0, appliedSeq + fresh.length),
     quarantined: await quarantinedOf(
       tx,
       box.branchId,
