@@ -75,7 +75,8 @@ describe('looking after a file', () => {
     await store.close();
     for (const rest of ['', '-wal']) renameSync(file(`killed.db${rest}`), file(`edge.db${rest}`));
     await restore(file('edge.db'), file('backup.db'));
-    expect(statSync(file('edge.db.before-restore-wal')).size).toBeGreaterThan(0);
+    // What its log held is in the file itself.
+    expect(statSync(file('edge.db.before-restore-wal'), { throwIfNoEntry: false })).toBeUndefined();
     // Twice: the wrong backup, then another. What was set aside first is still what was sold, and is taken back.
     await restore(file('edge.db'), file('backup.db'));
     await restore(file('edge.db'), file('edge.db.before-restore'));

@@ -14,6 +14,7 @@ import { BadInput, EnvironmentFailure } from '@branchline/http/exit.js';
 import BetterSqlite3 from 'better-sqlite3';
 import { lockFolder, openLocked, type EdgeDatabase } from './database.js';
 import { examineFile } from './doctor.js';
+import { forgetPersons } from './forget-persons.js';
 import { readHead } from './journal.js';
 import { freeName } from './private-file.js';
 import { rebuild, type RebuildParts, type Rebuilt } from './rebuild.js';
@@ -27,7 +28,7 @@ export type BackedUp = { seq: number; bytes: number };
 /**
  * Writes a whole copy of the file as of one moment, and proves the copy before it bears its name. A running edge sells on:
  * this reads through a connection of its own, and only checkpoints wait for it. (SQLite's page-by-page backup, from
- * outside the writer's connection, begins again with each commit and never ended on a busy file.)
+ * outside the writer's connection, begins again with each commit and never ended on a busy file.) Persons are in it sealed alone.
  *
  * @throws BadInput when `to` exists; EnvironmentFailure with what the disk said, or with what is wrong with the copy
  */
@@ -40,6 +41,7 @@ export function backUp(databaseFile: string, to: string): BackedUp {
     // Made here, for its mode: what a store sold is not for everybody.
     writeFileSync(part, '', { mode: 0o600, flag: 'wx' });
     copyInto(databaseFile, part);
+    forgetPersons(part);
     const seq = proveCopy(part);
     syncFile(part);
     renameSync(part, to);
@@ -177,11 +179,26 @@ function setAside(file: string, suffix: string): void {
   const to = freeName(`${file}.${suffix}`);
   try {
     copyFile(file, to);
+    forgetWherePossible(to);
   } catch (error) {
     removeFile(to);
     throw error;
   }
   syncFile(dirname(to));
+}
+
+/** Of a file that is too damaged to be written to all is kept: it may hold sales that nobody else has. */
+function forgetWherePossible(copy: string): void {
+  try {
+    forgetPersons(copy);
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+  }
+  syncFile(copy);
+}
+
+function isDamage(error: unknown): boolean {
+  return ['SQLITE_CORRUPT', 'SQLITE_NOTADB'].some((code) => (error as { code?: string }).code?.startsWith(code));
 }
 
 /** With its write-ahead log: what a kill left there is committed as well. */

@@ -23,7 +23,7 @@ import { actorOf, recordAudit } from '../audit/record-audit.js';
 import { Database, type Tx } from '../database/unit-of-work.js';
 import { CLOCK, NEW_ID, RANDOM_BYTES } from '../providers.js';
 import { HubSecrets } from '../secrets.js';
-import { eraseCustomer, vacuumErased } from './erase-customer.js';
+import { eraseCustomer, scrubErased } from './erase-customer.js';
 import { mergeCustomers, mergeInput } from './merge-customers.js';
 import { editAtOffice, type OfficeEdit, type OfficeParts } from './office-edit.js';
 import {
@@ -124,8 +124,8 @@ export class CustomersController {
       if (done) await this.audit(tx, who, 'customer.erase', id, {});
       return done;
     });
-    // Asked again it vacuums again: the first time may have ended between the two.
-    await vacuumErased(this.database);
+    // Asked again it scrubs again: the first time may have ended between the two.
+    await scrubErased(this.database);
     return { erased };
   }
 
