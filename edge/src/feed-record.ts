@@ -40,6 +40,16 @@ export function withRest<T extends object>(body: T, rest: string | null): T & Re
   return { ...body, ...(rest === null ? {} : (JSON.parse(rest) as Record<string, unknown>)) };
 }
 
+/** What is no JSON any more is no reason to read none of the others: it says what no record says. */
+export function readBody(read: () => Record<string, unknown>): Record<string, unknown> {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return { unreadable: error.message };
+  }
+}
+
 /** Rows of other takings may stand between: so many keys are looked at in one slice. */
 const DROP_LOOK_MAX = 200;
 
@@ -59,7 +69,7 @@ export function feedTable<Row>(
     bodies(tx, { take, after, limit }) {
       return tx.all<Row & { version: number }>(pageSql, take, after, limit).map((row) => {
         const { [key as keyof typeof row]: named, version } = row;
-        return { key: String(named), version, body: bodyOf(row, tx) };
+        return { key: String(named), version, body: readBody(() => bodyOf(row, tx)) };
       });
     },
     drop(tx, take, after) {

@@ -20,6 +20,7 @@ import { journalAgain } from './store/journal-again.js';
 import type { KnownWrites } from './store/serve-writes.js';
 import { enrolDevice } from './tills/enrol-device.js';
 import { keepVerification, verificationTold } from './verify/last-verification.js';
+import { repairFeed } from './verify/repair-feed.js';
 
 /** Every write of the program: the writer's thread finds them here by their names. */
 export const WRITES: KnownWrites = {
@@ -52,5 +53,13 @@ export const WRITES: KnownWrites = {
     showTakes,
     verificationTold,
   ],
-  background: [applyFeed(FEED_ROWS), dropTakes(FEED_ROWS), findSealedEdits, keepPersonKeys, openCustomers, stageFeed],
+  background: [
+    applyFeed(FEED_ROWS),
+    dropTakes(FEED_ROWS),
+    findSealedEdits,
+    keepPersonKeys,
+    openCustomers,
+    repairFeed(FEED_ROWS),
+    stageFeed,
+  ],
 };

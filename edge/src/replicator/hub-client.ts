@@ -49,6 +49,8 @@ type FeedPosition = Pick<Cursor, 'scope' | 'number' | 'hash'>;
 
 /** The hub as this box may ask it: every request bears the box's service token, got by proof of its key. */
 export class HubClient {
+  /** Told of each thing that the hub wants of this box. */
+  onDirective: (kind: string) => void = () => undefined;
   private token: { text: string; renewAtMs: number } | null = null;
   private renewal: Promise<string> | null = null;
 
@@ -58,8 +60,10 @@ export class HubClient {
     private readonly clock: Clock,
   ) {}
 
-  hello(request: HelloRequest): Promise<HelloAnswer> {
-    return this.ask({ method: 'POST', path: '/sync/v1/hello', body: request }, helloAnswerSchema);
+  async hello(request: HelloRequest): Promise<HelloAnswer> {
+    const answer = await this.ask({ method: 'POST', path: '/sync/v1/hello', body: request }, helloAnswerSchema);
+    for (const { kind } of answer.directives ?? []) this.onDirective(kind);
+    return answer;
   }
 
   async push({ body, mediaType }: Pick<PushBatch, 'body' | 'mediaType'>): Promise<PushAnswer> {

@@ -1,6 +1,6 @@
 import type { SchedulerRegistry } from '@nestjs/schedule';
 import type { Clock } from '@branchline/domain/clock.js';
-import { NotNudges, NudgeReader } from '@branchline/replication/nudge.js';
+import { NotNudges, NudgeReader, type NudgeEvent } from '@branchline/replication/nudge.js';
 import { retryDelayMs, type Chance, type RetryBounds } from './backoff.js';
 import type { HubClient } from './hub-client.js';
 import { LineFailure } from './hub-failure.js';
@@ -17,7 +17,7 @@ export type NudgeLineParts = {
   signal: AbortSignal;
   silentMsMax: number;
   /** Something is new; also when the stream has come again, since nobody knows what was said meanwhile. */
-  onNudge(): void;
+  onNudge(event: NudgeEvent): void;
   onContact(): void;
   log(entry: SyncLogEntry): Promise<void>;
 };
@@ -101,7 +101,7 @@ export class NudgeLine {
     const { hub, silentMsMax, onNudge } = this.parts;
     const reader = new NudgeReader();
     const onPiece = (piece: Buffer): void => {
-      if (read(reader, piece) > 0) onNudge();
+      for (const event of new Set(read(reader, piece))) onNudge(event);
     };
     return hub.nudges({ silentMsMax, onOpen: () => this.opened(), onPiece });
   }
@@ -116,7 +116,7 @@ export class NudgeLine {
     }
     this.trouble = null;
     onContact();
-    onNudge();
+    onNudge('pull');
   }
 
   private async afterTrouble(error: unknown): Promise<RoundEnd> {
@@ -132,10 +132,10 @@ export class NudgeLine {
   }
 }
 
-/** @returns how many events came @throws LineFailure for what is no stream of nudges: a captive portal, a proxy */
-function read(reader: NudgeReader, piece: Buffer): number {
+/** @returns the events that came @throws LineFailure for what is no stream of nudges: a captive portal, a proxy */
+function read(reader: NudgeReader, piece: Buffer): NudgeEvent[] {
   try {
-    return reader.read(piece).length;
+    return reader.read(piece);
   } catch (error) {
     if (error instanceof NotNudges) throw new LineFailure(`nudges: ${error.message}`, { cause: error });
     throw error;

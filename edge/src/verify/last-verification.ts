@@ -8,8 +8,8 @@ import type { ProvedPlace } from './prove-hub.js';
 export type EdgeVerification = {
   at: string;
   outcome: 'equal' | 'differs';
-  /** `away`: the hub was not reached, so only rows and journal are proved. */
-  hub: 'asked' | 'away';
+  /** `away`: the hub was not reached; `refused`: it did not answer as asked. Then only rows and journal are proved, and feeds as far as they are named. */
+  hub: 'asked' | 'away' | 'refused';
   /** The last line up to which journal, rows and hub hold the same; null: nothing, or it was not asked. */
   provedTo: ProvedPlace;
   lines: number;

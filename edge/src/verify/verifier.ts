@@ -19,7 +19,7 @@ import type { VerifyJobs } from './verify-jobs.js';
 
 export type VerifierParts = {
   store: Store;
-  replicator: Pick<Replicator, 'withFeedAtRest' | 'stopSignal'>;
+  replicator: Pick<Replicator, 'withFeedAtRest' | 'stopSignal' | 'onVerifyAsked'>;
   config: Pick<EdgeConfig, 'databaseFile' | 'verifyMs'>;
   thread: ThreadProgram;
   version: string;
@@ -47,6 +47,7 @@ const TOLD_ONE_BY_ONE_MAX = 10;
 export class Verifier {
   private readonly loop: Loop;
   private running: Promise<EdgeVerification> | null = null;
+  private next: Promise<EdgeVerification> | null = null;
 
   constructor(private readonly parts: VerifierParts) {
     this.loop = new Loop('verifier', parts.timers, parts.clock, (forced) => this.round(forced));
@@ -55,23 +56,38 @@ export class Verifier {
   start(): void {
     const { store, clock, config } = this.parts;
     const last = lastVerification(store.reads);
+    this.parts.replicator.onVerifyAsked(() => this.asked());
     const isLate = clock.now() - Date.parse(last?.verification.at ?? '1970-01-01') > config.verifyMs;
     this.loop.start(isLate ? this.catchUpMs() : this.untilTurnMs());
   }
 
-  /** Head office asks for it. */
-  nudge(): void {
-    this.loop.force();
+  /** By each hello, too, as long as the hub has no answer: also by that of a check that runs. */
+  private asked(): void {
+    if (this.running === null) this.loop.force();
   }
 
   async stop(): Promise<void> {
     await this.loop.stop();
-    await this.running?.catch(() => undefined);
+    await (this.next ?? this.running)?.catch(() => undefined);
   }
 
-  /** Joins a check that runs. @throws Problem storage-full, took-too-long, busy, shutting-down */
+  /**
+   * Begun after it was asked for: one that runs already may have passed by what is asked about. Whoever asks meanwhile
+   * shares the next. @throws Problem storage-full, took-too-long, busy, shutting-down
+   */
   verify(): Promise<EdgeVerification> {
-    this.running ??= this.run().finally(() => (this.running = null));
+    if (this.running === null) return this.begin();
+    this.next ??= this.running
+      .catch(() => undefined)
+      .then(() => {
+        this.next = null;
+        return this.begin();
+      });
+    return this.next;
+  }
+
+  private begin(): Promise<EdgeVerification> {
+    this.running = this.run().finally(() => (this.running = null));
     return this.running;
   }
 

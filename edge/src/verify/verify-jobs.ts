@@ -6,6 +6,7 @@ import { checkLines } from './check-lines.js';
 import { compareRows } from './compare-rows.js';
 import { Finder, type Findings } from './findings.js';
 import { makeScratch } from './scratch.js';
+import { findKeys, sumFeed } from './sum-feed.js';
 
 const PARTS = { appliers: APPLIERS, moveReference };
 
@@ -30,6 +31,8 @@ export const VERIFY_JOBS = {
   'prepare-scratch': prepareScratch,
   'check-lines': checkLines(PARTS),
   'compare-rows': compareRows(PARTS),
+  'sum-feed': sumFeed,
+  'find-keys': findKeys,
 } satisfies ReadJobs;
 
 export type VerifyJobs = typeof VERIFY_JOBS;

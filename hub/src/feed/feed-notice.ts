@@ -36,6 +36,21 @@ export async function notifyOfRevocation(tx: Tx, boxId: string): Promise<void> {
   await tx.query('SELECT pg_notify($1, $2)', [FEED_CHANNEL, JSON.stringify({ revoked: boxId })]);
 }
 
+/** On the same channel: boxes that are to prove themselves now. */
+export async function notifyOfVerify(tx: Tx, boxIds: readonly string[]): Promise<void> {
+  await tx.query('SELECT pg_notify($1, $2)', [FEED_CHANNEL, JSON.stringify({ verify: boxIds })]);
+}
+
+/** The boxes that are to; none for what asks for nothing of the kind. */
+export function readVerify(payload: string): string[] {
+  try {
+    const { verify } = JSON.parse(payload) as { verify?: unknown };
+    return Array.isArray(verify) ? verify.filter((box) => typeof box === 'string') : [];
+  } catch {
+    return [];
+  }
+}
+
 /** The box of a revocation, or null for what is none. */
 export function readRevocation(payload: string): string | null {
   try {

@@ -60,6 +60,12 @@ export class NudgeStreams {
     return this.isAnyDue;
   }
 
+  /** At once: it is a person who waits. */
+  askToVerify(boxId: string): void {
+    const stream = this.byBox.get(boxId);
+    if (stream) this.tell(stream, encodeNudge('verify'));
+  }
+
   flush(): void {
     const nudge = encodeNudge('pull');
     for (const stream of this.due) this.tell(stream, nudge);

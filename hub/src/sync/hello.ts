@@ -13,6 +13,7 @@ import { scopesOfBranch, type BranchPlace } from '../feed/scopes.js';
 import { noteCursors } from '../feed/told-cursors.js';
 import { raiseIncident } from '../incidents/raise-incident.js';
 import type { HubSecrets } from '../secrets.js';
+import { isProofAsked } from '../verify/box-proof.js';
 import { archivedHashes } from './archive.js';
 import { highestEpoch, historiesLackedBy } from './histories.js';
 import { noteContact } from './note-contact.js';
@@ -78,6 +79,7 @@ async function answerTo(
     })),
     hashes: await hashesAt(tx, box.branchId, request.hashesAt),
     cursors: await verdicts(tx, scopes, request.cursors),
+    directives: (await isProofAsked(tx, box)) ? [{ kind: 'verify' }] : [],
     histories: await historiesLackedBy(tx, box.branchId, named),
     certifyingKey: rawPublicKey(secrets.certifyingPublicKey),
     epoch: await highestEpoch(tx, box.branchId, box.boxId),

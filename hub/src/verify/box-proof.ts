@@ -2,6 +2,7 @@ import type { Box } from '@branchline/access/principal.js';
 import type { NewId } from '@branchline/domain/uuid.js';
 import type { EdgeProof } from '@branchline/replication/verify-protocol.js';
 import type { Tx } from '../database/unit-of-work.js';
+import { notifyOfVerify } from '../feed/feed-notice.js';
 import { raiseIncident } from '../incidents/raise-incident.js';
 import type { BoxWord } from './answer.js';
 
@@ -37,14 +38,16 @@ VALUES ($1, $2, $3, to_timestamp($4::bigint / 1000.0), to_timestamp(least($5::bi
 ON CONFLICT (branch_id, box_id) DO UPDATE SET heard_at = excluded.heard_at, at = excluded.at, outcome = excluded.outcome,
   proof = excluded.proof, asked_at = NULL`;
 
-/** A person wants this branch's boxes to prove themselves: told to each with the next it hears. @returns how many there are */
-export function askForProofs(tx: Tx, branchId: string, nowMs: number): Promise<number> {
-  return tx.execute(
+/** A person wants this branch's boxes to prove themselves: told at once to who listens, to others with their next hello. */
+export async function askForProofs(tx: Tx, branchId: string, nowMs: number): Promise<void> {
+  const asked = await tx.query<{ box: string }>(
     `INSERT INTO box_proof (tenant_id, branch_id, box_id, asked_at)
      SELECT tenant_id, branch_id, id, to_timestamp($2::bigint / 1000.0) FROM box WHERE branch_id = $1 AND revoked_at IS NULL
-     ON CONFLICT (branch_id, box_id) DO UPDATE SET asked_at = excluded.asked_at`,
+     ON CONFLICT (branch_id, box_id) DO UPDATE SET asked_at = excluded.asked_at RETURNING box_id AS box`,
     [branchId, nowMs],
   );
+  const boxes = asked.map(({ box }) => box);
+  if (boxes.length > 0) await notifyOfVerify(tx, boxes);
 }
 
 /** Whether it was asked and has not answered. */

@@ -104,6 +104,11 @@ export const helloAnswerSchema = z.looseObject({
   certifyingKey: rawKey.optional(),
   /** Highest that the branch has seen, or that another box of it was granted; 0: none. */
   epoch: z.int().min(0).optional(),
+  /** What the hub wants of the box; one of a kind it does not know it passes over. `verify`: to prove itself. */
+  directives: z
+    .array(z.looseObject({ kind: z.string() }))
+    .max(20)
+    .optional(),
 });
 export type HelloAnswer = z.infer<typeof helloAnswerSchema>;
 
