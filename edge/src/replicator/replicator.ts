@@ -79,7 +79,7 @@ export class Replicator implements InFlight, HubClock {
   private readonly hub: HubClient;
   private readonly pulling: Course['work'];
   private readonly pullNow: () => Promise<boolean>;
-  private verifyAsked: () => void = () => undefined;
+  private verifyAsked: (by: 'nudge' | 'hello') => void = () => undefined;
   private line: 'up' | 'down' = 'down';
   private lastContactAtMs: number | null = null;
 
@@ -91,7 +91,7 @@ export class Replicator implements InFlight, HubClock {
     this.hubLine = new HubLine({ ...config, clock, signal });
     const hub = new HubClient(this.hubLine, store.box, clock);
     this.hub = hub;
-    hub.onDirective = (kind) => kind === 'verify' && this.verifyAsked();
+    hub.onDirective = (kind) => kind === 'verify' && this.verifyAsked('hello');
     this.meet = new MeetHub({ store, hub, clock, version, alarm, onContact });
     const common = { store, hub, meet: this.meet, clock, alarm, onContact };
     this.pushing = new PushRound({ ...common, linesMax: config.pushLines }, signal);
@@ -109,7 +109,7 @@ export class Replicator implements InFlight, HubClock {
       // Away for longer than a poll it would miss what it is for.
       bounds: { retryMsMin: config.retryMsMin, retryMsMax: Math.min(config.retryMsMax, config.pollMs) },
       ...{ chance: parts.chance, timers: parts.timers, silentMsMax: parts.nudgeSilentMsMax ?? NUDGE_SILENT_MS_MAX },
-      onNudge: (event) => (event === 'verify' ? this.verifyAsked() : this.courses.pull.loop.nudge()),
+      onNudge: (event) => (event === 'verify' ? this.verifyAsked('nudge') : this.courses.pull.loop.nudge()),
       log: (entry) => this.log([entry]),
     });
   }
@@ -147,7 +147,7 @@ export class Replicator implements InFlight, HubClock {
   }
 
   /** Head office wants this box to prove itself: by its stream of nudges, or with a hello. */
-  onVerifyAsked(listener: () => void): void {
+  onVerifyAsked(listener: (by: 'nudge' | 'hello') => void): void {
     this.verifyAsked = listener;
   }
 

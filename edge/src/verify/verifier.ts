@@ -56,14 +56,17 @@ export class Verifier {
   start(): void {
     const { store, clock, config } = this.parts;
     const last = lastVerification(store.reads);
-    this.parts.replicator.onVerifyAsked(() => this.asked());
+    this.parts.replicator.onVerifyAsked((by) => this.asked(by));
     const isLate = clock.now() - Date.parse(last?.verification.at ?? '1970-01-01') > config.verifyMs;
     this.loop.start(isLate ? this.catchUpMs() : this.untilTurnMs());
   }
 
-  /** By each hello, too, as long as the hub has no answer: also by that of a check that runs. */
-  private asked(): void {
-    if (this.running === null) this.loop.force();
+  /**
+   * By a nudge once, and by each hello as long as the hub has no answer: also by that of a check that runs, and whose
+   * answer it will have. A nudge may be later than what that check has told.
+   */
+  private asked(by: 'nudge' | 'hello'): void {
+    if (by === 'nudge' || this.running === null) this.loop.force();
   }
 
   async stop(): Promise<void> {
