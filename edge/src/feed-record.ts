@@ -21,6 +21,8 @@ export type FeedRows = {
   apply: FeedApplier;
   /** What stands of a taking, in the order of the keys: the canonical JSON of `body` is that of the record that was applied. */
   bodies(tx: ReadTx, page: FeedBodiesPage): FeedBodyRow[];
+  /** The next record is taken whatever its version: what stands of it is not what was applied. */
+  distrust(tx: Tx, take: number, key: string): void;
   /** Looks at the next few keys and deletes what is of this taking, which nobody sees any more. */
   drop(tx: Tx, take: number, after: string): DropPlace;
 };
@@ -64,8 +66,10 @@ export function feedTable<Row>(
   const dropSql = [...also, { table, key }].map(
     (each) => `DELETE FROM ${each.table} WHERE ${each.key} = ? AND take = ?`,
   );
+  const distrustSql = `UPDATE ${table} SET version = 0 WHERE ${key} = ? AND take = ?`;
   return {
     apply,
+    distrust: (tx, take, named) => void tx.run(distrustSql, named, take),
     bodies(tx, { take, after, limit }) {
       return tx.all<Row & { version: number }>(pageSql, take, after, limit).map((row) => {
         const { [key as keyof typeof row]: named, version } = row;

@@ -28,7 +28,7 @@ export const repairFeed = (kinds: RowsOfKinds): BackgroundWrite<FeedToRepair, nu
   },
 });
 
-/** Larger than any that a column can hold: it deletes whatever stands. */
+/** Larger than any that a column can hold. */
 const AFTER_ALL = Number.POSITIVE_INFINITY;
 
 function repair(tx: Tx, take: number, record: RecordToRepair, kinds: RowsOfKinds): void {
@@ -39,9 +39,9 @@ function repair(tx: Tx, take: number, record: RecordToRepair, kinds: RowsOfKinds
     if (!deleted) insertStaged(tx, { take }, record, rank);
     return;
   }
-  // Gone and there again in one transaction: no reader sees the gap.
-  kinds[kind].apply(tx, { take, key, version: AFTER_ALL, deleted: true, body: {} });
-  if (!deleted) kinds[kind].apply(tx, { take, key, version, deleted, body });
+  if (deleted) return kinds[kind].apply(tx, { take, key, version: AFTER_ALL, deleted, body });
+  kinds[kind].distrust(tx, take, key);
+  kinds[kind].apply(tx, { take, key, version, deleted, body });
 }
 
 function isVisible(tx: ReadTx, { release }: RecordToRepair): boolean {
