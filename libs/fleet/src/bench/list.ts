@@ -1,3 +1,4 @@
+import { backlogBench } from './backlog/backlog-bench.js';
 import type { Bench } from './bench.js';
 import { edgeBench } from './edge/edge-bench.js';
 import { footprintBench } from './edge/footprint-bench.js';
@@ -10,4 +11,5 @@ export const BENCHES: ReadonlyMap<string, Bench> = new Map([
   ['ingest', ingestBench],
   ['footprint', footprintBench],
   ['hostile', hostileBench],
+  ['backlog', backlogBench],
 ]);

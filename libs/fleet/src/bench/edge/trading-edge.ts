@@ -15,6 +15,7 @@ import type { BenchContext } from '../bench.js';
 
 export interface BenchTill {
   till: string;
+  deviceId: string;
   deviceToken: string;
 }
 
@@ -24,6 +25,9 @@ export interface TradingEdge {
   tills: readonly BenchTill[];
   products: readonly DemoProduct[];
   databaseFile: string;
+  operator: string;
+  /** Of further branches that no box has opened yet. */
+  otherBoxCodes: readonly string[];
   /** Access tokens for all tills, fresh: good for ten minutes. */
   signIn(): Promise<{ till: string; token: string }[]>;
   /** For those who do not need it: the edge has the machine for itself. */
@@ -45,7 +49,7 @@ export async function inTradingEdge<T>(
   try {
     const chain = await Chain.start({ dataDir, database, hubPort: 0, clock: systemClock, signal });
     try {
-      return await work(await openStore(chain, dataDir, tillCount, signal));
+      return await work(await openTradingStore(chain, { dataDir, tillCount, signal }));
     } finally {
       await chain.stop();
     }
@@ -55,23 +59,39 @@ export async function inTradingEdge<T>(
   }
 }
 
-async function openStore(chain: Chain, dataDir: string, tillCount: number, signal: AbortSignal): Promise<TradingEdge> {
+export interface StoreToOpen {
+  dataDir: string;
+  tillCount: number;
+  /** Branches beside it; none if absent. */
+  others?: number;
+  /** Further environment of its edge. */
+  edgeEnv?: Record<string, string>;
+  signal: AbortSignal;
+}
+
+/** In a chain that has nothing yet. */
+export async function openTradingStore(
+  chain: Chain,
+  { dataDir, tillCount, others = 0, edgeEnv = {}, signal }: StoreToOpen,
+): Promise<TradingEdge> {
   const { email, password } = await chain.createTenant(DEMO_TENANT);
   const headOffice = chain.signIn({ email, password });
   try {
     const pin = String(randomInt(100_000, 1_000_000));
-    const [branch] = await setUpHeadOffice(headOffice, 1, () => pin);
+    const [branch, ...further] = await setUpHeadOffice(headOffice, 1 + others, () => pin);
     const [{ priceZone } = { priceZone: '' }] = demoBranches(1);
     const operator = branch?.operators[0]?.operator;
     if (!branch || !operator) throw new Error('the demo has no store with staff');
     // Before the edge comes: it learns of them with its first feed, not with its next poll.
     const codes = await tillCodes(headOffice, branch.code, tillCount);
-    const box = await chain.startEdge({ branch: branch.code, enrolmentCode: branch.boxCode });
+    const box = await chain.startEdge({ branch: branch.code, enrolmentCode: branch.boxCode, env: edgeEnv });
     const tills = await Promise.all(codes.map((code, at) => TillClient.enrol(box.url, code, `Till ${at + 1}`, signal)));
     const edge: TradingEdge = {
       box,
       tills,
       products: demoProducts(demoCatalogueCsv(), priceZone),
+      operator,
+      otherBoxCodes: further.map(({ boxCode }) => boxCode),
       databaseFile: join(dataDir, 'edges', branch.code, 'edge.db'),
       signIn: () => signInAll(box, tills, { operator, pin }, signal),
       stopHub: async () => void (await chain.hub.stop()),

@@ -5,7 +5,7 @@ import { compressed } from '../ingest/pushing-box.js';
 import type { HostileFigures, HostileLoad } from './hostile-main.js';
 import type { Victim } from './hostile-pushes.js';
 import { changedOutside, hashSettled, type Insider } from './outside.js';
-import { type Steady, tradeSteadily } from './steady-boxes.js';
+import { overAfter, type Steady, tradeSteadily } from './steady-boxes.js';
 
 const PUSHES = 100_000;
 const HONEST_BOXES = 4;
@@ -75,7 +75,8 @@ async function besideOthers(
 ): Promise<BenchRow[]> {
   const quietMs: number[] = [];
   const struckMs: number[] = [];
-  const measure = async (): Promise<number> => quantile(await tradeSteadily(honest, STEADY, PHASE_MS, signal), 0.99);
+  const measure = async (): Promise<number> =>
+    quantile(await tradeSteadily(honest, STEADY, overAfter(PHASE_MS), signal), 0.99);
   await measure();
   for (let round = 0; round < rounds; round += 1) {
     for (const { box } of honest) await box.prove();

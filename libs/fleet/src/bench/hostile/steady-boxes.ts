@@ -15,7 +15,7 @@ export interface Steady {
 export async function tradeSteadily(
   boxes: IngestChain['boxes'],
   { everyMs, salesAPush }: Steady,
-  forMs: number,
+  isOver: () => boolean,
   signal: AbortSignal,
 ): Promise<number[]> {
   const latenciesMs: number[] = [];
@@ -24,7 +24,7 @@ export async function tradeSteadily(
     boxes.map(async ({ box, journal }, at) => {
       // Spread over the rhythm: no two of them push in the same moment.
       let dueMs = startMs + (at * everyMs) / boxes.length;
-      while (dueMs < startMs + forMs) {
+      while (!isOver()) {
         const body = await compressed(journal.nextPush(salesAPush).body);
         const waitMs = dueMs - performance.now();
         if (waitMs > 0) await pause(waitMs, undefined, { signal });
@@ -36,4 +36,10 @@ export async function tradeSteadily(
     }),
   );
   return latenciesMs;
+}
+
+/** For so long from now. */
+export function overAfter(forMs: number): () => boolean {
+  const endMs = performance.now() + forMs;
+  return () => performance.now() >= endMs;
 }

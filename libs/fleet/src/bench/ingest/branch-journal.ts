@@ -83,6 +83,7 @@ export class BranchJournal {
   constructor(
     readonly box: JournalBox,
     seed: number,
+    private readonly currency = CURRENCY,
   ) {
     this.chance = chanceFrom(seed);
     this.incarnation = this.newId(OPENS_AT_MS);
@@ -162,7 +163,8 @@ export class BranchJournal {
     const { branchCode, epoch } = this.box;
     const tillCode = `T${till + 1}`;
     const lines = this.nextLines();
-    const unpaid = { currency: CURRENCY, taxRounding: 'line' as const, lines };
+    const { currency } = this;
+    const unpaid = { currency, taxRounding: 'line' as const, lines };
     const totalMinor = priceSale({ ...unpaid, tenders: [tender(1, CASH, Number.MAX_SAFE_INTEGER)] }).totalMinor;
     const tenders = this.nextTenders(totalMinor);
     const priced = priceSale({ ...unpaid, tenders });
@@ -179,7 +181,7 @@ export class BranchJournal {
       occurredAt: soldAt,
       soldAt,
       source: 'live',
-      currency: CURRENCY,
+      currency,
       lines: priced.lines.map((line) => ({
         lineNo: line.lineNo,
         product: line.product,
