@@ -3,6 +3,7 @@ import { Gauge, type Registry } from 'prom-client';
 import type { Store } from '../store/store.js';
 import { queueLength, readStreams } from './push-state.js';
 import type { Replicator } from './replicator.js';
+import type { Watchdog } from './watchdog.js';
 import { isoOrNull, oldestQueuedAtMs } from './sync-status.js';
 
 export type ReplicationReadiness = {
@@ -36,6 +37,7 @@ export function registerReplicationMetrics(
   store: Store,
   replicator: Replicator,
   clock: Clock,
+  watchdog: Pick<Watchdog, 'stuckMs'>,
 ): void {
   const gauge = (name: string, help: string, read: () => number): void => {
     new Gauge({
@@ -54,6 +56,11 @@ export function registerReplicationMetrics(
     'writes_waiting_seconds',
     'For how long nothing has been written although somebody waits for it',
     () => store.writer.waitingMs() / 1000,
+  );
+  gauge(
+    'not_acknowledged_seconds',
+    'For how long lines have waited and none was acknowledged',
+    () => watchdog.stuckMs() / 1000,
   );
   gauge('sync_attempts', 'Attempts to reach the hub that failed in a row', () => replicator.figures().attempts);
   gauge('line_up', 'Whether the hub answered last time', () => (replicator.figures().line === 'up' ? 1 : 0));

@@ -14,6 +14,7 @@ import { EDGE_VERSION } from '../version.js';
 import { registerReplicationMetrics } from './replicator-figures.js';
 import { Replicator } from './replicator.js';
 import { SyncController } from './sync.controller.js';
+import { Watchdog } from './watchdog.js';
 
 const CHANCE_STEPS = 2 ** 32;
 
@@ -33,6 +34,18 @@ const replicator = {
     }),
 };
 
+const watchdog = {
+  provide: Watchdog,
+  inject: [Store, CLOCK, Replicator],
+  useFactory: (store: Store, clock: Clock, replicator: Replicator): Watchdog =>
+    new Watchdog({
+      store,
+      clock,
+      line: () => replicator.figures().line,
+      alarm: (message) => new Logger('watchdog').error(message),
+    }),
+};
+
 /** Begins when the application is up and ends before its store closes. Selling asks it which lines are on the way. */
 @Global()
 @Module({
@@ -40,6 +53,7 @@ const replicator = {
   controllers: [SyncController],
   providers: [
     replicator,
+    watchdog,
     { provide: IN_FLIGHT, useExisting: Replicator },
     { provide: HUB_CLOCK, useExisting: Replicator },
   ],
@@ -50,11 +64,12 @@ export class ReplicatorModule implements OnApplicationBootstrap, OnModuleDestroy
     private readonly replicator: Replicator,
     private readonly store: Store,
     @Inject(CLOCK) private readonly clock: Clock,
+    private readonly watchdog: Watchdog,
     @Inject(METRICS_REGISTRY) private readonly registry: Registry,
   ) {}
 
   onApplicationBootstrap(): void {
-    registerReplicationMetrics(this.registry, this.store, this.replicator, this.clock);
+    registerReplicationMetrics(this.registry, this.store, this.replicator, this.clock, this.watchdog);
     this.replicator.start();
   }
 
