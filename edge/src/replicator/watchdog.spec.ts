@@ -56,6 +56,17 @@ it('tells when lines wait and none is acknowledged, whether the line is down or 
   expect(told()).toHaveLength(2);
 });
 
+it('begins to count when something waits, not when it last had nothing to say', async () => {
+  await journalFacts(store, 1);
+  await acknowledge(2);
+  await pass(60);
+  await journalFacts(store, 1);
+  await pass(15);
+  expect(told()).toEqual([]);
+  await pass(1);
+  expect(told()).toHaveLength(1);
+});
+
 it('is quiet as long as anything is acknowledged, however long the queue, and says when it goes on', async () => {
   await journalFacts(store, 4);
   for (let seq = 1; seq <= 4; seq += 1) {

@@ -23,14 +23,15 @@ const TELL_AGAIN_MS = 4 * 3_600_000;
  */
 export class Watchdog {
   private appliedLines: number | null = null;
-  private sinceMs = 0;
+  /** When it last moved; null while nothing waits. */
+  private sinceMs: number | null = null;
   private toldAtMs: number | null = null;
 
   constructor(private readonly parts: WatchdogParts) {}
 
   /** For how long nothing was acknowledged although something waits. */
   stuckMs(): number {
-    return this.sinceMs === 0 ? 0 : this.parts.clock.now() - this.sinceMs;
+    return this.sinceMs === null ? 0 : this.parts.clock.now() - this.sinceMs;
   }
 
   @Interval(LOOK_MS)
@@ -45,10 +46,10 @@ export class Watchdog {
   private judge(streams: readonly Stream[], nowMs: number): SyncLogEntry | null {
     const appliedLines = streams.reduce((sum, { appliedSeq }) => sum + appliedSeq, 0);
     const queue = queueLength(streams);
-    if (queue === 0 || appliedLines !== this.appliedLines) {
+    if (queue === 0 || this.sinceMs === null || appliedLines !== this.appliedLines) {
       const wasTold = this.toldAtMs !== null;
       this.appliedLines = appliedLines;
-      this.sinceMs = queue === 0 ? 0 : nowMs;
+      this.sinceMs = queue === 0 ? null : nowMs;
       this.toldAtMs = null;
       return wasTold ? { level: 'info', event: 'moving-again', detail: 'the hub takes lines again' } : null;
     }
