@@ -10,6 +10,7 @@ import { stageFeed } from './replicator/feed-staging.js';
 import { dropTakes, retakeScope, showTakes } from './replicator/feed-takes.js';
 import { learnHello } from './replicator/learn-streams.js';
 import { acknowledge } from './replicator/push-state.js';
+import { applySnapshot, beginSnapshot, endSnapshot } from './replicator/snapshot-applying.js';
 import { logSync } from './replicator/sync-log.js';
 import { completeSale } from './selling/complete-sale.js';
 import { recordFinishedSale } from './selling/record-finished-sale.js';
@@ -37,8 +38,10 @@ export const WRITES: KnownWrites = {
   local: [
     acknowledge,
     beginSession,
+    beginSnapshot,
     countSignIn,
     endSession,
+    endSnapshot,
     holdRecord,
     keepNewPersonKey,
     learnOfPersons,
@@ -55,6 +58,7 @@ export const WRITES: KnownWrites = {
   ],
   background: [
     applyFeed(FEED_ROWS),
+    applySnapshot(FEED_ROWS),
     dropTakes(FEED_ROWS),
     findSealedEdits,
     keepPersonKeys,

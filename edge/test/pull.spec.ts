@@ -127,7 +127,7 @@ describe('a pull', () => {
     ],
   ])('stages nothing of a page with %s, and leaves the cursor; other scopes go on', async (_what, bend) => {
     hub.bend = ({ route }, reply) => {
-      if (!route.includes(encodeURIComponent(ASSORTMENT))) return reply;
+      if (!route.includes(`feed/${encodeURIComponent(ASSORTMENT)}`)) return reply;
       const page = reply.body as { records: Record<string, unknown>[] };
       return { ...reply, body: { ...page, records: bend(page.records) } };
     };

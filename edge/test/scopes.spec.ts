@@ -132,7 +132,7 @@ describe('a branch that moves to another price zone', () => {
 
   it('waits for a scope in trouble, and sells on', async () => {
     hub.bend = ({ route }, reply) => {
-      if (!route.includes(encodeURIComponent(NEW))) return reply;
+      if (!route.includes(`feed/${encodeURIComponent(NEW)}`)) return reply;
       const page = reply.body as { records: Record<string, unknown>[] };
       return { ...reply, body: { ...page, records: page.records.toReversed() } };
     };

@@ -120,9 +120,7 @@ function opened({ data }: AxiosResponse<Buffer>): { head: Record<string, unknown
   writeFileSync(path, data);
   const database = new BetterSqlite3(path, { readonly: true });
   try {
-    const records = database
-      .prepare('SELECT *, body_hash AS bodyHash FROM record ORDER BY number')
-      .all() as SnapshotRecord[];
+    const records = database.prepare('SELECT * FROM record ORDER BY number').all() as SnapshotRecord[];
     return { head: database.prepare('SELECT * FROM snapshot').get() as Record<string, unknown>, records };
   } finally {
     database.close();
@@ -277,7 +275,9 @@ describe('a snapshot', () => {
     expect(records.filter(({ key }) => key === 'M1' || key === 'M2')).toMatchObject([
       { key: 'M1', version: 2, release: null },
     ]);
-    for (const { body, bodyHash } of records.slice(0, 20)) expect(bodyHashOf(JSON.parse(body))).toBe(bodyHash);
+    const sent = new Map((await ask()).data.records.map(({ key, bodyHash }) => [key, bodyHash]));
+    for (const { key, body } of records.slice(0, 20).filter((each) => each.key !== 'M1' && each.key !== 'M2'))
+      expect(bodyHashOf(JSON.parse(body))).toBe(sent.get(key));
     expect((await ask(`?after=${facts.number}&hash=${facts.hash}`)).data.records).toEqual([]);
   });
 

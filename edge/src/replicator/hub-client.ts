@@ -32,10 +32,11 @@ import {
   type VerifyRequest,
   type VerifySums,
 } from '@branchline/replication/verify-protocol.js';
-import type { z } from 'zod';
+import { SNAPSHOT_HEADER, snapshotFactsSchema, type SnapshotFacts } from '@branchline/replication/snapshot.js';
+import { z } from 'zod';
 import type { BoxIdentity } from '../store/box.js';
-import { Refusal } from './hub-failure.js';
-import type { HubLine, LineRequest, Listener } from './hub-line.js';
+import { LineFailure, Refusal } from './hub-failure.js';
+import type { HubLine, LineRequest, Listener, StreamTaker } from './hub-line.js';
 import type { PushBatch } from './push-batch.js';
 
 const compress = promisify(brotliCompress);
@@ -46,6 +47,49 @@ const BROTLI = { params: { [constants.BROTLI_PARAM_QUALITY]: 6 } };
 const TOKEN_RENEW_MS = 60_000;
 
 type FeedPosition = Pick<Cursor, 'scope' | 'number' | 'hash'>;
+
+/** What the answer says of a snapshot. `length`: of the whole file as it is encoded, of which a part may come. */
+export type SnapshotHead = {
+  status: number;
+  etag: string;
+  encoding: 'br' | 'identity';
+  length: number;
+  facts: SnapshotFacts;
+};
+
+export type SnapshotTaker = Pick<StreamTaker, 'onPiece'> & { onHead(head: SnapshotHead): Promise<void> };
+
+const snapshotHeaders = z.object({
+  etag: z.string().min(1),
+  'content-encoding': z.enum(['br', 'identity']).default('identity'),
+  'content-length': z.string().regex(/^\d{1,15}$/),
+  'content-range': z
+    .string()
+    .regex(/^bytes \d{1,15}-\d{1,15}\/\d{1,15}$/)
+    .optional(),
+  [SNAPSHOT_HEADER]: z
+    .string()
+    .transform((text): unknown => JSON.parse(text))
+    .pipe(snapshotFactsSchema),
+});
+
+/** @throws LineFailure for what no hub says of a snapshot */
+function snapshotHead(path: string, { status, headers }: Parameters<StreamTaker['onHead']>[0]): SnapshotHead {
+  let said: z.infer<typeof snapshotHeaders>;
+  try {
+    said = snapshotHeaders.parse({ ...headers });
+  } catch (error) {
+    throw new LineFailure(`${path}: the answer is not what was agreed`, { cause: error });
+  }
+  const {
+    etag,
+    'content-encoding': encoding,
+    'content-length': whole,
+    'content-range': range,
+    [SNAPSHOT_HEADER]: facts,
+  } = said;
+  return { status, etag, encoding, length: Number(range?.split('/')[1] ?? whole), facts };
+}
 
 /** The hub as this box may ask it: every request bears the box's service token, got by proof of its key. */
 export class HubClient {
@@ -110,6 +154,17 @@ export class HubClient {
 
   wantPersonKeys(persons: readonly string[]): Promise<PersonKeysGiven> {
     return this.ask({ method: 'POST', path: PERSON_KEYS_WANTED_PATH, body: { persons } }, personKeysGivenSchema);
+  }
+
+  /** @param headers `range` and `if-range` of what is here already */
+  snapshot(scope: string, headers: Readonly<Record<string, string>>, taker: SnapshotTaker): Promise<void> {
+    const path = `/sync/v1/snapshot/${encodeURIComponent(scope)}`;
+    return this.withToken((authorization) =>
+      this.line.download(
+        { path, headers: { ...headers, authorization, 'accept-encoding': 'br' } },
+        { onHead: (answer) => taker.onHead(snapshotHead(path, answer)), onPiece: (piece) => taker.onPiece(piece) },
+      ),
+    );
   }
 
   /** When the token that is used now is to be renewed; 0 without one. */

@@ -1,6 +1,7 @@
 import http from 'node:http';
 import https from 'node:https';
 import type { Readable } from 'node:stream';
+import { isNativeError } from 'node:util/types';
 import { POLL_MS_HEADER } from '@branchline/replication/box-protocol.js';
 import { LINE_BYTES_MAX } from '@branchline/replication/line.js';
 import { NUDGES_MEDIA_TYPE } from '@branchline/replication/nudge.js';
@@ -41,6 +42,12 @@ export type ListenRequest = Pick<LineRequest, 'path' | 'headers'>;
 export type Listener = { silentMsMax: number; onOpen(): void; onPiece(piece: Buffer): void };
 
 class Silence extends Error {}
+
+/** Told of a good answer first, and then of all that comes. */
+export type StreamTaker = {
+  onHead(answer: Pick<AxiosResponse, 'status' | 'headers'>): void | Promise<void>;
+  onPiece(piece: Buffer): void | Promise<void>;
+};
 
 type NodeRequest = typeof http.request;
 
@@ -83,29 +90,50 @@ export class HubLine {
   async listen({ path, headers }: ListenRequest, { silentMsMax, onOpen, onPiece }: Listener): Promise<void> {
     const agents = { httpAgent: new http.Agent(), httpsAgent: new https.Agent() };
     const accepted = { 'accept-encoding': 'identity', accept: NUDGES_MEDIA_TYPE, ...headers };
-    // With a limit of length axios reads ahead in a generator of its own, which a stream that is silent cannot be taken from.
-    const options = { responseType: 'stream', maxContentLength: -1, headers: accepted, ...agents } as const;
+    await this.stream(path, { ...agents, headers: accepted }, silentMsMax, {
+      onHead({ headers: answered }) {
+        const mediaType = String(answered['content-type']);
+        if (!mediaType.startsWith(NUDGES_MEDIA_TYPE))
+          throw new LineFailure(`${path}: the answer is ${mediaType}, not what was agreed`);
+        onOpen();
+      },
+      onPiece,
+    });
+  }
+
+  /**
+   * A file of any length, as it is encoded, piece by piece; the next is read when the last one was taken.
+   * @throws LineFailure, Refusal for any status but 2xx
+   */
+  download({ path, headers }: ListenRequest, taker: StreamTaker): Promise<void> {
+    const options = { decompress: false, headers: { accept: '*/*', ...headers } };
+    return this.stream(path, options, this.options.requestTimeoutMs, taker);
+  }
+
+  private async stream(
+    path: string,
+    options: AxiosRequestConfig,
+    silentMsMax: number,
+    { onHead, onPiece }: StreamTaker,
+  ): Promise<void> {
     let response: AxiosResponse<Readable>;
     try {
       const { signal } = this.options;
-      response = await (await this.http()).get(path, { ...options, signal });
+      // With a limit of length axios reads ahead in a generator of its own, which a stream that is silent cannot be taken from.
+      const common = { responseType: 'stream', maxContentLength: -1, signal } as const;
+      response = await (await this.http()).get(path, { ...options, ...common });
     } catch (error) {
       throw failureOf(path, error);
     }
     const { status, data } = response;
-    const mediaType = String(response.headers['content-type']);
-    if (isSuccess(status) && !mediaType.startsWith(NUDGES_MEDIA_TYPE)) {
-      data.destroy();
-      throw new LineFailure(`${path}: the answer is ${mediaType}, not what was agreed`);
-    }
     const silence = new Silence(`nothing came for ${silentMsMax} ms`);
     const timer = setTimeout(() => data.destroy(silence), silentMsMax);
     const refused: Buffer[] = [];
-    if (isSuccess(status)) onOpen();
     try {
+      if (isSuccess(status)) await onHead(response);
       for await (const piece of data as AsyncIterable<Buffer>) {
         timer.refresh();
-        if (isSuccess(status)) onPiece(piece);
+        if (isSuccess(status)) await onPiece(piece);
         else if (refused.push(piece) > REFUSAL_PIECES_MAX) break;
       }
     } catch (error) {
@@ -197,7 +225,8 @@ const isSuccess = (status: number): boolean => status >= 200 && status <= 299;
 
 /** What the stack or the socket said is a failure of the line; whatever else was thrown is a bug and goes on. */
 function failureOf(path: string, error: unknown): unknown {
-  if (!(error instanceof Error)) return error;
+  // By its kind, not its class: what a stream says may be of another realm.
+  if (!(error instanceof Error) && !isNativeError(error)) return error;
   const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
   const isOfAxios = 'isAxiosError' in error && error.isAxiosError === true;
   if (!isOfAxios && code === undefined && !(error instanceof Silence)) return error;

@@ -1,5 +1,6 @@
 import type { FeedPage } from '@branchline/replication/feed.js';
 import type { Store } from '../store/store.js';
+import { parsedSettings } from '../tills/branch-settings.js';
 import { readCursor, readCursors, type FeedCursor } from './feed-cursors.js';
 import { applyFeed, holdRecord, isRecordNotApplied, releasesReady } from './feed-applying.js';
 import { CorruptPage, stageFeed, verifyPage, type StagedSoFar } from './feed-staging.js';
@@ -8,6 +9,8 @@ import type { HubClient } from './hub-client.js';
 import { Refusal } from './hub-failure.js';
 import type { MeetHub } from './meet-hub.js';
 import type { PersonKeyExchange } from './person-key-exchange.js';
+import { CorruptSnapshot } from './snapshot-file.js';
+import { dropOldSnapshots, takeSnapshot } from './snapshot-taking.js';
 
 export type PullParts = {
   store: Store;
@@ -25,6 +28,9 @@ const PAGES_IN_A_ROUND_MAX = 200;
 
 /** Fetches what is new in each scope, stages it, applies what is ready. A scope in trouble does not hold up the others. */
 export class PullRound {
+  private settingsSeen = '';
+  private hasLookedForOldFiles = false;
+
   constructor(
     private readonly parts: PullParts,
     private readonly signal: AbortSignal,
@@ -35,6 +41,8 @@ export class PullRound {
     const { store, meet } = this.parts;
     // What an earlier run staged and did not come to apply.
     await this.applyReady();
+    if (!this.hasLookedForOldFiles) await dropOldSnapshots(store.reads);
+    this.hasLookedForOldFiles = true;
     await meet.ifDue();
     let more = false;
     let refused: unknown = null;
@@ -49,8 +57,23 @@ export class PullRound {
     await this.applyReady();
     await this.showWhole(refused === null && !more);
     await this.parts.keys.run();
+    if (this.hasMoved()) {
+      meet.makeDue();
+      return true;
+    }
     if (refused !== null) throw refused;
     return more;
+  }
+
+  /** Settings that came name other scopes than are followed: the hub is asked at once, once for each. */
+  private hasMoved(): boolean {
+    const { reads } = this.parts.store;
+    const text = reads.get<{ body: string }>('SELECT body FROM branch_setting')?.body;
+    if (text === undefined || text === this.settingsSeen) return false;
+    this.settingsSeen = text;
+    const { region, priceZone, assortment } = parsedSettings(text);
+    const followed = new Set(readCursors(reads).map(({ scope }) => scope));
+    return [`region:${region}`, `zone:${priceZone}`, `assortment:${assortment}`].some((scope) => !followed.has(scope));
   }
 
   /** Shows what is whole; after it what was held back of releases goes in, and what nobody sees any more goes. */
@@ -63,6 +86,7 @@ export class PullRound {
   }
 
   private async pullScope(scope: string): Promise<boolean> {
+    await this.beginScope(scope);
     for (let pages = 0; pages < PAGES_IN_A_ROUND_MAX; pages++) {
       const cursor = readCursor(this.parts.store.reads, scope);
       if (cursor === undefined || this.signal.aborted) return false;
@@ -78,6 +102,18 @@ export class PullRound {
     return true;
   }
 
+  /** What has just been joined, or is taken again, begins with a snapshot where the hub has one. */
+  private async beginScope(scope: string): Promise<void> {
+    const cursor = readCursor(this.parts.store.reads, scope);
+    if (cursor === undefined || cursor.number > 0 || cursor.hubEpoch !== null) return;
+    const outcome = await takeSnapshot(this.parts, cursor, this.signal);
+    if (outcome !== 'none') this.parts.onContact();
+    if (outcome !== 'half') return;
+    // What it began with must not mix with another: a taking of its own, which nothing has begun to fill.
+    await this.parts.store.writer.write(retakeScope, { ...cursor, entries: [] });
+    await this.beginScope(scope);
+  }
+
   /** @returns null when the scope is to be taken again from its start */
   private async ask(cursor: FeedCursor): Promise<FeedPage | null> {
     try {
@@ -86,9 +122,11 @@ export class PullRound {
       await this.retake(cursor, 'the hub was restored from a backup or changed');
       return null;
     } catch (error) {
-      // At 0 there is nothing to part from: a hub that still says fork is one to wait for.
-      if (!(error instanceof Refusal) || error.code !== 'feed-fork' || cursor.number === 0) throw error;
-      await this.retake(cursor, 'the hub does not know this history of it');
+      // At 0 there is nothing to part from: a hub that still says so is one to wait for.
+      if (!(error instanceof Refusal) || cursor.number === 0) throw error;
+      if (error.code === 'feed-fork') await this.retake(cursor, 'the hub does not know this history of it');
+      else if (error.code === 'feed-gone') await this.catchUp(cursor, error.detail);
+      else throw error;
       return null;
     }
   }
@@ -99,6 +137,16 @@ export class PullRound {
     const entries = [{ level: 'incident' as const, event: 'feed-fork', detail }];
     await store.writer.write(retakeScope, { take, scope, entries });
     alarm(detail);
+    await this.beginScope(scope);
+  }
+
+  /** Away for longer than the hub keeps what was superseded: nothing is wrong. */
+  private async catchUp({ take, scope }: FeedCursor, why: string): Promise<void> {
+    const entries = [
+      { level: 'info' as const, event: 'feed-gone', detail: `${scope} is taken as it stands now: ${why}` },
+    ];
+    await this.parts.store.writer.write(retakeScope, { take, scope, entries });
+    await this.beginScope(scope);
   }
 
   /** @returns false when the cursor was set anew meanwhile: the page is from another life */
@@ -138,7 +186,7 @@ export class PullRound {
 
 /** Trouble with one scope; anything else is the line's, the box's or this program's, and ends the round. */
 function isOfScope(error: unknown): boolean {
-  if (error instanceof CorruptPage) return true;
+  if (error instanceof CorruptPage || error instanceof CorruptSnapshot) return true;
   return (
     error instanceof Refusal &&
     ['not-yours', 'feed-fork', 'feed-gone', 'not-found', 'invalid-field'].includes(error.code)

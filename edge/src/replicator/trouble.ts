@@ -2,6 +2,7 @@ import { Problem } from '@branchline/http/problem.js';
 import { isDamagedLine } from '../store/line-storage.js';
 import { LineFailure, Refusal } from './hub-failure.js';
 import { CorruptPage } from './feed-staging.js';
+import { CorruptSnapshot } from './snapshot-file.js';
 
 /**
  * What a failed round comes to. `halt`: not again before a person asks for it or the edge starts anew. `hello`: the next
@@ -21,15 +22,7 @@ const HALTING = ['box-revoked'];
 /** The hub stands elsewhere than this box believed. */
 const ASKING_HELLO = ['seq-gap', 'fork', 'feed-fork', 'not-yours', 'unknown-incarnation', 'not-found'];
 /** Nothing that waiting mends: somebody has to look. */
-const INCIDENTS = [
-  'box-revoked',
-  'malformed-push',
-  'protocol',
-  'not-yours',
-  'feed-gone',
-  'line-too-large',
-  'unauthenticated',
-];
+const INCIDENTS = ['box-revoked', 'malformed-push', 'protocol', 'not-yours', 'line-too-large', 'unauthenticated'];
 
 export function troubleOf(error: unknown): Trouble {
   const common = { halt: false, hello: false, level: 'warning', retryAfterMs: null } as const;
@@ -48,7 +41,7 @@ export function troubleOf(error: unknown): Trouble {
       retryAfterMs,
     };
   }
-  if (error instanceof CorruptPage) {
+  if (error instanceof CorruptPage || error instanceof CorruptSnapshot) {
     return { ...common, line: 'up', level: 'incident', event: 'feed-corrupt', detail: error.message };
   }
   if (isDamagedLine(error)) {

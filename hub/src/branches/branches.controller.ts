@@ -1,4 +1,4 @@
-import { Controller, Get, Inject, Post } from '@nestjs/common';
+import { Controller, Get, Inject, Patch, Post } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import { abilityFor } from '@branchline/access/ability.js';
 import type { PrincipalOf } from '@branchline/access/principal.js';
@@ -13,6 +13,7 @@ import { z } from 'zod';
 import { actorOf, recordAudit } from '../audit/record-audit.js';
 import { Database, type Tx } from '../database/unit-of-work.js';
 import { CLOCK, NEW_ID, RANDOM_BYTES } from '../providers.js';
+import { branchChange, changeBranch, holdBranch, type BranchChange } from './change-branch.js';
 import { branchInput, createBranch, shownBranch, type Branch, type BranchInput } from './create-branch.js';
 import { createEnrolmentCode, enrolmentInput, type EnrolmentInput } from './enrolment-codes.js';
 import { branchesOf, findBranch } from './find-branch.js';
@@ -68,6 +69,26 @@ export class BranchesController {
     return this.database.transaction(who.tenantId, async (tx) =>
       shownBranch(await findBranch(tx, who, branchCode, 'branch.read')),
     );
+  }
+
+  /** Whoever moves a branch to another region answers for both. */
+  @Patch(':code')
+  @Allow({ by: 'person', ability: 'branch.manage' })
+  change(
+    @CurrentPrincipal('person') who: Who,
+    @param('code', code) branchCode: string,
+    @body(branchChange) change: BranchChange,
+  ): Promise<Branch> {
+    const { region } = change;
+    return this.database.transaction(who.tenantId, async (tx) => {
+      await findBranch(tx, who, branchCode, 'branch.manage');
+      if (region !== undefined && !abilityFor(who.grants).can('branch.manage', { tenant: who.tenantId, region }))
+        throw problem('forbidden', `This needs branch.manage in ${region}.`);
+      await holdBranch(tx, branchCode);
+      const branch = await changeBranch(tx, await findBranch(tx, who, branchCode, 'branch.manage'), change);
+      await this.audit(tx, who, 'branch.change', branch.id, { code: branch.code, ...change });
+      return shownBranch(branch);
+    });
   }
 
   /** Whoever may enrol tills gets in; a box is the whole store and needs more. */

@@ -9,7 +9,7 @@ import { branchScope } from '../feed/scopes.js';
 import { BranchRow } from './branch.row.js';
 import { currency, timeZone } from './places.js';
 
-const wallClock = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'expected HH:MM');
+export const wallClock = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'expected HH:MM');
 
 export const branchInput = z.strictObject({
   code,
@@ -51,14 +51,14 @@ export async function createBranch(tx: Tx, input: BranchInput, newId: NewId, clo
   try {
     await tx.manager.insert(BranchRow, branch);
   } catch (error) {
-    throw unknownPlace(error, input) ?? error;
+    throw invalidPlace(error, input) ?? error;
   }
   await publishSettings(tx, branch);
   return shownBranch(branch);
 }
 
 /** The prices of a zone are in one currency; a branch that trades in another would sell 10.00 rand at 10.00 dollars. */
-async function refuseForeignCurrency(tx: Tx, input: BranchInput): Promise<void> {
+export async function refuseForeignCurrency(tx: Tx, input: Pick<BranchInput, 'priceZone' | 'currency'>): Promise<void> {
   const [zone] = await tx.query<{ currency: string }>('SELECT currency FROM price_zone WHERE code = $1', [
     input.priceZone,
   ]);
@@ -73,7 +73,10 @@ const FIELD_OF_CONSTRAINT = {
   branch_with_tax_class: 'defaultTaxClass',
 } as const;
 
-function unknownPlace(error: unknown, input: BranchInput): Error | undefined {
+type Places = Pick<BranchInput, 'region' | 'priceZone' | 'assortment'> & { defaultTaxClass?: string | null };
+
+/** What is said of a row that names a place which is not there; undefined: it failed for something else. */
+export function invalidPlace(error: unknown, input: Places): Error | undefined {
   const constraint = constraintOf(error);
   if (constraint === undefined || !Object.hasOwn(FIELD_OF_CONSTRAINT, constraint)) return undefined;
   const field = FIELD_OF_CONSTRAINT[constraint as keyof typeof FIELD_OF_CONSTRAINT];
@@ -115,7 +118,7 @@ export function shownBranch(row: BranchRow): Branch {
 
 const twoDigits = (value: number): string => String(value).padStart(2, '0');
 
-function minutesOf(cutOff: string): number {
+export function minutesOf(cutOff: string): number {
   const [hours, minutes] = cutOff.split(':');
   return Number(hours) * 60 + Number(minutes);
 }

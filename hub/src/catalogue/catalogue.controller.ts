@@ -4,15 +4,21 @@ import type { PrincipalOf } from '@branchline/access/principal.js';
 import { Allow, CurrentPrincipal } from '@branchline/access/route-access.js';
 import type { Clock } from '@branchline/domain/clock.js';
 import type { NewId } from '@branchline/domain/uuid.js';
-import { text } from '@branchline/http/fields.js';
+import { code, text } from '@branchline/http/fields.js';
 import { pageQuery, type Page } from '@branchline/http/pagination.js';
 import { problem } from '@branchline/http/problem.js';
-import { query } from '@branchline/http/schema.js';
+import { body, param, query } from '@branchline/http/schema.js';
 import { z } from 'zod';
-import { actorOf } from '../audit/record-audit.js';
+import { actorOf, recordAudit } from '../audit/record-audit.js';
 import { assertForTenant } from '../branches/find-branch.js';
 import { Database } from '../database/unit-of-work.js';
 import { CLOCK, NEW_ID } from '../providers.js';
+import {
+  changeAssortment,
+  assortmentChange,
+  type AssortmentChange,
+  type AssortmentChanged,
+} from './change-assortment.js';
 import { importProducts, type ImportAnswer } from './import-products.js';
 import { listProducts, type CatalogueProduct } from './list-products.js';
 
@@ -54,6 +60,27 @@ export class CatalogueController {
       file,
       dryRun,
       skipBad,
+    });
+  }
+
+  @Post('assortments/:code/products')
+  @HttpCode(200)
+  @Allow({ by: ['person', 'integration'], ability: 'catalogue.manage' })
+  changeAssortment(
+    @CurrentPrincipal('person', 'integration') who: Asking,
+    @param('code', code) assortment: string,
+    @body(assortmentChange) change: AssortmentChange,
+  ): Promise<AssortmentChanged> {
+    assertForTenant(who, 'catalogue.manage');
+    const { clock, newId } = this;
+    const createdBy = who.kind === 'person' ? who.personId : who.integrationId;
+    return this.database.transaction(who.tenantId, async (tx) => {
+      const changed = await changeAssortment(tx, assortment, change, { createdBy, clock, newId });
+      const { added, removed, release } = changed;
+      const entry = { actor: actorOf(who), action: 'assortment.change', subject: `assortment:${assortment}` };
+      const detail = { added, removed, release };
+      await recordAudit(tx, { ...entry, branchId: null, detail }, { nowMs: clock.now(), newId });
+      return changed;
     });
   }
 

@@ -47,7 +47,7 @@ export async function importProducts(parts: ImportParts, input: ImportInput): Pr
 }
 
 async function importInto(tx: Tx, parts: ImportParts, input: ImportInput): Promise<ImportAnswer> {
-  await takeTurn(tx);
+  await takeImportsTurn(tx);
   const nowMs = parts.clock.now();
   const bad = new BadLines();
   const rows = await stage(tx, input.file, await readKnown(tx, nowMs), bad);
@@ -64,7 +64,7 @@ async function importInto(tx: Tx, parts: ImportParts, input: ImportInput): Promi
 }
 
 /** Two imports at once would each decide by what the other is about to change. */
-async function takeTurn(tx: Tx): Promise<void> {
+export async function takeImportsTurn(tx: Tx): Promise<void> {
   const { free } = await tx.one<{ free: boolean }>(
     `SELECT pg_try_advisory_xact_lock(hashtext('branchline product import'), hashtext($1)) AS free`,
     [tx.tenantId],

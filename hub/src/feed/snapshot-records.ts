@@ -12,7 +12,7 @@ type Row = Omit<SnapshotRecord, 'release' | 'deleted'> & {
 const PAGE_RECORDS = 500;
 
 const COLUMNS = `r.number, r.kind, r.key, r.version, r.contract, r.release_id AS release, r.deleted,
-       encode(r.body_hash, 'hex') AS "bodyHash", r.body::text AS body, r.supersedes,
+       r.body::text AS body, r.supersedes,
        r.release_id IS NOT NULL AND NOT EXISTS (
          SELECT FROM feed_latest c WHERE c.scope = 'tenant' AND c.kind = 'release' AND c.key = r.release_id::text) AS waits`;
 
@@ -46,18 +46,7 @@ async function standing(tx: Tx, scope: string, newest: Row): Promise<SnapshotRec
   return found;
 }
 
-function recordOf({
-  number,
-  kind,
-  key,
-  version,
-  contract,
-  release,
-  deleted,
-  bodyHash,
-  body,
-  waits,
-}: Row): SnapshotRecord {
+function recordOf({ number, kind, key, version, contract, release, deleted, body, waits }: Row): SnapshotRecord {
   const staged = waits ? release : null;
-  return { number, kind, key, version, contract, release: staged, deleted: deleted ? 1 : 0, bodyHash, body };
+  return { number, kind, key, version, contract, release: staged, deleted: deleted ? 1 : 0, body };
 }

@@ -71,8 +71,8 @@ async function fill(tx: Tx, scope: string, part: string): Promise<Filled> {
 }
 
 const INSERT_RECORD = `
-INSERT INTO record (number, kind, key, version, contract, release, deleted, body_hash, body)
-VALUES (@number, @kind, @key, @version, @contract, @release, @deleted, @bodyHash, @body)`;
+INSERT INTO record (number, kind, key, version, contract, release, deleted, body)
+VALUES (@number, @kind, @key, @version, @contract, @release, @deleted, @body)`;
 
 function compressor(bytes: number): ReturnType<typeof createBrotliCompress> {
   const params = {

@@ -8,14 +8,15 @@ import { hash, id } from './kinds/fields.js';
  *
  * Table `snapshot` has one row. Table `record` has one for each thing that stands: `release` null. A record of a release
  * whose final record was not numbered yet bears its release and is to be staged like one of the feed, in the order of
- * `number`; what it is going to replace stands in a row of its own.
+ * `number`; what it is going to replace stands in a row of its own. The file's SHA-256 proves the bodies: hashes of each would
+ * be half of what goes over the line.
  */
 export const SNAPSHOT_SCHEMA = [
   `CREATE TABLE snapshot (
      scope TEXT NOT NULL, hub_epoch TEXT NOT NULL, number INTEGER NOT NULL, hash TEXT NOT NULL, contract INTEGER NOT NULL)`,
   `CREATE TABLE record (
      no INTEGER PRIMARY KEY, number INTEGER NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL, version INTEGER NOT NULL,
-     contract INTEGER NOT NULL, release TEXT, deleted INTEGER NOT NULL, body_hash TEXT NOT NULL, body TEXT NOT NULL)`,
+     contract INTEGER NOT NULL, release TEXT, deleted INTEGER NOT NULL, body TEXT NOT NULL)`,
 ];
 
 export const SNAPSHOT_MEDIA_TYPE = 'application/vnd.sqlite3';
@@ -46,7 +47,6 @@ export type SnapshotRecord = {
   contract: number;
   release: string | null;
   deleted: 0 | 1;
-  bodyHash: string;
   /** JSON */
   body: string;
 };

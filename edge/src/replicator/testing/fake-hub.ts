@@ -149,6 +149,7 @@ export class FakeHub {
     if (path === '/sync/v1/push')
       return this.push(mediaType === PACKED_PUSH_MEDIA_TYPE ? unpacked(body) : decodePush(body));
     if (path === NUDGES_PATH) return { status: 200, body: null };
+    if (path.startsWith('/sync/v1/snapshot/')) return refuse(404, 'no-snapshot');
     return this.feed(new URL(path, 'http://hub'));
   }
 
