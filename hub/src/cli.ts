@@ -20,6 +20,7 @@ import { currency } from './branches/places.js';
 import { emailSchema } from './people/create-person.js';
 import { createTenant } from './people/create-tenant.js';
 import { HubSecrets } from './secrets.js';
+import { rebuildBranches } from './verify/rebuild-branches.js';
 import { verifyBranches } from './verify/verify-branches.js';
 
 const CONNECTIONS_MAX = 4;
@@ -75,10 +76,10 @@ async function runInit(options: Record<string, string>): Promise<number> {
   }, true);
 }
 
-const verifyOptions = z.object({ tenant: code.optional(), branch: code.optional() });
+const branchOptions = z.object({ tenant: code.optional(), branch: code.optional() });
 
 function runVerify(options: Record<string, string>): Promise<number> {
-  const asked = parsed(verifyOptions, options);
+  const asked = parsed(branchOptions, options);
   const secrets = HubSecrets.openExisting(readSecretsDir(process.env));
   return withDatabase(async (database) => {
     await assertMigrated(database);
@@ -150,6 +151,17 @@ async function verifyRestored(parts: BackupParts, id: string, url: string): Prom
   }
 }
 
+function runRebuildRollups(options: Record<string, string>): Promise<number> {
+  const asked = parsed(branchOptions, options);
+  return withDatabase(async (database) => {
+    await assertMigrated(database);
+    const parts = { database, nowMs: systemClock.now(), newId: v7, actor: 'command:rebuild-rollups' };
+    const rebuilt = await rebuildBranches(parts, asked, say);
+    say(rebuilt);
+    return rebuilt.notRebuilt === 0 ? EXIT.well : EXIT.failed;
+  }, false);
+}
+
 function parsed<S extends z.ZodType>(schema: S, options: Record<string, unknown>): z.output<S> {
   const result = schema.safeParse(options);
   if (result.success) return result.data;
@@ -188,6 +200,12 @@ runMain('hub', async () => {
     .action(async (file: string | undefined, options: Record<string, unknown>) => {
       exitCode = await runBackup(file, options);
     });
+  program
+    .command('rebuild-rollups')
+    .description('make rows and sums of branches anew from their archived lines, while pushes go on; a line for each')
+    .option('--tenant <code>', 'of this tenant only')
+    .option('--branch <code>', 'this branch only')
+    .action(run(runRebuildRollups));
   program
     .command('init')
     .description('make a tenant and its administrator; prints the password, once')

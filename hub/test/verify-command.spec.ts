@@ -37,9 +37,11 @@ async function traded({ api }: Signed, branch: string): Promise<TestBox> {
 
 type Ended = { exitCode: number | null; lines: Record<string, unknown>[]; error: string };
 
+const verify = (args: string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> => command(['verify', ...args], env);
+
 /** The built command, as an operator gives it. */
-async function verify(args: string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> {
-  const child = spawn(process.execPath, [CLI, 'verify', ...args], {
+async function command(args: string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> {
+  const child = spawn(process.execPath, [CLI, ...args], {
     env: {
       PATH: process.env['PATH'],
       DATABASE_URL: harness.databaseUrl,
@@ -116,5 +118,21 @@ describe('the command verify', () => {
       rmSync(folder, { recursive: true });
       await empty.drop();
     }
+  });
+});
+
+describe('hub rebuild-rollups', () => {
+  it('makes anew what differs, tells each branch, and the totals in its last line', async () => {
+    await harness.database.asOwner(`UPDATE sales_by_operator SET total_minor = 1 WHERE branch_id = $1`, [own.branch]);
+    const { exitCode, lines } = await command(['rebuild-rollups', '--tenant', 'ACME']);
+    expect(exitCode).toBe(0);
+    expect(lines[0]).toMatchObject({ branch: 'B001', outcome: 'rebuilt' });
+    expect(lines[0]?.['corrected']).toContainEqual({ what: 'rollup', detail: 'sales_by_operator: 1 sums made anew' });
+    expect(lines.at(-1)).toEqual({ branches: 2, rebuilt: 2, corrected: expect.any(Number), notRebuilt: 0 });
+    expect((await verify(['--tenant', 'ACME', '--branch', 'B001'])).exitCode).toBe(0);
+  });
+
+  it('is bad input for a tenant that is not there', async () => {
+    expect((await command(['rebuild-rollups', '--tenant', 'NOBODY'])).exitCode).toBe(2);
   });
 });

@@ -14,6 +14,7 @@ import { IncidentsAndAudit } from './migrations/000011-incidents-and-audit.js';
 import { BoxProofs } from './migrations/000012-box-proofs.js';
 import { Customers } from './migrations/000013-customers.js';
 import { WorkLists } from './migrations/000014-work-lists.js';
+import { Rebuild } from './migrations/000016-rebuild.js';
 
 /** In order, forward only; each file is plain SQL and never edited once released. */
 export const MIGRATIONS: (new () => MigrationInterface)[] = [
@@ -32,4 +33,5 @@ export const MIGRATIONS: (new () => MigrationInterface)[] = [
   Customers,
   WorkLists,
   Backups,
+  Rebuild,
 ];

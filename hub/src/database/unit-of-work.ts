@@ -58,6 +58,17 @@ export class Tx {
     return row;
   }
 
+  /**
+   * As the owner of the tables, within the same tenant's wall: for what no use case may do, and a rebuild has to, which is
+   * to delete rows that no archived line leads to. @returns how many rows were written
+   */
+  async executeAsOwner(sql: string, params: unknown[] = []): Promise<number> {
+    await this.runner.query(`SELECT set_config('role', 'none', true)`);
+    const written = await this.execute(sql, params);
+    await this.runner.query(`SELECT set_config('role', 'branchline_app', true)`);
+    return written;
+  }
+
   /** @returns how many rows were written */
   async execute(sql: string, params: unknown[] = []): Promise<number> {
     const result = await this.runner.query(sql, params, true);

@@ -8,4 +8,6 @@ export type FactContext = {
   /** Of the branch, in which it sells. */
   currency: string;
   nowMs: number;
+  /** The rows are made anew, and after them the sums: nothing is added to these on the way. */
+  isRebuild?: true;
 };

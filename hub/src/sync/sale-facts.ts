@@ -86,7 +86,7 @@ export async function insertSales(tx: Tx, context: FactContext, lines: readonly 
     if (columns !== null) await tx.prepared(statement, [tenantId, branchId, ...columns]);
   }
   await markDuplicateReceipts(tx, context, printed, bodies);
-  await storeDeltas(tx, context, salesDeltas(fresh));
+  if (!context.isRebuild) await storeDeltas(tx, context, salesDeltas(fresh));
   return inserted;
 }
 

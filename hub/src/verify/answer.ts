@@ -123,3 +123,13 @@ export const lastVerificationSchema = z
   .nullable()
   .meta({ description: 'the last verification of the branch, with the newest line it has seen; null: never verified' });
 export type LastVerification = z.infer<typeof lastVerificationSchema>;
+
+export const repairSchema = z.strictObject({
+  branch: z.string(),
+  at,
+  lines: z.int().meta({ description: 'of the archive, from which all was made' }),
+  count: z.int().meta({ description: 'rows and sums that were made anew' }),
+  corrected: z
+    .array(z.strictObject({ what: z.enum(['missing-row', 'altered-row', 'extra-row', 'rollup']), detail: z.string() }))
+    .meta({ description: 'at most 200' }),
+});

@@ -25,24 +25,35 @@ export async function* archivedLines(
 ): AsyncGenerator<ArchivedLine[]> {
   let afterSeq = 0;
   for (;;) {
-    const chunks = await tx.query<JournalChunk>(PAGE, [branchId, incarnation, afterSeq, LINES_MAX, BYTES_MAX]);
-    const [first, last] = [chunks[0], chunks.at(-1)];
-    if (!first || !last) return;
-    const waiting = await tx.query<{ seq: number; code: string }>(WAITING, [
-      branchId,
-      incarnation,
-      first.firstSeq,
-      last.lastSeq,
-    ]);
-    const waits = new Map(waiting.map(({ seq, code }) => [seq, code]));
-    const page: ArchivedLine[] = [];
-    for (const chunk of chunks) {
-      for (const line of await readable(incarnation, chunk, differences))
-        page.push({ ...line, waits: waits.get(line.seq) ?? null });
-    }
-    yield page;
-    afterSeq = last.lastSeq;
+    const page = await archivedPage(tx, { branchId, incarnation, afterSeq }, differences);
+    if (!page) return;
+    yield page.lines;
+    afterSeq = page.lastSeq;
   }
+}
+
+/** The next lines after a seq, some of which may not be readable; null: there are none. */
+export async function archivedPage(
+  tx: Tx,
+  { branchId, incarnation, afterSeq }: { branchId: string; incarnation: string; afterSeq: number },
+  differences: Differences,
+): Promise<{ lines: ArchivedLine[]; lastSeq: number } | null> {
+  const chunks = await tx.query<JournalChunk>(PAGE, [branchId, incarnation, afterSeq, LINES_MAX, BYTES_MAX]);
+  const [first, last] = [chunks[0], chunks.at(-1)];
+  if (!first || !last) return null;
+  const waiting = await tx.query<{ seq: number; code: string }>(WAITING, [
+    branchId,
+    incarnation,
+    first.firstSeq,
+    last.lastSeq,
+  ]);
+  const waits = new Map(waiting.map(({ seq, code }) => [seq, code]));
+  const lines: ArchivedLine[] = [];
+  for (const chunk of chunks) {
+    for (const line of await readable(incarnation, chunk, differences))
+      lines.push({ ...line, waits: waits.get(line.seq) ?? null });
+  }
+  return { lines, lastSeq: last.lastSeq };
 }
 
 async function readable(incarnation: string, chunk: JournalChunk, differences: Differences): Promise<ChunkLine[]> {

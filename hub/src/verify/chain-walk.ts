@@ -16,6 +16,11 @@ export class ChainWalk {
     private readonly differences: Differences,
   ) {}
 
+  /** As it stands: what is taken in a transaction that is run again is taken once. */
+  copy(): ChainWalk {
+    return Object.assign(new ChainWalk(this.incarnation, this.differences), this);
+  }
+
   get computedHash(): string {
     return this.computed.toString('hex');
   }

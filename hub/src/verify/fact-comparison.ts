@@ -81,26 +81,9 @@ export class FactComparison {
       return false;
     }
     this.found[kind] += 1;
-    const told = this.differenceOf(kind, contentHash, fact, row);
+    const told = differenceOfFact(kind, contentHash, fact, row);
     if (told !== null) this.differences.add('altered-row', `${place}: ${told}`, date);
     return true;
-  }
-
-  private differenceOf(kind: FactKind, contentHash: string, fact: ExpectedFact, row: StoredFact): string | null {
-    const { table } = FACT_TABLES[kind];
-    if (row.contentHash !== contentHash) return `content_hash of ${table} is not the line’s`;
-    const ofHead = differenceOfValues(fact.head, row.head);
-    if (ofHead !== null) return `${table}.${ofHead}`;
-    for (const [part, expected] of Object.entries(fact.parts)) {
-      const stored = row.parts[part] ?? [];
-      if (stored.length !== expected.length)
-        return `${part} has ${stored.length} rows, the line ${expected.length} of them`;
-      for (const [at, values] of expected.entries()) {
-        const ofPart = differenceOfValues(values, stored[at] as StoredValues);
-        if (ofPart !== null) return `${part} ${at + 1}, ${ofPart}`;
-      }
-    }
-    return null;
   }
 
   private count(figures: readonly SaleFigures[]): void {
@@ -108,6 +91,29 @@ export class FactComparison {
     if (this.days.size > DAYS_MAX)
       throw problem('verification-too-long', `The lines of the branch are of more than ${DAYS_MAX} business dates.`);
   }
+}
+
+/** What the rows of a fact say that its line does not; null: nothing. */
+export function differenceOfFact(
+  kind: FactKind,
+  contentHash: string,
+  fact: ExpectedFact,
+  row: StoredFact,
+): string | null {
+  const { table } = FACT_TABLES[kind];
+  if (row.contentHash !== contentHash) return `content_hash of ${table} is not the line’s`;
+  const ofHead = differenceOfValues(fact.head, row.head);
+  if (ofHead !== null) return `${table}.${ofHead}`;
+  for (const [part, expected] of Object.entries(fact.parts)) {
+    const stored = row.parts[part] ?? [];
+    if (stored.length !== expected.length)
+      return `${part} has ${stored.length} rows, the line ${expected.length} of them`;
+    for (const [at, values] of expected.entries()) {
+      const ofPart = differenceOfValues(values, stored[at] as StoredValues);
+      if (ofPart !== null) return `${part} ${at + 1}, ${ofPart}`;
+    }
+  }
+  return null;
 }
 
 /** The first column that differs, with what both say; null: none. */

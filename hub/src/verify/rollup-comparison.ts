@@ -5,7 +5,7 @@ const NAMED_MAX = 50;
 const SUMS = ['units_milli', 'amount_minor', 'discount_minor', 'net_minor', 'tax_minor', 'total_minor'];
 
 /** `keys` tell the rows of a rollup apart; `rows` gives the same columns, added up from the facts. */
-type Rollup = { table: string; keys: readonly string[]; sums: readonly string[]; rows: string };
+export type Rollup = { table: string; keys: readonly string[]; sums: readonly string[]; rows: string };
 
 const summed = (alias: string, columns: readonly string[]): string =>
   columns.map((column) => `sum(${alias}.${column}) AS ${column}`).join(', ');
@@ -26,7 +26,7 @@ const ENTRIES = `
   UNION ALL SELECT s.id, s.business_date, s.currency, 'cash', -t.cash_back_minor
     FROM sale s JOIN sale_tender t ON t.branch_id = s.branch_id AND t.sale_id = s.id WHERE s.branch_id = $1 AND t.cash_back_minor <> 0`;
 
-const ROLLUPS: readonly Rollup[] = [
+export const ROLLUPS: readonly Rollup[] = [
   bySale('sales_by_hour', 'hour'),
   bySale('sales_by_operator', 'operator'),
   {

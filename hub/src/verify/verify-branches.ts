@@ -1,12 +1,8 @@
-import { BadInput } from '@branchline/http/exit.js';
 import { Problem } from '@branchline/http/problem.js';
-import { BranchRow } from '../branches/branch.row.js';
-import type { Database } from '../database/unit-of-work.js';
+import type { BranchRow } from '../branches/branch.row.js';
 import type { Verification } from './answer.js';
+import { findBranches, type AskedBranches } from './find-branches.js';
 import { runVerification, type VerificationParts } from './run-verification.js';
-
-/** Absent: all there are. */
-export type AskedBranches = { tenant?: string; branch?: string };
 
 /** What is told of one branch; `not-verified` where another is verifying it, or it takes too long. */
 export type BranchTold = { tenant: string; branch: string } & Found;
@@ -35,27 +31,6 @@ export async function verifyBranches(
     tell(told);
   }
   return { branches, equal: counts.equal, differs: counts.differs, notVerified: counts['not-verified'] };
-}
-
-async function findBranches(
-  database: Database,
-  { tenant: tenantAsked, branch: branchAsked }: AskedBranches,
-): Promise<{ tenant: string; branch: BranchRow }[]> {
-  const found: { tenant: string; branch: BranchRow }[] = [];
-  let isTenantKnown = tenantAsked === undefined;
-  for (const { id } of await database.asOwner<{ id: string }>('SELECT branchline_tenants() AS id ORDER BY 1')) {
-    await database.transaction(id, async (tx) => {
-      const { code: tenant } = await tx.one<{ code: string }>('SELECT code FROM tenant WHERE tenant_id = $1', [id]);
-      if (tenantAsked !== undefined && tenant !== tenantAsked) return;
-      isTenantKnown = true;
-      const where = branchAsked === undefined ? {} : { code: branchAsked };
-      const branches = await tx.manager.find(BranchRow, { where, order: { code: 'ASC' } });
-      found.push(...branches.map((branch) => ({ tenant, branch })));
-    });
-  }
-  if (!isTenantKnown) throw new BadInput(`there is no tenant ${tenantAsked}`);
-  if (branchAsked !== undefined && found.length === 0) throw new BadInput(`there is no branch ${branchAsked}`);
-  return found;
 }
 
 async function verifyOne(parts: VerificationParts, branch: BranchRow): Promise<Found> {

@@ -4,16 +4,19 @@ import type { AbilityName } from '@branchline/access/abilities.js';
 import type { PrincipalOf } from '@branchline/access/principal.js';
 import { Allow, CurrentPrincipal } from '@branchline/access/route-access.js';
 import type { Clock } from '@branchline/domain/clock.js';
+import type { NewId } from '@branchline/domain/uuid.js';
 import { code } from '@branchline/http/fields.js';
 import { openApiOf, param } from '@branchline/http/schema.js';
+import { actorOf } from '../audit/record-audit.js';
 import type { BranchRow } from '../branches/branch.row.js';
 import { findBranch } from '../branches/find-branch.js';
 import { Database } from '../database/unit-of-work.js';
-import { CLOCK } from '../providers.js';
+import { CLOCK, NEW_ID } from '../providers.js';
 import { askForProofs } from './box-proof.js';
-import { verificationSchema, type Verification } from './answer.js';
+import { repairSchema, verificationSchema, type Verification } from './answer.js';
 import { BranchVerifier } from './branch-verifier.js';
 import { lastVerification } from './last-verification.js';
+import { rebuildBranch, type Rebuilt } from './rebuild-branch.js';
 
 type Asking = PrincipalOf<'person' | 'integration'>;
 
@@ -25,6 +28,7 @@ export class VerifyController {
     private readonly database: Database,
     private readonly verifier: BranchVerifier,
     @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(NEW_ID) private readonly newId: NewId,
   ) {}
 
   @Post(':code/verify')
@@ -46,6 +50,26 @@ export class VerifyController {
     const branch = await this.find(who, asked, 'fleet.verify');
     await this.database.transaction(who.tenantId, (tx) => askForProofs(tx, branch.id, this.clock.now()));
     return this.verifier.verify(branch);
+  }
+
+  @Post(':code/repair')
+  @HttpCode(200)
+  @Allow({ by: 'person', ability: 'fleet.repair' })
+  @ApiOperation({
+    summary: 'Makes rows and sums of a branch anew from its archived lines, as far as they differ',
+    description:
+      'What is missing is written, what says something else than its line is replaced, what no line leads to goes; the rest is not touched. ' +
+      'Pushes go on, and reports see sums of before or after. Each kind of correction is an incident, and the whole is in the audit. ' +
+      'An archive that does not hold itself is no ground for it: 409 archive-damaged.',
+  })
+  @ApiOkResponse({ schema: openApiOf(repairSchema) })
+  async repair(
+    @CurrentPrincipal('person') who: PrincipalOf<'person'>,
+    @param('code', code) asked: string,
+  ): Promise<Rebuilt> {
+    const branch = await this.find(who, asked, 'fleet.repair');
+    const { database, clock, newId } = this;
+    return rebuildBranch({ database, nowMs: clock.now(), newId, actor: actorOf(who) }, branch);
   }
 
   @Get(':code/verification')

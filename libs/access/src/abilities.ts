@@ -23,6 +23,7 @@ export const ABILITIES = {
   'report.read': 'read consolidated reports',
   'fleet.read': 'see the health of boxes',
   'fleet.verify': 'make a box prove its history',
+  'fleet.repair': 'have rows and sums of a branch made anew from its archive',
   'quarantine.read': 'see what was set aside',
   'quarantine.retry': 'try again what was set aside',
   'conflict.read': 'see conflicts',

@@ -84,6 +84,7 @@ export const PROBLEMS = {
     status: 503,
     title: 'The branch could not be verified in the time that is allowed for it.',
   },
+  'archive-damaged': { status: 409, title: 'The archive does not hold, so nothing is made anew from it.' },
   'kind-not-supported': { status: 422, title: 'This kind of record is not supported here.' },
 
   // Reports and imports
