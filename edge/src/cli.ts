@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { BadInput, EnvironmentFailure, EXIT, runMain } from '@branchline/http/exit.js';
 import { Command, CommanderError } from 'commander';
+import { applyFetched } from './apply-fetched.js';
 import { APPLIERS } from './appliers.js';
 import { moveReference } from './move-reference.js';
 import { openLocked, lockFolder } from './store/database.js';
@@ -48,7 +49,11 @@ runMain('edge', async () => {
     },
   );
   command('rebuild', 'makes the file anew from its own journal').action(async (place: Place) => {
-    const { lines, incarnations } = await rebuildInPlace(databaseOf(place), { appliers: APPLIERS, moveReference });
+    const { lines, incarnations } = await rebuildInPlace(databaseOf(place), {
+      appliers: APPLIERS,
+      moveReference,
+      applyFetched,
+    });
     process.stdout.write(`lines=${lines} incarnations=${incarnations}\n`);
   });
 
@@ -83,7 +88,7 @@ async function doctor(place: Place): Promise<boolean> {
     try {
       const findings = [
         ...examine(database.reads, Witness.read(place.witness ?? join(resolve(place.data), 'witness'))),
-        ...examineRows(database.reads, file, { appliers: APPLIERS, moveReference }),
+        ...examineRows(database.reads, file, { appliers: APPLIERS, moveReference, applyFetched }),
       ];
       for (const { what, well, detail } of findings)
         process.stdout.write(`${well ? 'ok  ' : 'FAIL'} ${what}: ${detail}\n`);

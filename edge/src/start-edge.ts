@@ -7,6 +7,7 @@ import type { Clock } from '@branchline/domain/clock.js';
 import { createHttpApp, listen } from '@branchline/http/app.js';
 import { EnvironmentFailure } from '@branchline/http/exit.js';
 import { makeFolder } from '@branchline/http/make-folder.js';
+import { applyFetched } from './apply-fetched.js';
 import { APPLIERS } from './appliers.js';
 import type { EdgeConfig } from './config.js';
 import { EdgeModule } from './edge.module.js';
@@ -62,7 +63,7 @@ export async function startEdge(parts: EdgeParts): Promise<RunningEdge> {
   const alarm = (message: string): void => logger.error(message);
   const files = { config, box, alarm, onFatal };
   const store = await (parts.writer === undefined
-    ? Store.open({ ...files, appliers: APPLIERS, moveReference, clock, newId })
+    ? Store.open({ ...files, appliers: APPLIERS, moveReference, applyFetched, clock, newId })
     : Store.openThreaded(files, parts.writer));
   const thread = parts.readerThread ?? READER_THREAD;
   const reader = new Reader<LongReads>({ file: config.databaseFile, thread, alarm });

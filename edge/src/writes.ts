@@ -8,6 +8,7 @@ import { FEED_ROWS } from './feed-appliers.js';
 import { applyFeed, holdRecord } from './replicator/feed-applying.js';
 import { stageFeed } from './replicator/feed-staging.js';
 import { dropTakes, retakeScope, showTakes } from './replicator/feed-takes.js';
+import { historyTaken } from './replicator/history-due.js';
 import { learnHello } from './replicator/learn-streams.js';
 import { acknowledge } from './replicator/push-state.js';
 import { applySnapshot, beginSnapshot, endSnapshot } from './replicator/snapshot-applying.js';
@@ -19,6 +20,7 @@ import { beginSession, endSession, renewSession } from './staff/session.js';
 import { countSignIn } from './staff/sign-in-lock.js';
 import { journalAgain } from './store/journal-again.js';
 import type { KnownWrites } from './store/serve-writes.js';
+import { takeLines } from './store/take-lines.js';
 import { enrolDevice } from './tills/enrol-device.js';
 import { keepVerification, verificationTold } from './verify/last-verification.js';
 import { repairFeed } from './verify/repair-feed.js';
@@ -42,6 +44,7 @@ export const WRITES: KnownWrites = {
     countSignIn,
     endSession,
     endSnapshot,
+    historyTaken,
     holdRecord,
     keepNewPersonKey,
     learnOfPersons,
@@ -65,5 +68,6 @@ export const WRITES: KnownWrites = {
     openCustomers,
     repairFeed(FEED_ROWS),
     stageFeed,
+    takeLines,
   ],
 };

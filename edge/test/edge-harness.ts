@@ -12,6 +12,7 @@ import type { FeedBody } from '@branchline/replication/feed.js';
 import { pepperedPin } from '@branchline/replication/pin.js';
 import axios, { type AxiosInstance, type AxiosResponse } from 'axios';
 import { v7 } from 'uuid';
+import { applyFetched } from '../src/apply-fetched.js';
 import { APPLIERS } from '../src/appliers.js';
 import { CashModule } from '../src/cash/cash.module.js';
 import { CatalogueModule } from '../src/catalogue/catalogue.module.js';
@@ -82,6 +83,7 @@ export class EdgeHarness {
       box,
       appliers: APPLIERS,
       moveReference,
+      applyFetched,
       clock,
       newId: v7,
       alarm: () => undefined,

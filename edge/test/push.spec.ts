@@ -391,13 +391,17 @@ describe('a copied file', () => {
         reason: 'fork',
         previous: { incarnation, seq: 91, hash: hub.streams.get(incarnation)?.hashes[90] },
       });
-      expect(readStreams(copied.reads).map((stream) => stream.incarnation)).toEqual([opened]);
+      // And what the original sold is here, too, behind the common line of its own incarnation.
+      await eventually('the other’s facts', () => devicesOf(copied) === 90 + sold + soldByCopy);
+      expect(readStreams(copied.reads).map((stream) => stream.incarnation)).toEqual([incarnation, opened]);
+      expect(hashAt(copied.reads, 1, 91 + sold)).toBe(hub.headOf(incarnation).hash);
+      expect(headOf(copied)).toMatchObject({ incarnation: opened, seq: 131 });
       expect(logged(copied)).toContain('fork');
       expect(alarms.some((alarm) => alarm.includes('130 lines were journalled again'))).toBe(true);
     },
   );
 
-  it('that sold nothing since is only behind: the hub is ahead, nothing forks', async () => {
+  it('that sold nothing since is only behind: it gets what it lacks, and goes on in the same incarnation', async () => {
     await journalFacts(store, 5);
     const copied = await copy();
     await journalFacts(store, 5);
@@ -406,15 +410,19 @@ describe('a copied file', () => {
     await original.replicator.stop();
     const { incarnation } = headOf(copied);
     started(copied);
-    await eventually('the note in the log', () => logged(copied).includes('hub-ahead'));
-    expect(headOf(copied).incarnation).toBe(incarnation);
-    expect(queueOf(copied)).toBe(0);
+    await eventually('the end of the catching up', () => logged(copied).includes('incarnation-goes-on'));
+    expect(logged(copied)).toContain('hub-ahead');
+    expect(headOf(copied)).toMatchObject({ incarnation, due: null, seq: 11, hash: hub.headOf(incarnation).hash });
+    expect([queueOf(copied), devicesOf(copied)]).toEqual([0, 10]);
+    await journalFacts(copied, 2);
+    await drained(copied);
+    expect(hub.headOf(incarnation).seq).toBe(13);
   });
 
   it('in another box goes on in the name of that box', async () => {
     await journalFacts(store, 4);
     const { tenant, branch } = fixture.box;
-    const other = { ...newBox(), tenant, branch, epoch: 2 };
+    const other = newBox({ tenant, branch, epoch: 2 });
     const copied = await copy({ box: other });
     const facts = await journalFacts(copied, 3);
     const hubOfOther = await FakeHub.start(other);
@@ -428,6 +436,9 @@ describe('a copied file', () => {
     expect(keys).toHaveLength(1 + 4 + 3);
   });
 });
+
+const devicesOf = ({ reads }: Store): number =>
+  reads.get<{ devices: number }>('SELECT count(*) AS devices FROM device')?.devices ?? 0;
 
 const linesIn = (push: Buffer): number => headerOf(push).count;
 

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { applyFetched } from '../src/apply-fetched.js';
 import { v7 } from 'uuid';
 import { APPLIERS } from '../src/appliers.js';
 import { moveReference } from '../src/move-reference.js';
@@ -17,6 +18,9 @@ beforeEach(async () => {
   await edge.operator('MAX', 'administrator');
 });
 afterEach(() => edge.close());
+
+/** Only lines that were fetched write them: who-is-who.spec.ts rebuilds those. */
+const OF_OTHER_HISTORIES = ['receipt_alias', 'orphan_sale'];
 
 const journalRows = (tx: ReadTx): Record<string, unknown[]> =>
   Object.fromEntries(
@@ -40,11 +44,11 @@ it('writes every row of every kind again from the journal alone, and the same', 
   expect((await till.post('/days/2026-11-20/seal')).status).toBe(201);
 
   const written = journalRows(edge.store.reads);
-  for (const [table, rows] of Object.entries(written))
+  for (const [table, rows] of Object.entries(written).filter(([name]) => !OF_OTHER_HISTORIES.includes(name)))
     expect({ table, empty: rows.length === 0 }).toEqual({ table, empty: false });
   const fresh = await openDatabase(join(edge.folder, 'again', 'edge.db'));
   try {
-    rebuild(edge.store.reads, fresh.connection, { appliers: APPLIERS, moveReference });
+    rebuild(edge.store.reads, fresh.connection, { appliers: APPLIERS, moveReference, applyFetched });
     expect(journalRows(fresh.connection)).toEqual(written);
   } finally {
     await fresh.close();

@@ -218,12 +218,90 @@ describe('an edge and its hub', () => {
     const copy = apiAt(edge.url, String(manager.defaults.headers['authorization']).slice('Bearer '.length));
     await sellMany(copy, 6);
     line.restore();
-    await eventually('a new incarnation', () => edge.store.reads.all('SELECT no FROM incarnation').length === 2);
+    await eventually(
+      'a new incarnation',
+      () => edge.store.reads.all('SELECT no FROM incarnation WHERE forked_from IS NULL').length === 2,
+    );
     const status = await caughtUp(copy);
     expect(status.incarnation).not.toBe(incarnation);
     expect(status.epoch).toBe(2);
     await expectTheSame(status);
     expect(alarms.some((alarm) => alarm.includes('6 lines were journalled again'))).toBe(true);
+    // And the copy has what the original sold behind its back.
+    await expectAllSalesHere();
     rmSync(copyDir, { recursive: true, force: true });
   });
+
+  it('open a restored box with what it had lost, in the same incarnation, before the first till comes', async () => {
+    await edge.close();
+    edge = await open(dataDir);
+    const backupDir = `${dataDir}-backup`;
+    await sellMany(reconnected(), 1);
+    await caughtUp(reconnected());
+    await edge.close();
+    cpSync(dataDir, backupDir, { recursive: true });
+    edge = await open(dataDir);
+    await sellMany(reconnected(), 25);
+    const { incarnation, lastSeq } = await caughtUp(reconnected());
+    await edge.close();
+    rmSync(dataDir, { recursive: true, force: true });
+    cpSync(backupDir, dataDir, { recursive: true });
+    edge = await open(dataDir);
+    expect(await statusOf(reconnected())).toMatchObject({ incarnation, lastSeq, behind: 0 });
+    await sellMany(reconnected(), 1);
+    const status = await caughtUp(reconnected());
+    expect(status).toMatchObject({ incarnation, lastSeq: lastSeq + 1 });
+    await expectTheSame(status);
+    await expectAllSalesHere();
+    rmSync(backupDir, { recursive: true, force: true });
+  });
+
+  it('put another box in the place of one that died: its tills are known, its shift is closed, and it is told when it is revoked', async () => {
+    await edge.close();
+    const replacementDir = `${dataDir}-replacement`;
+    edge = await open(replacementDir, await codeFor({ for: 'box' }));
+    await eventually('the state of the branch', async () => {
+      if (edge.store.reads.get('SELECT 1 FROM device') === undefined) return false;
+      return (await statusOf(reconnected(String(device.defaults.headers['authorization'])))).behind === 0;
+    });
+    await eventually('staff and settings', () =>
+      ['operator', 'branch_setting'].every((table) => edge.store.reads.get(`SELECT 1 FROM ${table}`) !== undefined),
+    );
+    const till = reconnected(String(device.defaults.headers['authorization']));
+    const { data: signedIn } = await till.post('/v1/auth/pin', { operator: 'M1', pin: PIN });
+    const at = apiAt(edge.url, signedIn.accessToken);
+    await sellMany(at, 2);
+    const status = await caughtUp(at);
+    expect(status.epoch).toBeGreaterThan(2);
+    await expectTheSame(status);
+    await expectAllSalesHere();
+    const shift = edge.store.reads.get<{ id: string }>('SELECT id FROM shift WHERE closed_at IS NULL');
+    const closed = await at.post(`/v1/shifts/${shift?.id}/close`, { declared: [] });
+    expect([closed.status, closed.data.totals.baskets]).toEqual([201, sold]);
+
+    const path = '/v1/branches/B001/boxes';
+    const boxes = (await hub.admin.api.get(path)).data.items as { box: string }[];
+    expect(boxes.map(({ box }) => box)).toContain(edge.store.box.box);
+    expect((await hub.admin.api.post(`${path}/${edge.store.box.box}/revoke`)).status).toBe(200);
+    await eventually('the word of it', async () => (await statusOf(at)).standing === 'revoked');
+    await create(at, '/v1/shifts', { id: v7(), drawer: 'D1', floatMinor: 10_000 });
+    await sell(at);
+    expect((await apiAt(edge.url).get('/health/ready')).data).toMatchObject({ ready: true, standing: 'revoked' });
+    expect((await at.get('/v1/sync/log')).data.items).toContainEqual(
+      expect.objectContaining({ event: 'box-revoked', level: 'incident', detail: expect.stringContaining('sells on') }),
+    );
+    expect(await statusOf(at)).toMatchObject({ standing: 'revoked', queue: 2 });
+    rmSync(replacementDir, { recursive: true, force: true });
+  });
 });
+
+/** At the edge that runs now; it signs its operators' tokens with the secret that the folder brought. */
+function reconnected(authorization = String(manager.defaults.headers['authorization'])): AxiosInstance {
+  return apiAt(edge.url, authorization.slice('Bearer '.length));
+}
+
+async function expectAllSalesHere(): Promise<void> {
+  await eventually('every sale of the branch', () => {
+    return edge.store.reads.get<{ sales: number }>('SELECT count(*) AS sales FROM sale')?.sales === sold;
+  });
+}

@@ -72,7 +72,7 @@ function decideShift(
 }
 
 function replayed(tx: ReadTx, stored: ShiftRow, contentHash: string): ShiftAnswer {
-  if (stored.contentHash !== contentHash) {
+  if (stored.contentHash !== contentHash || stored.openPosition === null) {
     throw problem('same-id-other-content', `shift ${stored.id} was opened before with other content`);
   }
   const { line, journal } = journaledAt(tx, stored.openPosition);

@@ -11,7 +11,8 @@ export type ShiftRow = {
   openedAt: number;
   businessDate: string;
   contentHash: string;
-  openPosition: number;
+  /** Null: known by its close alone, which another history told. */
+  openPosition: number | null;
   closePosition: number | null;
 };
 

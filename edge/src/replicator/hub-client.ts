@@ -19,7 +19,7 @@ import {
   personKeysTakenSchema,
   type PersonKeysGiven,
 } from '@branchline/replication/person-keys.js';
-import { pushAnswerSchema, type PushAnswer } from '@branchline/replication/push.js';
+import { PUSH_MEDIA_TYPE, pushAnswerSchema, type PushAnswer } from '@branchline/replication/push.js';
 import { signTokenProof } from '@branchline/replication/token-proof.js';
 import {
   verifyKeysSchema,
@@ -115,6 +115,15 @@ export class HubClient {
     return this.ask(
       { method: 'POST', path: '/sync/v1/push', body: await compress(body, BROTLI), headers },
       pushAnswerSchema,
+    );
+  }
+
+  /** The bytes of a push (`libs/replication/push.ts`): to be proved by whoever takes it. */
+  lines({ incarnation, fromSeq }: { incarnation: string; fromSeq: number }): Promise<Buffer> {
+    const path = `/sync/v1/lines?incarnation=${incarnation}&from=${fromSeq}`;
+    const headers = { accept: PUSH_MEDIA_TYPE };
+    return this.withToken((authorization) =>
+      this.line.askBytes({ method: 'GET', path, headers: { ...headers, authorization } }),
     );
   }
 

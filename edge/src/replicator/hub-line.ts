@@ -68,10 +68,7 @@ export class HubLine {
 
   /** @throws LineFailure, or Refusal for any status but 2xx */
   async ask<S extends z.ZodType>(request: LineRequest, schema: S): Promise<z.output<S>> {
-    const response = await this.exchange(request);
-    const { status, data } = response;
-    if (!isSuccess(status)) throw this.refusalOf(response, data);
-    const parsed = schema.safeParse(jsonOf(data));
+    const parsed = schema.safeParse(jsonOf(await this.askBytes(request)));
     if (!parsed.success) {
       const issue = parsed.error.issues[0];
       throw new LineFailure(
@@ -79,6 +76,13 @@ export class HubLine {
       );
     }
     return parsed.data;
+  }
+
+  /** @throws LineFailure, or Refusal for any status but 2xx */
+  async askBytes(request: LineRequest): Promise<Buffer> {
+    const response = await this.exchange(request);
+    if (!isSuccess(response.status)) throw this.refusalOf(response, response.data);
+    return response.data;
   }
 
   /**

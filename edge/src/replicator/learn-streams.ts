@@ -1,4 +1,4 @@
-import type { HelloAnswer, HelloRequest } from '@branchline/replication/box-protocol.js';
+import { HISTORIES_MAX, type HelloAnswer, type HelloRequest } from '@branchline/replication/box-protocol.js';
 import { CONTRACT } from '@branchline/replication/line.js';
 import { PROTOCOL } from '@branchline/replication/push.js';
 import { hashAt } from '../store/journal.js';
@@ -6,51 +6,62 @@ import type { ReadTx, Tx } from '../store/tx.js';
 import type { LocalWrite } from '../store/write-job.js';
 import { readCursors } from './feed-cursors.js';
 import { followScopes } from './feed-takes.js';
-import { readStreams, storeAcknowledged, type Acknowledged, type Stream } from './push-state.js';
+import { noteLacking, type Lacking } from './history-due.js';
+import { readHistories, storeAcknowledged, type Acknowledged, type Stream } from './push-state.js';
 import { writeEntries, type SyncLogEntry } from './sync-log.js';
 
-const INCARNATIONS_MAX = 64;
+/** Who asks: its release, and which process it is; a question on the way does not say. */
+export type HelloBy = { version: string; instance?: string };
 
-/** What the box says of itself: its incarnations, newest last, its own heads to be compared, its cursors. */
-export function helloRequestOf(tx: ReadTx, streams: readonly Stream[], version: string): HelloRequest {
-  const named = streams.slice(-INCARNATIONS_MAX);
+/** What the box says of itself: its histories, newest last, its own heads to be compared, its cursors. */
+export function helloRequestOf(tx: ReadTx, streams: readonly Stream[], { version, instance }: HelloBy): HelloRequest {
+  const named = streams.slice(-HISTORIES_MAX);
   return {
     protocol: PROTOCOL,
     version,
     contract: CONTRACT,
-    incarnations: named.map(({ incarnationNo, incarnation, lastSeq }) => {
-      return { incarnation, seq: lastSeq, hash: knownHash(tx, incarnationNo, lastSeq) };
+    incarnations: named.map(({ incarnationNo, incarnation, lastSeq, appliedSeq }) => {
+      return { incarnation, seq: lastSeq, hash: knownHash(tx, incarnationNo, lastSeq), appliedSeq };
     }),
     hashesAt: named.map(({ incarnation, lastSeq }) => ({ incarnation, seq: lastSeq })),
     cursors: readCursors(tx).map(({ scope, hubEpoch, number, hash }) => ({ scope, hubEpoch, number, hash })),
+    ...(instance !== undefined && { instance }),
+    hubEpoch: readHubEpoch(tx),
   };
 }
 
 /**
- * `acknowledged`: the hub's history of it is the start of ours, up to there · `ahead`: it is ours and goes on · `fork`: they
- * differ, `hubSeq` is how far the hub's goes.
+ * `acknowledged`: the hub's history of it is the start of ours, up to there · `ahead`: ours is the start of the hub's ·
+ * `fork`: they differ, `hubSeq` is how far the hub's goes · `left`: another box's, of which the hub has lost what is
+ * behind `commonSeq`: that box may never push it again, and this one may not.
  */
 export type StreamVerdict =
   | ({ kind: 'acknowledged' } & Acknowledged)
-  | ({ kind: 'ahead'; hubSeq: number } & Acknowledged)
-  | { kind: 'fork'; stream: Stream; hubSeq: number };
+  | ({ kind: 'ahead'; stream: Stream; hubSeq: number; hubHash: string } & Acknowledged)
+  | { kind: 'fork'; stream: Stream; hubSeq: number }
+  | { kind: 'left'; stream: Stream; commonSeq: number };
 
-/** Equal hashes prove equal histories; nothing is believed without. A stream the hub does not know begins at 0 again. */
-export function judgeStreams(tx: ReadTx, streams: readonly Stream[], answer: HelloAnswer): StreamVerdict[] {
-  return streams.slice(-INCARNATIONS_MAX).map((stream): StreamVerdict => {
+/** Equal hashes prove equal histories; nothing is believed without. One that the hub does not know begins at 0 again. */
+export function judgeStreams(
+  tx: ReadTx,
+  streams: readonly Stream[],
+  answer: HelloAnswer,
+  ownBox: string,
+): StreamVerdict[] {
+  return streams.slice(-HISTORIES_MAX).map((stream): StreamVerdict => {
     const { incarnationNo, incarnation, lastSeq } = stream;
     const known = answer.streams.find((each) => each.incarnation === incarnation);
-    if (known === undefined) return { kind: 'acknowledged', incarnationNo, appliedSeq: 0, durableSeq: 0 };
-    const { appliedSeq, headHash, durableSeq } = known;
+    const { appliedSeq = 0, headHash = hashAt(tx, incarnationNo, 0), durableSeq = 0 } = known ?? {};
+    const common = { incarnationNo, appliedSeq: Math.min(appliedSeq, lastSeq), durableSeq };
     if (appliedSeq <= lastSeq) {
       const equal = appliedSeq === 0 || hashAt(tx, incarnationNo, appliedSeq) === headHash;
-      return equal
-        ? { kind: 'acknowledged', incarnationNo, appliedSeq, durableSeq }
-        : { kind: 'fork', stream, hubSeq: appliedSeq };
+      if (!equal) return { kind: 'fork', stream, hubSeq: appliedSeq };
+      if (stream.box !== ownBox && appliedSeq < lastSeq) return { kind: 'left', stream, commonSeq: appliedSeq };
+      return { kind: 'acknowledged', ...common };
     }
     const atOurHead = answer.hashes.find((each) => each.incarnation === incarnation && each.seq === lastSeq)?.hash;
     return atOurHead === knownHash(tx, incarnationNo, lastSeq)
-      ? { kind: 'ahead', incarnationNo, appliedSeq: lastSeq, durableSeq, hubSeq: appliedSeq }
+      ? { kind: 'ahead', stream, hubSeq: appliedSeq, hubHash: String(headHash), ...common }
       : { kind: 'fork', stream, hubSeq: appliedSeq };
   });
 }
@@ -59,7 +70,11 @@ export type LearntAtHello = {
   /** As they stood when the hub was asked. */
   streams: readonly Stream[];
   acknowledged: readonly Acknowledged[];
+  lacking: readonly Lacking[];
   scopes: readonly string[];
+  hubEpoch: string;
+  /** Highest of the branch beside this box's own; 0: none that the hub tells of. */
+  epoch: number;
   entries: readonly SyncLogEntry[];
   nowMs: number;
 };
@@ -67,16 +82,35 @@ export type LearntAtHello = {
 /** What a hello taught, and what is told of it. */
 export const learnHello: LocalWrite<LearntAtHello, void> = {
   name: 'learn-hello',
-  run(tx, { streams, acknowledged, scopes, entries, nowMs }) {
-    const now = new Map(readStreams(tx).map(({ incarnationNo, appliedSeq }) => [incarnationNo, appliedSeq]));
+  run(tx, { streams, acknowledged, lacking, scopes, hubEpoch, epoch, entries, nowMs }) {
+    const now = new Map(readHistories(tx).map(({ incarnationNo, appliedSeq }) => [incarnationNo, appliedSeq]));
     for (const learnt of acknowledged) {
       // A push that was acknowledged while hello was under way knows better.
       const before = streams.find(({ incarnationNo }) => incarnationNo === learnt.incarnationNo)?.appliedSeq;
       if (now.get(learnt.incarnationNo) === before) storeAcknowledged(tx, learnt, nowMs);
     }
-    writeEntries(tx, nowMs, [...entries, ...followed(tx, scopes)]);
+    noteLacking(tx, lacking, nowMs);
+    const before = readHubEpoch(tx);
+    tx.run(
+      `INSERT INTO hub_known (id, hub_epoch, epoch) VALUES (1, ?, ?)
+       ON CONFLICT (id) DO UPDATE SET hub_epoch = excluded.hub_epoch, epoch = max(epoch, excluded.epoch)`,
+      hubEpoch,
+      epoch,
+    );
+    const renewed = before === null || before === hubEpoch ? [] : [HUB_RENEWED];
+    writeEntries(tx, nowMs, [...entries, ...renewed, ...followed(tx, scopes)]);
   },
 };
+
+const HUB_RENEWED: SyncLogEntry = {
+  level: 'warning',
+  event: 'hub-epoch',
+  detail: 'head office was restored from a backup or moved: what it has of this store is compared and completed',
+};
+
+function readHubEpoch(tx: ReadTx): string | null {
+  return tx.get<{ hubEpoch: string }>('SELECT hub_epoch AS hubEpoch FROM hub_known')?.hubEpoch ?? null;
+}
 
 function followed(tx: Tx, scopes: readonly string[]): SyncLogEntry[] {
   const { joined, left } = followScopes(tx, scopes);

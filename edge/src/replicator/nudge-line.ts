@@ -20,6 +20,8 @@ export type NudgeLineParts = {
   onNudge(event: NudgeEvent): void;
   onContact(): void;
   log(entry: SyncLogEntry): Promise<void>;
+  /** The hub wants nothing more of this box: the others are to find out, too. */
+  onHalted(): void;
 };
 
 /**
@@ -127,7 +129,10 @@ export class NudgeLine {
     // What is wrong with box, hub or line the other loops tell; here only that the store waits for its polls again.
     if (isNews)
       await log({ level: 'warning', event: 'nudges-off', detail: `what is new waits for the poll: ${detail}` });
-    if (halt) return { kind: 'halted' };
+    if (halt) {
+      this.parts.onHalted();
+      return { kind: 'halted' };
+    }
     return { kind: 'waiting', afterMs: this.pauseMs(retryAfterMs) };
   }
 }

@@ -33,7 +33,7 @@ describe('the size of a batch', () => {
 
 describe('the stream to push', () => {
   const stream = (incarnationNo: number, appliedSeq: number, lastSeq: number): Stream => {
-    return { incarnationNo, incarnation: `i${incarnationNo}`, appliedSeq, lastSeq };
+    return { incarnationNo, incarnation: `i${incarnationNo}`, box: 'B', appliedSeq, lastSeq };
   };
 
   it.each<[string, Stream[], number | null, number]>([

@@ -81,7 +81,7 @@ export class PushRound {
         await this.pushOne(batch);
         onContact();
       } catch (error) {
-        if (corrections === CORRECTIONS_MAX || !(await this.corrected(batch, error))) throw error;
+        if (corrections === CORRECTIONS_MAX || !(await this.corrected(error))) throw error;
         corrections += 1;
       }
     }
@@ -122,13 +122,13 @@ export class PushRound {
   }
 
   /** Where the hub stands elsewhere than this box believed, hello mends it at once. @returns whether to go on */
-  private async corrected(batch: PushBatch, error: unknown): Promise<boolean> {
+  private async corrected(error: unknown): Promise<boolean> {
     if (!(error instanceof Refusal)) return false;
     const { meet } = this.parts;
-    if (!['seq-gap', 'fork', 'push-unclear', 'not-yours'].includes(error.code)) return false;
+    if (!['seq-gap', 'fork', 'push-unclear'].includes(error.code)) return false;
     meet.makeDue();
     await meet.ifDue();
-    return error.code !== 'not-yours' || meet.leaveForeign(batch, batch.fromSeq - 1);
+    return true;
   }
 
   private async pushOne(batch: PushBatch): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Clock } from '@branchline/domain/clock.js';
 import { Gauge, type Registry } from 'prom-client';
 import type { Store } from '../store/store.js';
+import { linesBehind } from './history-due.js';
 import { queueLength, readStreams } from './push-state.js';
 import type { Replicator } from './replicator.js';
 import type { Watchdog } from './watchdog.js';
@@ -13,12 +14,14 @@ export type ReplicationReadiness = {
   lastContactAt: string | null;
   attempts: number;
   nudges: 'on' | 'off';
+  standing: 'enrolled' | 'revoked';
+  behind: number;
   hubOffsetMs: number | null;
 };
 
 /** For `/health/ready`. A store without a line is ready all the same. */
 export function replicationReadiness(store: Store, replicator: Replicator): ReplicationReadiness {
-  const { line, lastContactAtMs, attempts, nudges, hubOffsetMs } = replicator.figures();
+  const { line, lastContactAtMs, attempts, nudges, standing, hubOffsetMs } = replicator.figures();
   const streams = readStreams(store.reads);
   return {
     line,
@@ -27,6 +30,8 @@ export function replicationReadiness(store: Store, replicator: Replicator): Repl
     lastContactAt: isoOrNull(lastContactAtMs),
     attempts,
     nudges,
+    standing,
+    behind: linesBehind(store.reads),
     hubOffsetMs,
   };
 }
@@ -62,6 +67,10 @@ export function registerReplicationMetrics(
     'For how long lines have waited and none was acknowledged',
     () => watchdog.stuckMs() / 1000,
   );
+  gauge('behind_lines', 'Journal lines of this store that the hub has and this box lacks', () =>
+    linesBehind(store.reads),
+  );
+  gauge('box_revoked', 'Whether the hub refuses this box', () => (replicator.figures().standing === 'revoked' ? 1 : 0));
   gauge('sync_attempts', 'Attempts to reach the hub that failed in a row', () => replicator.figures().attempts);
   gauge('line_up', 'Whether the hub answered last time', () => (replicator.figures().line === 'up' ? 1 : 0));
   gauge('nudges_connected', 'Whether the hub can tell at once that something is new', () =>

@@ -4,6 +4,7 @@ import { ScheduleModule, SchedulerRegistry } from '@nestjs/schedule';
 import type { Clock } from '@branchline/domain/clock.js';
 import { METRICS_REGISTRY } from '@branchline/http/metrics.js';
 import type { Registry } from 'prom-client';
+import { v7 } from 'uuid';
 import { CLOCK } from '../clock.js';
 import { EDGE_CONFIG, type EdgeConfig } from '../config.js';
 import { HUB_CLOCK } from '../customers/hub-clock.js';
@@ -27,6 +28,7 @@ const replicator = {
       config,
       kinds: FEED_ROWS,
       version: EDGE_VERSION,
+      newId: () => v7(),
       clock,
       chance: () => randomInt(CHANCE_STEPS) / CHANCE_STEPS,
       timers,
@@ -45,6 +47,12 @@ const watchdog = {
       alarm: (message) => new Logger('watchdog').error(message),
     }),
 };
+
+/** A store whose hub does not answer sells this long after its program began; a line that carries at all has this long. */
+const SELLING_MS_MAX = 2_000;
+const HELLO_MS_MIN = 1_000;
+/** Only where the hub knows more than this file: then somebody has just restored it, and it opens with what it lost. */
+const LINES_MS_MAX = 5_000;
 
 /** Begins when the application is up and ends before its store closes. Selling asks it which lines are on the way. */
 @Global()
@@ -68,8 +76,10 @@ export class ReplicatorModule implements OnApplicationBootstrap, OnModuleDestroy
     @Inject(METRICS_REGISTRY) private readonly registry: Registry,
   ) {}
 
-  onApplicationBootstrap(): void {
+  /** Nobody sells before it is over: the door opens after it. */
+  async onApplicationBootstrap(): Promise<void> {
     registerReplicationMetrics(this.registry, this.store, this.replicator, this.clock, this.watchdog);
+    await this.replicator.askFirst(Math.max(HELLO_MS_MIN, SELLING_MS_MAX - performance.now()), LINES_MS_MAX);
     this.replicator.start();
   }
 

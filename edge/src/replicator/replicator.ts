@@ -4,12 +4,15 @@ import type { Clock } from '@branchline/domain/clock.js';
 import type { EdgeConfig } from '../config.js';
 import type { HubClock } from '../customers/hub-clock.js';
 import type { InFlight, LineRange } from '../selling/in-flight.js';
+import { readHead } from '../store/journal.js';
 import type { Store } from '../store/store.js';
 import { NUDGE_SILENT_MS_MAX } from '@branchline/replication/nudge.js';
 import { pollDelayMs, pollPhaseMs, retryDelayMs, type Chance } from './backoff.js';
 import type { RowsOfKinds } from './feed-takes.js';
+import { linesBehind } from './history-due.js';
 import { HubClient } from './hub-client.js';
 import { HubLine } from './hub-line.js';
+import { LinesRound } from './lines-round.js';
 import { Loop, type RoundEnd } from './loop.js';
 import { MeetHub } from './meet-hub.js';
 import { NudgeLine } from './nudge-line.js';
@@ -30,6 +33,7 @@ export type ReplicatorParts = {
   config: ReplicatorConfig;
   kinds: RowsOfKinds;
   version: string;
+  newId: () => string;
   clock: Clock;
   chance: Chance;
   timers: SchedulerRegistry;
@@ -51,9 +55,11 @@ export type LineFigures = {
   bytesDown: number;
   /** Whether the hub can tell at once that something is new; otherwise the next poll finds it. */
   nudges: 'on' | 'off';
+  /** `revoked`: head office takes nothing more from this box; it sells on, and what it sells stays here. */
+  standing: 'enrolled' | 'revoked';
 };
 
-type Direction = 'push' | 'pull';
+type Direction = 'push' | 'pull' | 'lines';
 type Course = {
   loop: Loop;
   work: { run(): Promise<boolean> };
@@ -73,6 +79,7 @@ export class Replicator implements InFlight, HubClock {
   private readonly hubLine: HubLine;
   private readonly meet: MeetHub;
   private readonly pushing: PushRound;
+  private readonly fetching: LinesRound;
   private readonly courses: Record<Direction, Course>;
   private readonly nudges: NudgeLine;
   private readonly pulls = new Turns();
@@ -81,6 +88,7 @@ export class Replicator implements InFlight, HubClock {
   private readonly pullNow: () => Promise<boolean>;
   private verifyAsked: (by: 'nudge' | 'hello') => void = () => undefined;
   private line: 'up' | 'down' = 'down';
+  private standing: LineFigures['standing'] = 'enrolled';
   private lastContactAtMs: number | null = null;
 
   constructor(private readonly parts: ReplicatorParts) {
@@ -92,17 +100,21 @@ export class Replicator implements InFlight, HubClock {
     const hub = new HubClient(this.hubLine, store.box, clock);
     this.hub = hub;
     hub.onDirective = (kind) => kind === 'verify' && this.verifyAsked('hello');
-    this.meet = new MeetHub({ store, hub, clock, version, alarm, onContact });
+    const by = { version, instance: parts.newId() };
+    const onBehind = (): void => this.courses.lines.loop.nudge();
+    this.meet = new MeetHub({ store, hub, clock, by, alarm, onContact, onBehind });
     const common = { store, hub, meet: this.meet, clock, alarm, onContact };
     this.pushing = new PushRound({ ...common, linesMax: config.pushLines }, signal);
     const keys = new PersonKeyExchange(store, hub, signal);
     const pulling = new PullRound({ ...common, kinds, keys }, signal);
     this.pulling = { run: () => this.pulls.take(() => pulling.run()) };
     this.pullNow = () => pulling.run();
+    this.fetching = new LinesRound(common, signal);
     const phaseMs = pollPhaseMs(store.box.branch, config.pollMs);
     this.courses = {
       push: { ...this.course('push', this.pushing), phaseMs: phaseMs + Math.floor(config.pollMs / 2) },
       pull: { ...this.course('pull', this.pulling), phaseMs },
+      lines: { ...this.course('lines', this.fetching), phaseMs },
     };
     this.nudges = new NudgeLine({
       ...{ hub, clock, onContact, signal },
@@ -111,7 +123,21 @@ export class Replicator implements InFlight, HubClock {
       ...{ chance: parts.chance, timers: parts.timers, silentMsMax: parts.nudgeSilentMsMax ?? NUDGE_SILENT_MS_MAX },
       onNudge: (event) => (event === 'verify' ? this.verifyAsked('nudge') : this.courses.pull.loop.nudge()),
       log: (entry) => this.log([entry]),
+      onHalted: () => this.courses.pull.loop.nudge(),
     });
+  }
+
+  /**
+   * Before the first sale of a file that has a history: whether the hub knows more of it, as it does when the whole folder
+   * was restored, witness and all. Then its lines are fetched, so that the store opens with the shifts and the stock that it
+   * really has; what does not come in time is fetched while it sells, in a new incarnation.
+   */
+  async askFirst(helloMsMax: number, linesMsMax: number): Promise<void> {
+    const { store } = this.parts;
+    if (readHead(store.reads) === null) return;
+    // Their own rounds tell what went wrong.
+    const isMet = await within(helloMsMax, this.meet.ifDue());
+    if (isMet && linesBehind(store.reads) > 0) await within(linesMsMax, this.fetching.run());
   }
 
   start(): void {
@@ -176,6 +202,7 @@ export class Replicator implements InFlight, HubClock {
       bytesUp: this.hubLine.bytesUp,
       bytesDown: this.hubLine.bytesDown,
       nudges: this.nudges.isConnected ? 'on' : 'off',
+      standing: this.standing,
     };
   }
 
@@ -190,7 +217,7 @@ export class Replicator implements InFlight, HubClock {
     const { clock, config, chance } = this.parts;
     try {
       const more = await course.work.run();
-      if (course.trouble !== null) {
+      if (course.trouble !== null && !(direction === 'lines' && course.trouble === 'line-down')) {
         await this.log([
           { level: 'info', event: `${direction}-again`, detail: `goes on after ${course.attempts} failed attempts` },
         ]);
@@ -207,15 +234,19 @@ export class Replicator implements InFlight, HubClock {
     const { config, chance } = this.parts;
     const trouble = troubleOf(error);
     course.attempts += 1;
+    if (trouble.event === 'box-revoked') this.standing = 'revoked';
     if (trouble.hello) this.meet.makeDue();
     const news =
-      trouble.line === 'down' ? this.line === 'up' || course.trouble === null : course.trouble !== trouble.event;
+      trouble.line === 'down'
+        ? // That the line is down is told by those who are always on it.
+          direction !== 'lines' && (this.line === 'up' || course.trouble === null)
+        : course.trouble !== trouble.event;
     if (trouble.line === 'down') this.line = 'down';
     course.trouble = trouble.event;
     if (news) {
       const { level, event } = trouble;
       const detail = trouble.halt
-        ? `${trouble.detail}; ${direction} rests until it is forced`
+        ? `${trouble.detail}; ${direction} rests until it is forced. The store sells on, and what it sells stays here`
         : `${direction}: ${trouble.detail}`;
       await this.log([{ level, event, detail }]);
     }
@@ -226,6 +257,7 @@ export class Replicator implements InFlight, HubClock {
   /** The line carries again: whoever waits for the other loop's retry need not. */
   private contacted(): void {
     this.lastContactAtMs = this.parts.clock.now();
+    this.standing = 'enrolled';
     if (this.line === 'up') return;
     this.line = 'up';
     for (const { loop, trouble } of Object.values(this.courses)) {
@@ -243,5 +275,20 @@ export class Replicator implements InFlight, HubClock {
     } catch (error) {
       logger.error(`the log of replication was not written: ${(error as Error).message}`);
     }
+  }
+}
+
+/** @returns whether it was done by then, and well */
+async function within(msMax: number, work: Promise<unknown>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => (timer = setTimeout(() => resolve(false), Math.max(msMax, 0))));
+  const done = work.then(
+    () => true,
+    () => false,
+  );
+  try {
+    return await Promise.race([done, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }

@@ -3,6 +3,7 @@ import { readHead, readLines } from '../store/journal.js';
 import { DamagedLine } from '../store/line-storage.js';
 import type { ReadTx } from '../store/tx.js';
 import { readCursors } from './feed-cursors.js';
+import { linesBehind } from './history-due.js';
 import { lastAcknowledgedAt, queueLength, readStreams, streamToPush, type Stream } from './push-state.js';
 import type { LineFigures } from './replicator.js';
 
@@ -20,6 +21,10 @@ export type SyncStatus = {
   attempts: number;
   /** `on`: what is new at the hub comes at once and not with the next poll. */
   nudges: 'on' | 'off';
+  /** `revoked`: head office takes nothing more from this box. It sells on, and what it sells stays here. */
+  standing: 'enrolled' | 'revoked';
+  /** Lines of this store that head office has and this box lacks; they are being fetched. */
+  behind: number;
   cursors: { scope: string; hubEpoch: string | null; number: number; hash: string }[];
 };
 
@@ -41,6 +46,8 @@ export function syncStatus(tx: ReadTx, figures: LineFigures): SyncStatus {
     nextAttemptAt: isoOrNull(figures.nextAttemptAtMs),
     attempts: figures.attempts,
     nudges: figures.nudges,
+    standing: figures.standing,
+    behind: linesBehind(tx),
     cursors: readCursors(tx).map(({ scope, hubEpoch, number, hash }) => ({ scope, hubEpoch, number, hash })),
   };
 }

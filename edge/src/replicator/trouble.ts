@@ -3,6 +3,7 @@ import { isDamagedLine } from '../store/line-storage.js';
 import { LineFailure, Refusal } from './hub-failure.js';
 import { CorruptPage } from './feed-staging.js';
 import { CorruptSnapshot } from './snapshot-file.js';
+import { CorruptLines } from './lines-round.js';
 
 /**
  * What a failed round comes to. `halt`: not again before a person asks for it or the edge starts anew. `hello`: the next
@@ -43,6 +44,9 @@ export function troubleOf(error: unknown): Trouble {
   }
   if (error instanceof CorruptPage || error instanceof CorruptSnapshot) {
     return { ...common, line: 'up', level: 'incident', event: 'feed-corrupt', detail: error.message };
+  }
+  if (error instanceof CorruptLines) {
+    return { ...common, line: 'up', level: 'incident', event: 'lines-corrupt', detail: error.message };
   }
   if (isDamagedLine(error)) {
     return { ...common, line: 'up', level: 'incident', event: 'journal-damaged', detail: error.message };

@@ -2,7 +2,9 @@ import { movementsOfSale } from '@branchline/domain/stock.js';
 import { sumMinor } from '@branchline/domain/money.js';
 import { tenderEntriesOfSale } from '@branchline/domain/z-report.js';
 import { appendMovements } from '../stock/append-movements.js';
+import type { SaleBody } from '@branchline/replication/kinds/sale.js';
 import type { Applier } from '../store/command.js';
+import type { Tx } from '../store/tx.js';
 
 /* The shift by its id, in the same statement: a sale may name one that this file never saw. */
 const INSERT_SALE = `
@@ -60,6 +62,10 @@ export const applySale: Applier<'sale'> = (tx, line, place) => {
     tx.run(INSERT_TENDER_ENTRY, saleNo, tenderType, currency, amountMinor, saleNo);
   }
   appendMovements(tx, saleNo, movementsOfSale(body.lines), body.lines);
-  if (body.receiptNo !== undefined) tx.run(MOVE_COUNTER, body.till, body.epoch, body.receiptNo);
+  moveReceiptCounter(tx, body);
   tx.run(ADD_TO_TILL, body.till, body.totalMinor);
 };
+
+export function moveReceiptCounter(tx: Tx, { till, epoch, receiptNo }: SaleBody): void {
+  if (receiptNo !== undefined) tx.run(MOVE_COUNTER, till, epoch, receiptNo);
+}

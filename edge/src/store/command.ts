@@ -49,3 +49,12 @@ export type Appliers = { [K in JournalKind]: Applier<K> };
 
 /** Moves the rows of an already applied line to its new place, after it was journalled again in a new incarnation. */
 export type ReferenceMover = (tx: Tx, line: JournalLine, place: LinePlace) => void;
+
+/**
+ * What became of a fetched line. `doubled`: written, and its receipt number is another sale's as well · `known`: the fact
+ * stands here with the same content · `differs`: with other content, and is left as it stands.
+ */
+export type FetchedOutcome = 'applied' | 'doubled' | 'known' | 'differs';
+
+/** Writes the rows of a line that came from the hub, where its fact is not known here; the same for recovery and rebuild. */
+export type FetchedApplier = (tx: Tx, line: JournalLine, place: LinePlace) => FetchedOutcome;

@@ -1,7 +1,7 @@
 import { GENESIS_HASH } from '@branchline/replication/chain.js';
 import { judgeWitness, type Witnessed } from './incarnation.js';
 import { readHead } from './journal.js';
-import { proveLink } from './rebuild.js';
+import { forkHeads, proveLink } from './rebuild.js';
 import type { Connection } from './tx.js';
 
 export type Finding = { what: string; well: boolean; detail: string };
@@ -27,7 +27,7 @@ function integrity(reads: Connection): Finding {
 }
 
 function chains(reads: Connection): Finding[] {
-  const heads = new Map<number, { seq: number; hash: Buffer }>();
+  const heads = forkHeads(reads);
   const broken = new Map<number, string>();
   const rows = reads.database
     .prepare(
@@ -43,11 +43,14 @@ function chains(reads: Connection): Finding[] {
     }
   }
   return reads
-    .all<{ no: number; id: string; epoch: number }>('SELECT no, id, epoch FROM incarnation ORDER BY no')
-    .map(({ no, id, epoch }) => {
+    .all<{ no: number; id: string; epoch: number; forkedAt: number | null }>(
+      'SELECT no, id, epoch, forked_at AS forkedAt FROM incarnation ORDER BY no',
+    )
+    .map(({ no, id, epoch, forkedAt }) => {
       const { seq, hash } = heads.get(no) ?? { seq: 0, hash: GENESIS_HASH };
       const detail = broken.get(no) ?? `whole up to #${seq} ${hash.toString('hex').slice(0, 16)}…`;
-      return { what: `chain of epoch ${epoch} (${id})`, well: !broken.has(no), detail };
+      const what = `chain of epoch ${epoch} (${id}${forkedAt === null ? '' : `, journalled again after #${forkedAt}`})`;
+      return { what, well: !broken.has(no), detail };
     });
 }
 
@@ -55,8 +58,11 @@ function headRow(reads: Connection): Finding {
   const head = readHead(reads);
   if (head === null) return { what: 'head', well: true, detail: 'nothing is journalled yet' };
   const last = reads.get<{ seq: number; hash: Buffer }>(
-    'SELECT seq, hash FROM journal WHERE incarnation_no = ? ORDER BY seq DESC LIMIT 1',
+    // Behind a head that is not written to any more may lie what was fetched.
+    `SELECT seq, hash FROM journal WHERE incarnation_no = ? AND (? IS NULL OR seq <= ?) ORDER BY seq DESC LIMIT 1`,
     head.incarnationNo,
+    head.due,
+    head.seq,
   );
   const well = last?.seq === head.seq && last.hash.toString('hex') === head.hash;
   return {

@@ -108,7 +108,7 @@ describe('which history a file may go on with', () => {
     await again.close();
   });
 
-  it('journals its own lines again after a fork: same facts, new places, the old incarnation ended', async () => {
+  it('journals its own lines again after a fork: same facts, new places, the old incarnation left at the common line', async () => {
     const { first, last } = await tradeWithBackup();
     const moved: { key: string; seq: number }[] = [];
     const store = await fixture.open({
@@ -117,13 +117,16 @@ describe('which history a file may go on with', () => {
     expect(await store.journalAgain({ incarnationNo: 1, commonSeq: first.seq })).toBe(1);
     const [opening, again] = linesOf(store, 2);
     expect(opening?.body).toMatchObject({ reason: 'fork', epoch: 2, previous: { seq: first.seq, hash: first.hash } });
-    const original = linesOf(store, 1)[last.seq - 1];
+    // What was split off keeps its chain, and rows keep their line.
+    const [original] = linesOf(store, 3);
+    expect(store.reads.get('SELECT forked_from, forked_at FROM incarnation WHERE no = 3')).toEqual({
+      forked_from: 1,
+      forked_at: first.seq,
+    });
+    expect(original?.seq).toBe(last.seq);
+    expect(linesOf(store, 1)).toHaveLength(first.seq);
     expect(again).toEqual({ ...original, seq: 2, hlc: again?.hlc });
     expect(moved).toEqual([{ key: original?.key, seq: 2 }]);
-    expect(store.reads.get('SELECT applied_seq AS applied, ended FROM push_state WHERE incarnation_no = 1')).toEqual({
-      applied: first.seq,
-      ended: 1,
-    });
     expect(store.reads.get('SELECT count(*) AS devices FROM device')).toEqual({ devices: 2 });
     expect(await enrol(store, 'next')).toMatchObject({ epoch: 2, seq: 3 });
     await store.close();

@@ -5,19 +5,69 @@ import { nextHlc } from '@branchline/replication/hlc.js';
 import type { IncarnationOpen } from '@branchline/replication/kinds/incarnation-open.js';
 import { CONTRACT, type JournalLine } from '@branchline/replication/line.js';
 import type { BoxIdentity } from './box.js';
-import { hashAt, nextPosition, readHead, storeLine, type Head } from './journal.js';
+import { nextPosition, readHead, storeLine, type Head } from './journal.js';
 import type { ReadTx, Tx } from './tx.js';
 
 export type IncarnationReason = IncarnationOpen['reason'];
 
+/** A line that somebody has seen of a history of this file; `hash` in hex. */
+export type SeenLine = { incarnation: string; seq: number; hash: string };
+
+/** `missing`: what this file lacks, after whose coming the incarnation goes on; null: it never does. */
+export type Due = { reason: IncarnationReason; epochAbove: number; missing: SeenLine | null };
+
 /** Nothing more may be written to the head's incarnation; the next line opens a new one, with a greater epoch. */
-export function markIncarnationDue(tx: Tx, reason: IncarnationReason, epochAbove: number): void {
+export function markIncarnationDue(tx: Tx, { reason, epochAbove, missing }: Due): void {
   tx.run(
-    `INSERT INTO incarnation_due (id, reason, epoch_above) VALUES (1, ?, ?)
-     ON CONFLICT (id) DO UPDATE SET reason = excluded.reason, epoch_above = max(epoch_above, excluded.epoch_above)`,
+    `INSERT INTO incarnation_due (id, reason, epoch_above, is_final) VALUES (1, ?, ?, ?)
+     ON CONFLICT (id) DO UPDATE SET epoch_above = max(epoch_above, excluded.epoch_above),
+       is_final = max(is_final, excluded.is_final), reason = CASE WHEN is_final = 1 THEN reason ELSE excluded.reason END`,
     reason,
     epochAbove,
+    missing === null ? 1 : 0,
   );
+  if (missing === null) return;
+  const { incarnation, seq, hash } = missing;
+  tx.run('INSERT OR IGNORE INTO missing_line VALUES (?, ?, ?)', incarnation, seq, Buffer.from(hash, 'hex'));
+}
+
+/** Lies in this file, be it in a history that the hub has or in one that stands again elsewhere. */
+export function hasLine(tx: ReadTx, { incarnation, seq, hash }: SeenLine): boolean {
+  const found = tx.get(
+    `SELECT 1 FROM incarnation i JOIN journal j ON j.incarnation_no = i.no
+     WHERE i.id = ? AND j.seq = ? AND j.hash = ? LIMIT 1`,
+    incarnation,
+    seq,
+    Buffer.from(hash, 'hex'),
+  );
+  return found !== undefined;
+}
+
+/**
+ * After lines were fetched: where all that anybody had seen is here, and the hub has no more, the head's incarnation goes
+ * on behind them. @returns whether one was due and is no more
+ */
+export function goOnIfComplete(tx: Tx): boolean {
+  const head = readHead(tx);
+  const due = tx.get<{ isFinal: number }>('SELECT is_final AS isFinal FROM incarnation_due');
+  if (head === null || due === undefined || due.isFinal === 1) return false;
+  const missing = tx.all<{ incarnation: string; seq: number; hash: Buffer }>(
+    'SELECT incarnation, seq, hash FROM missing_line',
+  );
+  if (!missing.every((line) => hasLine(tx, { ...line, hash: line.hash.toString('hex') }))) return false;
+  if (tx.get('SELECT 1 FROM history_due WHERE incarnation_no = ?', head.incarnationNo) !== undefined) return false;
+  endDue(tx);
+  tx.run(
+    `UPDATE journal_head SET (seq, hash, position) =
+       (SELECT seq, hash, position FROM journal WHERE incarnation_no = ? ORDER BY seq DESC LIMIT 1)`,
+    head.incarnationNo,
+  );
+  return true;
+}
+
+function endDue(tx: Tx): void {
+  tx.run('DELETE FROM incarnation_due');
+  tx.run('DELETE FROM missing_line');
 }
 
 /**
@@ -49,7 +99,7 @@ export function openIncarnationIfDue(
     reason: due?.reason ?? 'first',
   };
   writeFirstLine(tx, body, head?.hlc ?? null, nowMs);
-  tx.run('DELETE FROM incarnation_due');
+  endDue(tx);
   const opened = readHead(tx);
   if (opened === null) throw new Error('an incarnation was opened and has no head');
   return opened;
@@ -59,16 +109,19 @@ function placeOf(head: Head | null): IncarnationOpen['previous'] {
   return head === null ? null : { incarnation: head.incarnation, seq: head.seq, hash: head.hash };
 }
 
-/** Epochs only grow, as far as this file, the hub's grant and the witness know: two histories never print one number. */
+/** Epochs only grow, as far as this file, the hub and the witness know: two histories never print one number. */
 function nextEpoch(tx: ReadTx, box: BoxIdentity, epochAbove: number): number {
-  const last = tx.get<{ epoch: number }>('SELECT coalesce(max(epoch), 0) AS epoch FROM incarnation')?.epoch ?? 0;
-  return Math.max(last + 1, epochAbove + 1, box.epoch);
+  const known = tx.get<{ here: number; hub: number }>(
+    `SELECT coalesce((SELECT max(epoch) FROM incarnation), 0) AS here, coalesce((SELECT epoch FROM hub_known), 0) AS hub`,
+  );
+  return Math.max((known?.here ?? 0) + 1, (known?.hub ?? 0) + 1, epochAbove + 1, box.epoch);
 }
 
 function writeFirstLine(tx: Tx, body: IncarnationOpen, previousHlc: string | null, nowMs: number): void {
   const { lastInsertRowid } = tx.run(
-    'INSERT INTO incarnation (id, epoch, opened_at) VALUES (?, ?, ?)',
+    'INSERT INTO incarnation (id, box, epoch, opened_at) VALUES (?, ?, ?, ?)',
     body.incarnation,
+    body.box,
     body.epoch,
     nowMs,
   );
@@ -90,19 +143,30 @@ function writeFirstLine(tx: Tx, body: IncarnationOpen, previousHlc: string | nul
 }
 
 /** What the witness file says of the last committed group. */
-export type Witnessed = { incarnation: string; epoch: number; seq: number; hash: string };
+export type Witnessed = SeenLine & { epoch: number };
 
 /**
  * Whether the file may go on in its incarnation. A file restored from a backup, or exchanged for another, lacks the line
  * that its witness saw; then, or with no witness at all, its head may already stand differently elsewhere.
  */
-export function judgeWitness(
-  tx: ReadTx,
-  witnessed: Witnessed | null,
-): { reason: IncarnationReason; epochAbove: number } | null {
+export function judgeWitness(tx: ReadTx, witnessed: Witnessed | null): Due | null {
   const head = readHead(tx);
-  if (witnessed === null) return head === null ? null : { reason: 'witness-missing', epochAbove: head.epoch };
-  const incarnation = tx.get<{ no: number }>('SELECT no FROM incarnation WHERE id = ?', witnessed.incarnation);
-  const known = incarnation !== undefined && hashAt(tx, incarnation.no, witnessed.seq) === witnessed.hash;
-  return known ? null : { reason: 'witness-ahead', epochAbove: witnessed.epoch };
+  if (witnessed === null)
+    return head === null ? null : { reason: 'witness-missing', epochAbove: head.epoch, missing: null };
+  if (hasLine(tx, witnessed)) return null;
+  const { epoch: epochAbove, incarnation, seq, hash } = witnessed;
+  return { reason: 'witness-ahead', epochAbove, missing: { incarnation, seq, hash } };
+}
+
+/** A file that came here from another box goes on in the name of this one. */
+export function judgeBox(tx: ReadTx, box: string): Due | null {
+  const head = readHead(tx);
+  if (head === null || boxOf(tx, head.incarnationNo) === box) return null;
+  return { reason: 'box-changed', epochAbove: head.epoch, missing: null };
+}
+
+export function boxOf(tx: ReadTx, incarnationNo: number): string {
+  const row = tx.get<{ box: string }>('SELECT box FROM incarnation WHERE no = ?', incarnationNo);
+  if (row === undefined) throw new Error(`no incarnation ${incarnationNo}`);
+  return row.box;
 }

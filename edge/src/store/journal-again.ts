@@ -10,10 +10,12 @@ import type { LocalWrite, WriteContext } from './write-job.js';
 export type ForkAt = { incarnationNo: number; commonSeq: number };
 
 /**
- * After a fork: the hub's history and this one of `fork.incarnationNo` part behind `commonSeq`. What this file wrote
- * since is journalled again behind it, in a new incarnation (or in the head's, when the forked one is no longer the head):
- * same ids, same contentHash, new place. The rows stand already, so the lines are stored `applied = 0` and only move the
- * rows' reference. The forked incarnation is ended at the common line and never pushed again.
+ * After a fork: the hub's history and this one of `fork.incarnationNo` part behind `commonSeq`. What this file has beyond
+ * is split off as a history of its own, which the hub never sees, and journalled again behind it in a new incarnation (or
+ * in the head's, when the forked one is no longer the head): same ids, same contentHash, new place. The rows stand already,
+ * so the lines are stored `applied = 0` and only move the rows' reference. What is left of the forked incarnation is the
+ * start of the hub's: it is pushed to a hub that lost it, and the hub's own lines are fetched behind it.
+ *
  * One transaction: half a history told twice would be worse than a till that waits some seconds.
  * @returns how many lines were journalled again
  */
@@ -25,17 +27,18 @@ export const journalAgain: LocalWrite<ForkAt, number> = {
 function linesAgain(tx: Tx, fork: ForkAt, parts: WriteContext): number {
   const nowMs = parts.clock.now();
   const head = readHead(tx);
-  if (head === null) throw new Error('a fork of an empty journal');
   const common = {
     incarnation: incarnationId(tx, fork.incarnationNo),
     seq: fork.commonSeq,
     hash: hashAt(tx, fork.incarnationNo, fork.commonSeq) ?? missing(fork),
   };
-  if (head.incarnationNo === fork.incarnationNo) markIncarnationDue(tx, 'fork', head.epoch);
+  if (head?.incarnationNo === fork.incarnationNo)
+    markIncarnationDue(tx, { reason: 'fork', epochAbove: head.epoch, missing: null });
   openIncarnationIfDue(tx, parts.box, nowMs, parts.newId, fork.commonSeq === 0 ? null : common);
-  endIncarnation(tx, fork, nowMs);
+  const tailNo = splitTail(tx, fork);
+  forgetAcknowledged(tx, fork);
   let lines = 0;
-  for (const line of linesAfter(tx, fork)) {
+  for (const line of linesOf(tx, tailNo)) {
     if (line.kind === 'incarnation-open') continue;
     appendAgain(tx, line, parts.moveReference);
     lines += 1;
@@ -52,24 +55,40 @@ function appendAgain(tx: Tx, line: JournalLine, moveReference: ReferenceMover): 
   moveReference(tx, again, place);
 }
 
-function linesAfter(tx: Tx, { incarnationNo, commonSeq }: ForkAt): JournalLine[] {
+/** @returns the number under which the tail lies now */
+function splitTail(tx: Tx, { incarnationNo, commonSeq }: ForkAt): number {
+  const { lastInsertRowid } = tx.run(
+    `INSERT INTO incarnation (id, box, epoch, opened_at, forked_from, forked_at)
+     SELECT id, box, epoch, opened_at, no, ? FROM incarnation WHERE no = ?`,
+    commonSeq,
+    incarnationNo,
+  );
+  tx.run(
+    'UPDATE journal SET incarnation_no = ? WHERE incarnation_no = ? AND seq > ?',
+    Number(lastInsertRowid),
+    incarnationNo,
+    commonSeq,
+  );
+  return Number(lastInsertRowid);
+}
+
+function linesOf(tx: Tx, incarnationNo: number): JournalLine[] {
   return tx
     .all<{ position: number; line: Buffer }>(
-      'SELECT position, line FROM journal WHERE incarnation_no = ? AND seq > ? ORDER BY seq',
+      'SELECT position, line FROM journal WHERE incarnation_no = ? ORDER BY seq',
       incarnationNo,
-      commonSeq,
     )
     .map(({ position, line }) => decodeLine(unpackLine(line, position)));
 }
 
-function endIncarnation(tx: Tx, { incarnationNo, commonSeq }: ForkAt, nowMs: number): void {
+function forgetAcknowledged(tx: Tx, { incarnationNo, commonSeq }: ForkAt): void {
   tx.run(
-    `INSERT INTO push_state (incarnation_no, applied_seq, durable_seq, acknowledged_at, ended) VALUES (?, ?, 0, ?, 1)
-     ON CONFLICT (incarnation_no) DO UPDATE SET applied_seq = excluded.applied_seq, ended = 1`,
-    incarnationNo,
+    'UPDATE push_state SET applied_seq = min(applied_seq, ?), durable_seq = min(durable_seq, ?) WHERE incarnation_no = ?',
     commonSeq,
-    nowMs,
+    commonSeq,
+    incarnationNo,
   );
+  tx.run('DELETE FROM history_due WHERE incarnation_no = ?', incarnationNo);
 }
 
 function incarnationId(tx: Tx, incarnationNo: number): string {

@@ -8,7 +8,14 @@ import { openDatabase } from './database.js';
 import { examine, examineFile } from './doctor.js';
 import { backUp, rebuildInPlace, restore } from './keep.js';
 import type { Store } from './store.js';
-import { BY_NOBODY, DEVICE_APPLIERS, enrolDevice, storeFixture, type StoreFixture } from './testing/store-fixture.js';
+import {
+  BY_NOBODY,
+  DEVICE_APPLIERS,
+  enrolDevice,
+  storeFixture,
+  type StoreFixture,
+  takeDevice,
+} from './testing/store-fixture.js';
 import { Witness } from './witness.js';
 
 const enrol = (store: Store, name: string): Promise<JournalRef> =>
@@ -140,7 +147,7 @@ describe('looking after a file', () => {
     const broken = await openDatabase(file('edge.db'));
     broken.connection.run('DELETE FROM device');
     await broken.close();
-    const parts = { appliers: DEVICE_APPLIERS, moveReference: (): void => undefined };
+    const parts = { appliers: DEVICE_APPLIERS, moveReference: (): void => undefined, applyFetched: takeDevice };
     expect(await rebuildInPlace(file('edge.db'), parts)).toEqual({ lines: 11, incarnations: 1 });
     const store = await fixture.open();
     expect(store.reads.get('SELECT count(*) AS devices FROM device')).toEqual({ devices: 10 });

@@ -6,9 +6,16 @@ import { examineFile } from './doctor.js';
 import { packLine, unpackLine } from './line-storage.js';
 import { rebuild } from './rebuild.js';
 import { TABLE_ORIGINS } from './table-origins.js';
-import { BY_NOBODY, DEVICE_APPLIERS, enrolDevice, storeFixture, type StoreFixture } from './testing/store-fixture.js';
+import {
+  BY_NOBODY,
+  DEVICE_APPLIERS,
+  enrolDevice,
+  storeFixture,
+  type StoreFixture,
+  takeDevice,
+} from './testing/store-fixture.js';
 
-const PARTS = { appliers: DEVICE_APPLIERS, moveReference: (): void => undefined };
+const PARTS = { appliers: DEVICE_APPLIERS, moveReference: (): void => undefined, applyFetched: takeDevice };
 
 describe('a file rebuilt from its journal', () => {
   let fixture: StoreFixture;
@@ -54,7 +61,7 @@ describe('a file rebuilt from its journal', () => {
     source.connection.run('UPDATE journal SET line = ? WHERE position = 4', packLine(Buffer.from(other)));
     const target = await openDatabase(join(fixture.folder, 'rebuilt', 'edge.db'));
     expect(() => rebuild(source.reads, target.connection, PARTS)).toThrow(
-      'the chain of incarnation 1 breaks at line 4',
+      'the chain of incarnation 3 breaks at line 4',
     );
     expect(target.reads.all('SELECT * FROM journal')).toEqual([]);
     await source.close();
@@ -71,7 +78,11 @@ describe('a file rebuilt from its journal', () => {
     const damage = 'the journal is damaged at position 3: its bytes are not those that were written';
     expect(() => rebuild(source.reads, target.connection, PARTS)).toThrow(damage);
     const chains = examineFile(source.reads).filter(({ what }) => what.startsWith('chain'));
-    expect(chains).toMatchObject([{ well: false, detail: damage }, { well: true }]);
+    expect(chains).toMatchObject([
+      { well: false, detail: damage },
+      { well: true, what: expect.stringContaining('epoch 2') },
+      { well: true, what: expect.stringContaining('journalled again after #3') },
+    ]);
     await source.close();
     await target.close();
   });

@@ -1,11 +1,12 @@
 import { chainHash, GENESIS_HASH } from '@branchline/replication/chain.js';
-import { decodeLine } from '@branchline/replication/line.js';
-import type { Appliers, ReferenceMover } from './command.js';
+import { decodeLine, type JournalLine } from '@branchline/replication/line.js';
+import type { Appliers, FetchedApplier, ReferenceMover } from './command.js';
 import { applyLine } from './journal.js';
 import { unpackLine } from './line-storage.js';
-import type { Connection, ReadTx } from './tx.js';
+import { APPLIED } from './take-lines.js';
+import type { Connection, ReadTx, Tx } from './tx.js';
 
-export type RebuildParts = { appliers: Appliers; moveReference: ReferenceMover };
+export type RebuildParts = { appliers: Appliers; moveReference: ReferenceMover; applyFetched: FetchedApplier };
 export type Rebuilt = { lines: number; incarnations: number };
 
 type JournalRow = { position: number; incarnationNo: number; seq: number; hash: Buffer; applied: number; line: Buffer };
@@ -26,16 +27,29 @@ export function rebuild(source: ReadTx, target: Connection, parts: RebuildParts)
     .immediate();
 }
 
+type IncarnationRow = {
+  no: number;
+  id: string;
+  box: string;
+  epoch: number;
+  opened_at: number;
+  forked_from: number | null;
+  forked_at: number | null;
+};
+type DueRow = { reason: string; epoch_above: number; is_final: number };
+type MissingRow = { incarnation: string; seq: number; hash: Buffer };
+
 function copyMachinery(source: ReadTx, target: Connection): void {
-  for (const row of source.all<{ no: number; id: string; epoch: number; openedAt: number }>(
-    'SELECT no, id, epoch, opened_at AS openedAt FROM incarnation ORDER BY no',
-  )) {
+  for (const row of source.all<IncarnationRow>('SELECT * FROM incarnation ORDER BY no')) {
     target.run(
-      'INSERT INTO incarnation (no, id, epoch, opened_at) VALUES (?, ?, ?, ?)',
+      'INSERT INTO incarnation (no, id, box, epoch, opened_at, forked_from, forked_at) VALUES (?, ?, ?, ?, ?, ?, ?)',
       row.no,
       row.id,
+      row.box,
       row.epoch,
-      row.openedAt,
+      row.opened_at,
+      row.forked_from,
+      row.forked_at,
     );
   }
   for (const row of source.all<{ incarnationNo: number; seq: number; hash: Buffer; position: number; hlc: string }>(
@@ -50,10 +64,13 @@ function copyMachinery(source: ReadTx, target: Connection): void {
       row.hlc,
     );
   }
-  for (const row of source.all<{ reason: string; epochAbove: number }>(
-    'SELECT reason, epoch_above AS epochAbove FROM incarnation_due',
-  )) {
-    target.run('INSERT INTO incarnation_due (id, reason, epoch_above) VALUES (1, ?, ?)', row.reason, row.epochAbove);
+  for (const { reason, epoch_above, is_final } of source.all<DueRow>('SELECT * FROM incarnation_due')) {
+    target.run(
+      'INSERT INTO incarnation_due (id, reason, epoch_above, is_final) VALUES (1, ?, ?, ?)',
+      reason,
+      epoch_above,
+      is_final,
+    );
   }
   for (const row of source.all<{ person: string; wrapped: Buffer; offered: number }>(
     'SELECT person, wrapped, offered FROM person_key',
@@ -67,10 +84,13 @@ function copyMachinery(source: ReadTx, target: Connection): void {
   }
   for (const { person } of source.all<{ person: string }>('SELECT person FROM erased_person'))
     target.run('INSERT INTO erased_person (person) VALUES (?)', person);
+  for (const { incarnation, seq, hash } of source.all<MissingRow>('SELECT * FROM missing_line'))
+    target.run('INSERT INTO missing_line VALUES (?, ?, ?)', incarnation, seq, hash);
 }
 
 function replay(source: ReadTx, target: Connection, parts: RebuildParts): Rebuilt {
-  const heads = new Map<number, { seq: number; hash: Buffer }>();
+  const heads = forkHeads(source);
+  const incarnations = source.all('SELECT no FROM incarnation WHERE forked_from IS NULL').length;
   let position = 0;
   let lines = 0;
   for (;;) {
@@ -85,8 +105,17 @@ function replay(source: ReadTx, target: Connection, parts: RebuildParts): Rebuil
       position = row.position;
       lines += 1;
     }
-    if (page.length < PAGE_LINES) return { lines, incarnations: heads.size };
+    if (page.length < PAGE_LINES) return { lines, incarnations };
   }
+}
+
+/** Where the chain of each history begins that was split off another; the others begin at nothing. */
+export function forkHeads(tx: ReadTx): Map<number, { seq: number; hash: Buffer }> {
+  const forks = tx.all<{ no: number; seq: number; hash: Buffer | null }>(
+    `SELECT f.no, f.forked_at AS seq, j.hash FROM incarnation f
+     LEFT JOIN journal j ON j.incarnation_no = f.forked_from AND j.seq = f.forked_at WHERE f.forked_from IS NOT NULL`,
+  );
+  return new Map(forks.map(({ no, seq, hash }) => [no, { seq, hash: hash ?? GENESIS_HASH }]));
 }
 
 /** @returns the line's own bytes @throws with the place of the break, or of the damage */
@@ -114,8 +143,27 @@ function replayLine(target: Connection, row: JournalRow, bytes: Buffer, parts: R
     row.applied,
     row.line,
   );
-  const line = decodeLine(bytes);
-  const place = { incarnationNo: row.incarnationNo, seq: row.seq, position: row.position };
-  if (row.applied === 1) applyLine(target, line, place, parts.appliers);
-  else parts.moveReference(target, line, place);
+  applyStored(target, row, decodeLine(bytes), parts);
+}
+
+/** The rows of a line by how it lies in the journal; looks at and writes rows of origin `journal` alone. */
+export function applyStored(
+  target: Tx,
+  { applied, incarnationNo, seq, position }: Omit<JournalRow, 'hash' | 'line'>,
+  line: JournalLine,
+  parts: RebuildParts,
+): void {
+  const place = { incarnationNo, seq, position };
+  switch (applied) {
+    case APPLIED.again:
+      return parts.moveReference(target, line, place);
+    case APPLIED.written:
+      return applyLine(target, line, place, parts.appliers);
+    case APPLIED.fetched:
+      return void parts.applyFetched(target, line, place);
+    case APPLIED.held:
+      return;
+    default:
+      throw new Error(`the line at position ${position} is applied in no way that is known`);
+  }
 }

@@ -4,7 +4,7 @@ import type { Clock } from '@branchline/domain/clock.js';
 import { EnvironmentFailure } from '@branchline/http/exit.js';
 import { Problem, problemOfDomainError } from '@branchline/http/problem.js';
 import { loadBox } from './box.js';
-import type { Appliers, Command, ReferenceMover } from './command.js';
+import type { Appliers, Command, FetchedApplier, ReferenceMover } from './command.js';
 import { openWriting, type Writing } from './writable.js';
 import type { BackgroundWrite, LocalWrite } from './write-job.js';
 import {
@@ -30,6 +30,7 @@ export type ServedStore = {
   writes: KnownWrites;
   appliers: Appliers;
   moveReference: ReferenceMover;
+  applyFetched: FetchedApplier;
   clock: Clock;
   newId: () => string;
 };
@@ -76,12 +77,12 @@ class ServedWriter {
   }
 
   private open({ dataDir, databaseFile, witnessFile }: StorePlace): void {
-    const { appliers, moveReference, clock, newId } = this.store;
+    const { appliers, moveReference, applyFetched, clock, newId } = this.store;
     try {
       const box = loadBox(dataDir);
       if (box === null) throw new EnvironmentFailure(`no box is enrolled in ${dataDir}`);
       this.writing = openWriting({
-        ...{ databaseFile, witnessFile, box, appliers, moveReference, clock, newId },
+        ...{ databaseFile, witnessFile, box, appliers, moveReference, applyFetched, clock, newId },
         stopwatch: () => performance.now(),
         alarm: (message) => this.tell({ kind: 'alarm', message }),
         onFatal: ({ message }) => this.tell({ kind: 'fatal', message }),

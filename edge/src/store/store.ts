@@ -2,7 +2,7 @@ import { dirname } from 'node:path';
 import type { Clock } from '@branchline/domain/clock.js';
 import type { EdgeConfig } from '../config.js';
 import type { BoxIdentity } from './box.js';
-import type { Appliers, ReferenceMover } from './command.js';
+import type { Appliers, FetchedApplier, ReferenceMover } from './command.js';
 import { lockFolder, openMigrated } from './database.js';
 import { journalAgain, type ForkAt } from './journal-again.js';
 import type { ThreadedWriter, ThreadedWriterParts } from './threaded-writer.js';
@@ -18,6 +18,7 @@ export type StoreParts = Files &
   ThreadedWriterParts & {
     appliers: Appliers;
     moveReference: ReferenceMover;
+    applyFetched: FetchedApplier;
     clock: Clock;
     newId: () => string;
     /** Milliseconds from any start; the process's own unless given. */

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import BetterSqlite3 from 'better-sqlite3';
-import { judgeWitness, markIncarnationDue } from './incarnation.js';
+import { judgeBox, judgeWitness, markIncarnationDue } from './incarnation.js';
 import { openingFailure } from './storage-failure.js';
 import { BUSY_MS_MAX, Connection } from './tx.js';
 import { Witness } from './witness.js';
@@ -66,10 +66,10 @@ export function openWriting({ databaseFile, witnessFile, alarm, ...parts }: Writ
   const connection = openWritable(databaseFile);
   try {
     const witness = Witness.open(witnessFile, alarm);
-    const due = judgeWitness(connection, witness.found);
-    if (due !== null) {
-      connection.database.transaction(() => markIncarnationDue(connection, due.reason, due.epochAbove)).immediate();
-      alarm(`${due.reason}: nothing more is written to this incarnation, the next line opens a new one`);
+    for (const due of [judgeWitness(connection, witness.found), judgeBox(connection, parts.box.box)]) {
+      if (due === null) continue;
+      connection.database.transaction(() => markIncarnationDue(connection, due)).immediate();
+      alarm(`${due.reason}: nothing more is written to this incarnation as it is, the next line opens a new one`);
     }
     witness.startSyncing();
     const writer = new Writer({ ...parts, connection, witness, isInPlace: placeCheck(databaseFile, connection) });

@@ -1,6 +1,6 @@
 import type { Clock } from '@branchline/domain/clock.js';
 import type { BoxIdentity } from './box.js';
-import type { Command, ReferenceMover } from './command.js';
+import type { Command, FetchedApplier, ReferenceMover } from './command.js';
 import type { Tx } from './tx.js';
 
 /** What a write may use beside its rows and its input. */
@@ -9,6 +9,7 @@ export type WriteContext = {
   clock: Clock;
   newId: () => string;
   moveReference: ReferenceMover;
+  applyFetched: FetchedApplier;
   /** Milliseconds from any start; only differences count. */
   stopwatch(): number;
 };

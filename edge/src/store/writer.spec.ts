@@ -44,6 +44,7 @@ describe('the writer', () => {
       connection,
       appliers: DEVICE_APPLIERS,
       moveReference: () => undefined,
+      applyFetched: () => 'applied',
       box: fixture.box,
       witness,
       clock: fixture.clock,

@@ -1,7 +1,7 @@
 import { problem, type Problem } from '@branchline/http/problem.js';
 import type { Clock } from '@branchline/domain/clock.js';
 import type { BoxIdentity } from './box.js';
-import type { Appliers, Command, ReferenceMover } from './command.js';
+import type { Appliers, Command, FetchedApplier, ReferenceMover } from './command.js';
 import { openIncarnationIfDue } from './incarnation.js';
 import { appendLines, readHead } from './journal.js';
 import { failureOf, isStorageFailure } from './storage-failure.js';
@@ -28,6 +28,7 @@ export type WriterParts = {
   connection: Connection;
   appliers: Appliers;
   moveReference: ReferenceMover;
+  applyFetched: FetchedApplier;
   box: BoxIdentity;
   witness: Pick<Witness, 'write' | 'sync'>;
   clock: Clock;

@@ -1,7 +1,7 @@
 import { GENESIS_HASH, chainHash } from '@branchline/replication/chain.js';
 import { decodeLine, type JournalLine } from '@branchline/replication/line.js';
-import type { RebuildParts } from '../store/rebuild.js';
-import { applyLine, readHead } from '../store/journal.js';
+import { applyStored, type RebuildParts } from '../store/rebuild.js';
+import { hashAt, readHead } from '../store/journal.js';
 import { unpackLine } from '../store/line-storage.js';
 import type { Connection, ReadTx } from '../store/tx.js';
 import { Finder, type Findings } from './findings.js';
@@ -26,7 +26,7 @@ const PAGE = `
  * What does not hold is named, and the walk goes on: one damaged line is one finding, not all that follow.
  */
 export const checkLines =
-  ({ appliers, moveReference }: RebuildParts) =>
+  (parts: RebuildParts) =>
   (tx: ReadTx, { scratch: file, state, linesMax }: LinesToCheck): LinesChecked => {
     const rows = tx.all<JournalRow>(PAGE, state.position, linesMax);
     const finder = new Finder();
@@ -37,7 +37,7 @@ export const checkLines =
         .transaction(() => {
           for (const row of rows) {
             const line = provedLine(tx, heads, row, finder);
-            if (line !== null) apply(scratch, row, line, finder, { appliers, moveReference });
+            if (line !== null) apply(scratch, row, line, finder, parts);
           }
         })
         .immediate();
@@ -52,7 +52,7 @@ export const checkLines =
 /** Linked to what was kept and not to what was computed, so that a flipped bit is one line. @returns null: not to be read */
 function provedLine(tx: ReadTx, heads: WalkState['heads'], row: JournalRow, finder: Finder): JournalLine | null {
   const { incarnationNo, seq, position } = row;
-  const before = heads[incarnationNo] ?? { seq: 0, hash: GENESIS_HASH.toString('hex') };
+  const before = heads[incarnationNo] ?? startOf(tx, incarnationNo, seq);
   heads[incarnationNo] = { seq, hash: row.hash.toString('hex') };
   const place = (): string => `line ${seq} of ${incarnationOf(tx, incarnationNo)}`;
   const isNext = seq === before.seq + 1;
@@ -74,6 +74,22 @@ function provedLine(tx: ReadTx, heads: WalkState['heads'], row: JournalRow, find
   }
 }
 
+/**
+ * Where a history begins that the walk has not come to: at nothing, or where it was split off another. Split off while the
+ * walk was in it, its first lines were walked under the other's name.
+ */
+function startOf(tx: ReadTx, incarnationNo: number, seq: number): { seq: number; hash: string } {
+  const fork = tx.get<{ forkedFrom: number; forkedAt: number }>(
+    'SELECT forked_from AS forkedFrom, forked_at AS forkedAt FROM incarnation WHERE no = ? AND forked_from IS NOT NULL',
+    incarnationNo,
+  );
+  const nothing = { seq: 0, hash: GENESIS_HASH.toString('hex') };
+  if (fork === undefined) return nothing;
+  const walked = seq > 1 ? hashAt(tx, incarnationNo, seq - 1) : null;
+  if (walked !== null) return { seq: seq - 1, hash: walked };
+  return { seq: fork.forkedAt, hash: hashAt(tx, fork.forkedFrom, fork.forkedAt) ?? nothing.hash };
+}
+
 function incarnationOf(tx: ReadTx, no: number): string {
   return (
     tx.get<{ id: string }>('SELECT id FROM incarnation WHERE no = ?', no)?.id ?? `incarnation ${no}, which is not known`
@@ -81,10 +97,8 @@ function incarnationOf(tx: ReadTx, no: number): string {
 }
 
 function apply(scratch: Connection, row: JournalRow, line: JournalLine, finder: Finder, parts: RebuildParts): void {
-  const place = { incarnationNo: row.incarnationNo, seq: row.seq, position: row.position };
   try {
-    if (row.applied === 1) applyLine(scratch, line, place, parts.appliers);
-    else parts.moveReference(scratch, line, place);
+    applyStored(scratch, row, line, parts);
   } catch (error) {
     finder.add(
       'journal-line',
@@ -97,16 +111,26 @@ function apply(scratch: Connection, row: JournalRow, line: JournalLine, finder: 
 export function checkHeads(tx: ReadTx, { heads }: WalkState, finder: Finder): void {
   const head = readHead(tx);
   if (head === null) {
-    if (Object.keys(heads).length > 0) finder.add('journal-head', 'there is a journal, and no head');
+    // What another box of the branch wrote needs none here.
+    const isWritten = tx.get('SELECT 1 FROM journal WHERE applied IN (0, 1) LIMIT 1') !== undefined;
+    if (isWritten) finder.add('journal-head', 'there is a journal, and no head');
     return;
   }
+  // Behind a head that is not written to any more may lie what was fetched.
   const last = heads[head.incarnationNo];
-  if (last?.seq !== head.seq || last.hash !== head.hash)
+  const kept = head.due === null ? last?.hash : hashAt(tx, head.incarnationNo, head.seq);
+  if (last === undefined || kept !== head.hash || (head.due === null && last.seq !== head.seq))
     finder.add(
       'journal-head',
       `the head says line ${head.seq}, ${head.hash}; the journal ends with ${last?.seq ?? 0}, ${last?.hash}`,
     );
-  for (const { no, id } of tx.all<{ no: number; id: string }>('SELECT no, id FROM incarnation')) {
+  for (const { no, id } of tx.all<{ no: number; id: string }>(WITH_LINES)) {
     if (heads[no] === undefined) finder.add('journal-gap', `${id} has no line in the journal`);
   }
 }
+
+/** One that nothing has come of yet, or all of which a fork has split off, has none. */
+const WITH_LINES = `
+  SELECT i.no, i.id FROM incarnation i LEFT JOIN push_state p ON p.incarnation_no = i.no
+  WHERE i.forked_from IS NULL AND NOT EXISTS (SELECT 1 FROM incarnation f WHERE f.forked_from = i.no)
+    AND (p.applied_seq > 0 OR i.box = (SELECT own.box FROM journal_head h JOIN incarnation own ON own.no = h.incarnation_no))`;

@@ -9,7 +9,7 @@ export type HubAsked = { request: HelloRequest; streams: readonly Stream[] };
 
 export function askHub(tx: ReadTx, version: string): HubAsked {
   const streams = readStreams(tx);
-  return { request: helloRequestOf(tx, streams, version), streams };
+  return { request: helloRequestOf(tx, streams, { version }), streams };
 }
 
 /** Where box and hub hold the same history; `null`: nothing is journalled, or nothing of it is there yet. */

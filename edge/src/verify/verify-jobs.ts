@@ -1,3 +1,4 @@
+import { applyFetched } from '../apply-fetched.js';
 import { APPLIERS } from '../appliers.js';
 import { moveReference } from '../move-reference.js';
 import type { ReadJobs } from '../store/read-job.js';
@@ -8,7 +9,7 @@ import { Finder, type Findings } from './findings.js';
 import { makeScratch } from './scratch.js';
 import { findKeys, sumFeed } from './sum-feed.js';
 
-const PARTS = { appliers: APPLIERS, moveReference };
+const PARTS = { appliers: APPLIERS, moveReference, applyFetched };
 
 /** Names a tenth of what could be wrong with a file; the rest follows from it. */
 const COMPLAINTS_MAX = 10;

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { systemClock } from '@branchline/domain/clock.js';
 import { contentHash } from '@branchline/replication/content-hash.js';
 import { v7 } from 'uuid';
+import { applyFetched } from '../../src/apply-fetched.js';
 import { APPLIERS } from '../../src/appliers.js';
 import { openShift } from '../../src/cash/open-shift.js';
 import { FEED_ROWS } from '../../src/feed-appliers.js';
@@ -73,6 +74,7 @@ describe('an edge killed while it writes a sale', () => {
       box,
       appliers: APPLIERS,
       moveReference,
+      applyFetched,
       clock: systemClock,
       newId: () => v7(),
       alarm: (message) => {

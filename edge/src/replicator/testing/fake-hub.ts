@@ -2,19 +2,33 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { brotliDecompressSync } from 'node:zlib';
-import type { EnrolAnswer, HelloAnswer, HelloRequest } from '@branchline/replication/box-protocol.js';
-import { GENESIS_HASH } from '@branchline/replication/chain.js';
+import type { EnrolAnswer, HelloAnswer, HelloRequest, History } from '@branchline/replication/box-protocol.js';
+import { chainHash, GENESIS_HASH } from '@branchline/replication/chain.js';
 import { bodyHashOf, feedHash, type FeedPage, type FeedRecord } from '@branchline/replication/feed.js';
-import { headIsSigned, rawPublicKey } from '@branchline/replication/head-signature.js';
+import { headIsSigned, rawPublicKey, signHead } from '@branchline/replication/head-signature.js';
 import { decodeLine, type JournalLine } from '@branchline/replication/line.js';
 import { NUDGES_MEDIA_TYPE, NUDGES_PATH, NUDGE_BEAT, encodeNudge } from '@branchline/replication/nudge.js';
 import { PACKED_PUSH_MEDIA_TYPE, PackedPush } from '@branchline/replication/packed/packed-push.js';
-import { decodePush, type PushAnswer, type ReceivedPush } from '@branchline/replication/push.js';
+import {
+  decodePush,
+  encodePush,
+  type PushAnswer,
+  type PushHeader,
+  type ReceivedPush,
+} from '@branchline/replication/push.js';
 import { seal } from '@branchline/replication/sealing.js';
 import { tokenProofHolds } from '@branchline/replication/token-proof.js';
 import type { BoxIdentity } from '../../store/box.js';
+import { CERTIFYING_KEY } from '../../store/testing/store-fixture.js';
 
-type Stream = { hashes: string[]; lines: JournalLine[] };
+/** `signatures`: of the heads that pushes led to, by seq. */
+type Stream = {
+  hashes: string[];
+  lines: JournalLine[];
+  bytes: Buffer[];
+  signatures: Map<number, string>;
+  box: BoxIdentity;
+};
 type Reply = { status: number; body: unknown; headers?: Record<string, string> };
 type Received = { route: string; body: Buffer; token: string | undefined; mediaType: string | undefined };
 export type Published = Pick<FeedRecord, 'kind' | 'key' | 'version' | 'body'> &
@@ -37,22 +51,27 @@ export class FakeHub {
   readonly requests: string[] = [];
   linesReceived = 0;
   pageRecordsMax = 1_000;
+  pageLinesMax = 1_000;
+  epoch = 0;
   tokenLifeS = 600;
   /** Looked at before the request is served; what it returns is the answer, nothing else happens. */
   intercept: (request: Received) => Reply | null = () => null;
   /** Looked at after it was served: the answer may be bent. */
   bend: (request: Received, reply: Reply) => Reply = (_request, reply) => reply;
   readonly nudgeStreams = new Set<ServerResponse>();
-  private tokens = new Set<string>();
+  private tokens = new Map<string, BoxIdentity>();
+  /** Bent by a spec: what hello says of a history. */
+  bendHistory: (history: History) => History = (history) => history;
 
   private constructor(
     private readonly server: Server,
-    private readonly box: BoxIdentity,
+    /** Of the branch; the first is the one whose name is given at enrolment. */
+    readonly boxes: BoxIdentity[],
   ) {}
 
   static async start(box: BoxIdentity): Promise<FakeHub> {
     const server = createServer();
-    const hub = new FakeHub(server, box);
+    const hub = new FakeHub(server, [box]);
     server.on('request', (request, response) => void hub.answer(request, response));
     await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
     return hub;
@@ -80,6 +99,20 @@ export class FakeHub {
     const stream = this.streams.get(incarnation);
     stream?.hashes.splice(seq);
     stream?.lines.splice(seq);
+    stream?.bytes.splice(seq);
+    // As a backup that was taken right after the push that ended there.
+    if (stream && seq > 0) this.signHead(incarnation, stream);
+  }
+
+  /** Another line in the place of one, and a chain that holds: all that can be done without the box's key. */
+  forge(incarnation: string, seq: number, change: (line: string) => string): void {
+    const stream = this.streams.get(incarnation) as Stream;
+    for (let at = seq - 1; at < stream.bytes.length; at += 1) {
+      const bytes = stream.bytes[at] as Buffer;
+      if (at === seq - 1) stream.bytes[at] = Buffer.from(change(bytes.toString()));
+      const previous = Buffer.from(String(this.hashOf(incarnation, at)), 'hex');
+      stream.hashes[at] = chainHash(previous, stream.bytes[at] as Buffer).toString('hex');
+    }
   }
 
   forgetTokens(): void {
@@ -128,7 +161,9 @@ export class FakeHub {
     const intercepted = this.intercept(received);
     const { status, body: answer, headers } = intercepted ?? this.bend(received, this.serve(received));
     if (intercepted === null && request.url === NUDGES_PATH && status === 200) return this.openNudges(response);
-    response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(answer));
+    response
+      .writeHead(status, { 'content-type': 'application/json', ...headers })
+      .end(Buffer.isBuffer(answer) ? answer : JSON.stringify(answer));
   }
 
   private openNudges(response: ServerResponse): void {
@@ -143,11 +178,13 @@ export class FakeHub {
     if (path === '/sync/v1/enrol')
       return this.enrol(JSON.parse(body.toString()) as { code: string; sealingKey: string });
     if (path === '/sync/v1/token') return this.giveToken(JSON.parse(body.toString()) as Record<string, string>);
-    if (token === undefined || !this.tokens.has(token)) return refuse(401, 'unauthenticated');
+    const box = this.tokens.get(token ?? '');
+    if (box === undefined) return refuse(401, 'unauthenticated');
     if (path === '/sync/v1/hello')
       return { status: 200, body: this.hello(JSON.parse(body.toString()) as HelloRequest) };
     if (path === '/sync/v1/push')
-      return this.push(mediaType === PACKED_PUSH_MEDIA_TYPE ? unpacked(body) : decodePush(body));
+      return this.push(box, mediaType === PACKED_PUSH_MEDIA_TYPE ? unpacked(body) : decodePush(body));
+    if (path.startsWith('/sync/v1/lines?')) return this.linesPage(new URL(path, 'http://hub').searchParams);
     if (path === NUDGES_PATH) return { status: 200, body: null };
     if (path.startsWith('/sync/v1/snapshot/')) return refuse(404, 'no-snapshot');
     return this.feed(new URL(path, 'http://hub'));
@@ -155,7 +192,7 @@ export class FakeHub {
 
   private enrol({ code, sealingKey }: { code: string; sealingKey: string }): Reply {
     if (code !== 'GOOD-CODE') return refuse(401, 'code-invalid');
-    const { tenant, branch, branchCode, box, certificate, epoch, pepper } = this.box;
+    const { tenant, branch, branchCode, box, certificate, epoch, pepper } = this.boxes[0] as BoxIdentity;
     const answer: EnrolAnswer = {
       ...{ tenant, branch, branchCode, box, certificate, epoch },
       scopes: this.scopes,
@@ -172,10 +209,11 @@ export class FakeHub {
       this.nonces.add(fresh);
       return { status: 200, body: { nonce: fresh, expiresInS: 60 } };
     }
-    const holds = tokenProofHolds(box, nonce, signature, rawPublicKey(this.box.signingKey));
+    const known = this.boxes.find((each) => each.box === box);
+    const holds = known && tokenProofHolds(box, nonce, signature, rawPublicKey(known.signingKey));
     if (!this.nonces.delete(nonce) || !holds) return refuse(401, 'unauthenticated');
     const token = randomBytes(16).toString('base64url');
-    this.tokens.add(token);
+    this.tokens.set(token, known);
     return { status: 200, body: { token, expiresInS: this.tokenLifeS } };
   }
 
@@ -192,23 +230,65 @@ export class FakeHub {
           return { incarnation, appliedSeq: seq, headHash: hash, durableSeq: 0 };
         }),
       hashes: hashesAt.map(({ incarnation, seq }) => ({ incarnation, seq, hash: this.hashOf(incarnation, seq) })),
+      histories: [...this.streams.keys()].reverse().flatMap((incarnation) => this.lacked(incarnation, incarnations)),
+      certifyingKey: CERTIFYING_KEY,
+      epoch: this.epoch,
       cursors: cursors.map(({ scope }) => ({ scope, verdict: 'ok', newest: this.feeds.get(scope)?.length ?? 0 })),
     };
+  }
+
+  private lacked(incarnation: string, named: HelloRequest['incarnations']): History[] {
+    const { seq, hash } = this.headOf(incarnation);
+    if (seq <= (named.find((each) => each.incarnation === incarnation)?.seq ?? 0)) return [];
+    const stream = this.streams.get(incarnation) as Stream;
+    const { box, certificate, signingKey, sealingKey } = stream.box;
+    const epoch = Number(stream.lines[0]?.body['epoch']);
+    const keys = { signingKey: rawPublicKey(signingKey), sealingKey: rawPublicKey(sealingKey) };
+    return [this.bendHistory({ incarnation, box, epoch, appliedSeq: seq, headHash: hash, certificate, ...keys })];
   }
 
   private hashOf(incarnation: string, seq: number): string | null {
     return seq === 0 ? GENESIS_HASH.toString('hex') : (this.streams.get(incarnation)?.hashes[seq - 1] ?? null);
   }
 
-  private push({ header, lines }: ReceivedPush): Reply {
+  /** Up to the end of the push that the line came with, or of one that fills a page. */
+  private linesPage(query: URLSearchParams): Reply {
+    const [incarnation, fromSeq] = [String(query.get('incarnation')), Number(query.get('from'))];
+    const stream = this.streams.get(incarnation);
+    const ends = [...(stream?.signatures.keys() ?? [])].filter((seq) => seq >= fromSeq).sort((a, b) => a - b);
+    const end = ends.findLast((seq) => seq < fromSeq + this.pageLinesMax) ?? ends[0];
+    if (stream === undefined || end === undefined) return refuse(404, 'not-found');
+    const header: PushHeader = {
+      ...{
+        protocol: 1,
+        incarnation,
+        fromSeq,
+        count: end - fromSeq + 1,
+        previousHash: String(this.hashOf(incarnation, fromSeq - 1)),
+      },
+      ...{ headHash: String(stream.hashes[end - 1]), signature: String(stream.signatures.get(end)) },
+    };
+    return { status: 200, body: encodePush(header, stream.bytes.slice(fromSeq - 1, end)) };
+  }
+
+  private signHead(incarnation: string, stream: Stream): void {
+    const { tenant, branch, signingKey } = stream.box;
+    const [seq, hash] = [stream.hashes.length, String(stream.hashes.at(-1))];
+    for (const signed of stream.signatures.keys()) if (signed > seq) stream.signatures.delete(signed);
+    stream.signatures.set(seq, signHead({ tenant, branch, incarnation, seq, hash }, signingKey));
+  }
+
+  private push(box: BoxIdentity, { header, lines }: ReceivedPush): Reply {
     const { incarnation, fromSeq, headHash, previousHash, signature } = header;
-    const { tenant, branch, signingKey } = this.box;
+    const { tenant, branch, signingKey } = box;
     const head = { tenant, branch, incarnation, seq: fromSeq + lines.length - 1, hash: headHash };
     if (!headIsSigned(head, signature, rawPublicKey(signingKey))) return refuse(400, 'malformed-push');
     const first = lines[0];
-    if (fromSeq === 1 && first !== undefined && decodeLine(first.bytes).body['box'] !== this.box.box)
+    if (fromSeq === 1 && first !== undefined && decodeLine(first.bytes).body['box'] !== box.box)
       return refuse(403, 'not-yours');
-    const stream = this.streams.get(incarnation) ?? { hashes: [], lines: [] };
+    const fresh: Stream = { hashes: [], lines: [], bytes: [], signatures: new Map(), box };
+    const stream = this.streams.get(incarnation) ?? fresh;
+    if (stream.box.box !== box.box) return refuse(403, 'not-yours');
     const appliedSeq = stream.hashes.length;
     if (fromSeq > appliedSeq + 1) return refuse(409, 'seq-gap', { appliedSeq });
     const differs = lines.some(
@@ -219,7 +299,9 @@ export class FakeHub {
     for (const { bytes, hash } of lines.slice(appliedSeq + 1 - fromSeq)) {
       stream.hashes.push(hash.toString('hex'));
       stream.lines.push(decodeLine(bytes));
+      stream.bytes.push(Buffer.from(bytes));
     }
+    stream.signatures.set(stream.hashes.length, signature);
     this.linesReceived += lines.length;
     this.streams.set(incarnation, stream);
     const now = this.headOf(incarnation);

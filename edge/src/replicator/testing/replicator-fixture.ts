@@ -24,6 +24,7 @@ export function replicatorOn(
     config: { hubUrl, pollMs: 100, pushLines: 50, requestTimeoutMs: 500, retryMsMin: 10, retryMsMax: 40 },
     kinds: FEED_ROWS,
     version: '0.0.0',
+    newId: () => v7(),
     clock: systemClock,
     chance: () => 0.5,
     timers,

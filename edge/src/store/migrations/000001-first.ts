@@ -10,8 +10,13 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
  */
 const STATEMENTS = [
   // -- journal machinery
+  // Histories of the branch, this box's and others'. 'forked_from': the part of one that this file wrote and the hub's lacks,
+  // from the line after 'forked_at'; it stands again in another, and is kept since rows were made by it.
   `CREATE TABLE incarnation (
-     no INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, epoch INTEGER NOT NULL, opened_at INTEGER NOT NULL)`,
+     no INTEGER PRIMARY KEY, id TEXT NOT NULL, box TEXT NOT NULL, epoch INTEGER NOT NULL, opened_at INTEGER NOT NULL,
+     forked_from INTEGER REFERENCES incarnation, forked_at INTEGER)`,
+  `CREATE UNIQUE INDEX incarnation_id ON incarnation (id) WHERE forked_from IS NULL`,
+  `CREATE INDEX incarnation_fork ON incarnation (id) WHERE forked_from IS NOT NULL`,
   `CREATE TABLE journal (
      position INTEGER PRIMARY KEY, incarnation_no INTEGER NOT NULL REFERENCES incarnation, seq INTEGER NOT NULL,
      hash BLOB NOT NULL, applied INTEGER NOT NULL, line BLOB NOT NULL, UNIQUE (incarnation_no, seq))`,
@@ -20,16 +25,23 @@ const STATEMENTS = [
      id INTEGER PRIMARY KEY CHECK (id = 1), incarnation_no INTEGER NOT NULL REFERENCES incarnation,
      seq INTEGER NOT NULL, hash BLOB NOT NULL, position INTEGER NOT NULL, hlc TEXT NOT NULL)`,
   // Set when nothing more may be written to the head's incarnation: the next line opens a new one.
-  `CREATE TABLE incarnation_due (id INTEGER PRIMARY KEY CHECK (id = 1), reason TEXT NOT NULL, epoch_above INTEGER NOT NULL)`,
+  `CREATE TABLE incarnation_due (
+     id INTEGER PRIMARY KEY CHECK (id = 1), reason TEXT NOT NULL, epoch_above INTEGER NOT NULL, is_final INTEGER NOT NULL)`,
+  // Lines that a witness, a till or the hub has seen and this file lacks. Once they are all here, and nothing else stands
+  // against it, the head's incarnation goes on.
+  `CREATE TABLE missing_line (
+     incarnation TEXT NOT NULL, seq INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (incarnation, seq, hash)) WITHOUT ROWID`,
 
   // -- journal
   `CREATE TABLE device (
-     id TEXT PRIMARY KEY, name TEXT NOT NULL, till TEXT NOT NULL, code_hash TEXT NOT NULL UNIQUE,
+     id TEXT PRIMARY KEY, name TEXT NOT NULL, till TEXT NOT NULL, code_hash TEXT NOT NULL,
      token_hash TEXT NOT NULL UNIQUE, enrolled_at INTEGER NOT NULL) WITHOUT ROWID`,
+  // Not unique: two copies of a box have both taken one code.
+  `CREATE INDEX device_code_hash ON device (code_hash)`,
   `CREATE TABLE shift (
      no INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, till TEXT NOT NULL, drawer TEXT NOT NULL, operator TEXT NOT NULL,
      float_minor INTEGER NOT NULL, currency TEXT NOT NULL, opened_at INTEGER NOT NULL, business_date TEXT NOT NULL,
-     content_hash TEXT NOT NULL, open_position INTEGER NOT NULL,
+     content_hash TEXT NOT NULL, open_position INTEGER,
      z_number INTEGER, closed_at INTEGER, close_position INTEGER)`,
   `CREATE INDEX shift_open ON shift (till, drawer) WHERE closed_at IS NULL`,
   `CREATE INDEX shift_business_date ON shift (business_date)`,
@@ -44,6 +56,11 @@ const STATEMENTS = [
   `CREATE INDEX sale_device_reference ON sale (device_reference) WHERE device_reference IS NOT NULL`,
   `CREATE INDEX sale_shift ON sale (shift_no)`,
   `CREATE INDEX sale_business_date ON sale (business_date)`,
+  // Of a sale that two histories tell with one content: the number that is not its own.
+  `CREATE TABLE receipt_alias (
+     receipt_number TEXT NOT NULL, sale_no INTEGER NOT NULL, PRIMARY KEY (receipt_number, sale_no)) WITHOUT ROWID`,
+  // Sales of a shift that another history opened and that has not come yet.
+  `CREATE TABLE orphan_sale (shift TEXT NOT NULL, sale_no INTEGER NOT NULL, PRIMARY KEY (shift, sale_no)) WITHOUT ROWID`,
   // The tender ledger: every signed amount of cash and other tenders of a shift. X, Z and the hub sum it the same way.
   `CREATE TABLE tender_entry (
      no INTEGER PRIMARY KEY, shift_no INTEGER, tender_type TEXT NOT NULL, currency TEXT NOT NULL,
@@ -123,8 +140,13 @@ const STATEMENTS = [
   `CREATE TABLE scrub_due (id INTEGER PRIMARY KEY CHECK (id = 1))`,
   `CREATE TABLE push_state (
      incarnation_no INTEGER PRIMARY KEY REFERENCES incarnation, applied_seq INTEGER NOT NULL, durable_seq INTEGER NOT NULL,
-     acknowledged_at INTEGER NOT NULL,
-     ended INTEGER NOT NULL DEFAULT 0)`,
+     acknowledged_at INTEGER NOT NULL)`,
+  // Histories of which the hub has more than this file: up to where.
+  `CREATE TABLE history_due (
+     incarnation_no INTEGER PRIMARY KEY REFERENCES incarnation, hub_seq INTEGER NOT NULL, hub_hash TEXT NOT NULL,
+     signing_key TEXT NOT NULL)`,
+  // What the last hello said. 'epoch': the highest of the branch that is not this box's own.
+  `CREATE TABLE hub_known (id INTEGER PRIMARY KEY CHECK (id = 1), hub_epoch TEXT NOT NULL, epoch INTEGER NOT NULL)`,
   // One taking of a scope and the cursor in it. `pulled`: what is new comes here; `visible`: its rows are seen. Both: the
   // ordinary state. Pulled alone: it fills, and waits for its hour. Visible alone: left or to be taken again, and shown until
   // what replaces it is whole. Neither: its rows are being deleted. `begun`: SHA-256 of the snapshot that fills it.

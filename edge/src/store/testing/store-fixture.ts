@@ -1,11 +1,14 @@
+import { generateKeyPairSync, sign } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ManualClock } from '@branchline/domain/clock.js';
 import { problem } from '@branchline/http/problem.js';
+import { rawPublicKey } from '@branchline/replication/head-signature.js';
 import { v7 } from 'uuid';
 import { newBoxKeys, type BoxIdentity } from '../box.js';
-import type { Appliers, Command, JournalRef } from '../command.js';
+import type { Appliers, Command, FetchedApplier, JournalRef } from '../command.js';
+import { applyLine } from '../journal.js';
 import { Store, type OwnStore, type StoreParts } from '../store.js';
 import type { Tx } from '../tx.js';
 
@@ -20,17 +23,29 @@ export type StoreFixture = {
   remove(): void;
 };
 
-export function newBox(): BoxIdentity {
-  return {
-    ...newBoxKeys(),
-    tenant: v7(),
-    branch: v7(),
-    branchCode: 'B001',
-    box: v7(),
-    epoch: 1,
-    certificate: 'certificate',
-    pepper: Buffer.alloc(32, 7),
-  };
+const certifyingKey = generateKeyPairSync('ed25519').privateKey;
+export const CERTIFYING_KEY = rawPublicKey(certifyingKey);
+
+/** A box of a branch; another one of the same branch when that is given. */
+export function newBox(of: Partial<Pick<BoxIdentity, 'tenant' | 'branch' | 'epoch'>> = {}): BoxIdentity {
+  const keys = newBoxKeys();
+  const place = { tenant: v7(), branch: v7(), ...of, box: v7() };
+  const box = { ...keys, branchCode: 'B001', epoch: 1, ...place, pepper: Buffer.alloc(32, 7) };
+  return { ...box, certificate: certificateOf(box) };
+}
+
+/** As a hub certifies. */
+export function certificateOf({
+  tenant,
+  branch,
+  box,
+  signingKey,
+  sealingKey,
+}: Omit<BoxIdentity, 'certificate'>): string {
+  const keys = { signingKey: rawPublicKey(signingKey), sealingKey: rawPublicKey(sealingKey) };
+  const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const signed = `${part({ alg: 'EdDSA' })}.${part({ tenant, branch, box, ...keys })}`;
+  return `${signed}.${sign(null, Buffer.from(signed), certifyingKey).toString('base64url')}`;
 }
 
 export function storeFixture(): StoreFixture {
@@ -51,6 +66,7 @@ export function storeFixture(): StoreFixture {
         box,
         appliers: DEVICE_APPLIERS,
         moveReference: () => undefined,
+        applyFetched: takeDevice,
         clock,
         newId: v7,
         // What is queued together is one group, however slow the machine.
@@ -62,6 +78,14 @@ export function storeFixture(): StoreFixture {
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };
 }
+
+/** Of a device of another history. */
+export const takeDevice: FetchedApplier = (tx, line, place) => {
+  if (line.kind !== 'device-enrol') return 'applied';
+  if (tx.get('SELECT 1 FROM device WHERE id = ?', line.key) !== undefined) return 'known';
+  applyLine(tx, line, place, DEVICE_APPLIERS);
+  return 'applied';
+};
 
 const notHere = (): never => {
   throw new Error('this fixture writes devices only');

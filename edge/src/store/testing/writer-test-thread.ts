@@ -8,6 +8,7 @@ serveWrites({
   writes: WRITER_TEST_WRITES,
   appliers: DEVICE_APPLIERS,
   moveReference: () => undefined,
+  applyFetched: () => 'applied',
   clock: systemClock,
   newId: () => v7(),
 });

@@ -2,6 +2,7 @@ import type { Mutant } from './mutant.js';
 
 const INCARNATION = 'edge/src/store/incarnation.ts';
 const INCARNATION_SPEC = 'edge/src/store/incarnation.spec.ts';
+const WHO_IS_WHO_SPEC = 'edge/test/who-is-who.spec.ts';
 
 /** The store's box: its one writer, its witness, its numbers. */
 export const EDGE_MUTANTS: readonly Mutant[] = [
@@ -34,7 +35,7 @@ export const EDGE_MUTANTS: readonly Mutant[] = [
   {
     name: 'witness-not-judged',
     breaks: 'a restored file goes on in the incarnation that has gone on without it',
-    edits: [{ file: INCARNATION, find: 'return known ? null : {', replace: 'return known !== null ? null : {' }],
+    edits: [{ file: INCARNATION, find: 'if (hasLine(tx, witnessed)) return null;', replace: 'return null;' }],
     specs: [INCARNATION_SPEC],
   },
   {
@@ -43,11 +44,71 @@ export const EDGE_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: INCARNATION,
-        find: 'Math.max(last + 1, epochAbove + 1, box.epoch)',
-        replace: 'Math.max(last + 1, box.epoch)',
+        find: '(known?.hub ?? 0) + 1, epochAbove + 1, box.epoch)',
+        replace: '(known?.hub ?? 0) + 1, box.epoch)',
       },
     ],
     specs: [INCARNATION_SPEC],
+  },
+  {
+    name: 'writes-on-while-behind',
+    breaks: 'a restored file writes other lines where the hub has some already',
+    edits: [
+      {
+        file: 'edge/src/replicator/history-due.ts',
+        find: 'known.incarnationNo === head?.incarnationNo',
+        replace: 'head?.incarnationNo === -1',
+      },
+    ],
+    specs: [WHO_IS_WHO_SPEC],
+  },
+  {
+    name: 'unsigned-lines-taken',
+    breaks: 'whoever stands in the hub’s place invents sales',
+    edits: [
+      {
+        file: 'edge/src/replicator/lines-round.ts',
+        find: 'if (!headIsSigned(',
+        replace: 'if (false && !headIsSigned(',
+      },
+    ],
+    specs: [WHO_IS_WHO_SPEC],
+  },
+  {
+    name: 'fetched-receipt-number-given-again',
+    breaks: 'a receipt number that was doubled is not flagged',
+    edits: [
+      {
+        file: 'edge/src/selling/take-sale.ts',
+        find: 'const flags = isDoubled ?',
+        replace: 'const flags = !isDoubled && false ?',
+      },
+    ],
+    specs: [WHO_IS_WHO_SPEC],
+  },
+  {
+    name: 'orphans-never-adopted',
+    breaks: 'a shift that came after its sales has no cash',
+    edits: [
+      {
+        file: 'edge/src/selling/take-sale.ts',
+        find: 'if (!isAwaited) return;',
+        replace: 'if (isAwaited) return;',
+      },
+    ],
+    specs: [WHO_IS_WHO_SPEC],
+  },
+  {
+    name: 'tail-journalled-again-in-place',
+    breaks: 'a file whose history was forked is not the one that its journal makes',
+    edits: [
+      {
+        file: 'edge/src/store/rebuild.ts',
+        find: 'const heads = forkHeads(source);',
+        replace: 'const heads = new Map<number, { seq: number; hash: Buffer }>();',
+      },
+    ],
+    specs: [WHO_IS_WHO_SPEC],
   },
   {
     name: 'bugs-keep-their-rows',

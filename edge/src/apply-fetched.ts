@@ -1,0 +1,52 @@
+import type { DaySeal } from '@branchline/replication/kinds/day-seal.js';
+import type { JournalKind } from '@branchline/replication/kinds/registry.js';
+import { APPLIERS } from './appliers.js';
+import { takeShiftClose, takeShiftOpen } from './cash/take-shift.js';
+import { takeSale } from './selling/take-sale.js';
+import type { Applier, FetchedApplier, FetchedOutcome } from './store/command.js';
+import type { Tx } from './store/tx.js';
+
+/** As `Applier`, for a line that came from the hub: the fact may be known already. */
+export type Taker<K extends JournalKind> = (...line: Parameters<Applier<K>>) => FetchedOutcome;
+
+/**
+ * One per kind of line. Histories tell the same fact when it was journalled again, and different ones under one id when a
+ * box was copied: the first here stands. They come one after the other, not in the order in which things happened, so none
+ * relies on what it builds on being there.
+ */
+const TAKERS: { [K in JournalKind]: Taker<K> } = {
+  'incarnation-open': () => 'applied',
+  'device-enrol': (tx, line, place) => {
+    if (tx.get('SELECT 1 FROM device WHERE id = ?', line.body.device) !== undefined) return 'known';
+    APPLIERS['device-enrol'](tx, line, place);
+    return 'applied';
+  },
+  'shift-open': takeShiftOpen,
+  sale: takeSale,
+  'shift-close': takeShiftClose,
+  'day-seal': (tx, line, place) => {
+    const sealedAt = sealOf(tx, line.body.businessDate);
+    if (sealedAt !== undefined) return sealedAt === line.body.sealedAt ? 'known' : 'differs';
+    APPLIERS['day-seal'](tx, line, place);
+    return 'applied';
+  },
+  // Edits come to one by their clocks, in whichever order they are told.
+  'customer-edit': (tx, line, place) => {
+    const known = tx.get<{ hash: string }>('SELECT content_hash AS hash FROM customer_edit WHERE id = ?', line.body.id);
+    if (known !== undefined) return known.hash === line.contentHash ? 'known' : 'differs';
+    APPLIERS['customer-edit'](tx, line, place);
+    return 'applied';
+  },
+};
+
+/** A seal tells its instant to the millisecond: two of one date are two. */
+function sealOf(tx: Tx, businessDate: string): DaySeal['sealedAt'] | undefined {
+  return tx.get<{ at: number }>('SELECT sealed_at AS at FROM day_seal WHERE business_date = ?', businessDate)?.at;
+}
+
+/** @throws when this release has no applier for the kind */
+export const applyFetched: FetchedApplier = (tx, line, place) => {
+  const take = TAKERS[line.kind as JournalKind] as Taker<JournalKind> | undefined;
+  if (take === undefined) throw new Error(`no applier for lines of kind ${line.kind}`);
+  return take(tx, line as Parameters<Taker<JournalKind>>[1], place);
+};

@@ -1,0 +1,146 @@
+import { headIsSigned } from '@branchline/replication/head-signature.js';
+import { decodePush, MalformedPush, type ReceivedPush } from '@branchline/replication/push.js';
+import { hashAt } from '../store/journal.js';
+import type { FetchedOutcome } from '../store/command.js';
+import type { Store } from '../store/store.js';
+import { isLineNotApplied, NO_LINES_TAKEN, takeLines } from '../store/take-lines.js';
+import { historyTaken, readHistoriesDue, type HistoryDue } from './history-due.js';
+import type { HubClient } from './hub-client.js';
+import type { MeetHub } from './meet-hub.js';
+import { logSync, type SyncLogEntry } from './sync-log.js';
+
+export type LinesParts = {
+  store: Store;
+  hub: HubClient;
+  meet: MeetHub;
+  alarm(message: string): void;
+  /** After each request the hub answered as asked. */
+  onContact(): void;
+};
+
+/** A page that is not what was asked for, or that its box never signed. */
+export class CorruptLines extends Error {
+  override readonly name = 'CorruptLines';
+}
+
+/** In a row; then a round ends and another begins at once: shutdown and force get their turn. */
+const PAGES_IN_A_ROUND_MAX = 200;
+
+type Counts = Record<FetchedOutcome, number>;
+
+/**
+ * Fetches what the hub has of this branch and this file lacks: what a restored file lost, what the box did that this one
+ * replaced, what a second box sells. Each page is proved to come from its box before a line of it is taken, and taken in
+ * slices between sales; whatever ends it, the next round goes on behind the last slice.
+ */
+export class LinesRound {
+  private running: Promise<boolean> | null = null;
+
+  constructor(
+    private readonly parts: LinesParts,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  /** @returns whether there is more to fetch @throws LineFailure, Refusal, CorruptLines */
+  run(): Promise<boolean> {
+    this.running ??= this.fetchAll().finally(() => (this.running = null));
+    return this.running;
+  }
+
+  private async fetchAll(): Promise<boolean> {
+    const { store, meet } = this.parts;
+    await meet.ifDue();
+    let pages = 0;
+    for (const due of readHistoriesDue(store.reads)) {
+      const counts: Counts = { ...NO_LINES_TAKEN.counts };
+      const held = new Set<number>();
+      for (let place = { ...due }; place.lastSeq < due.hubSeq;) {
+        if (this.signal.aborted) return false;
+        if (pages++ === PAGES_IN_A_ROUND_MAX) return true;
+        if (!(await this.takePage(place, held, counts))) {
+          // Changed by a fork or by a hub that was restored: hello says how it stands now.
+          meet.makeDue();
+          return true;
+        }
+        place = { ...due, lastSeq: this.lastSeqOf(due) };
+      }
+      await this.tellTaken(due, counts);
+    }
+    return false;
+  }
+
+  private lastSeqOf({ incarnationNo }: HistoryDue): number {
+    const last = this.parts.store.reads.get<{ seq: number }>(
+      'SELECT coalesce(max(seq), 0) AS seq FROM journal WHERE incarnation_no = ?',
+      incarnationNo,
+    );
+    return last?.seq ?? 0;
+  }
+
+  /** @returns false when it does not follow what is here */
+  private async takePage(due: HistoryDue, held: Set<number>, counts: Counts): Promise<boolean> {
+    const { store, hub, onContact } = this.parts;
+    const fromSeq = due.lastSeq + 1;
+    const { header, lines } = decoded(await hub.lines({ incarnation: due.incarnation, fromSeq }));
+    onContact();
+    if (header.incarnation !== due.incarnation || header.fromSeq !== fromSeq)
+      throw new CorruptLines(`line ${fromSeq} of ${due.incarnation} was asked for, ${header.fromSeq} came`);
+    if (header.previousHash !== hashAt(store.reads, due.incarnationNo, due.lastSeq)) return false;
+    this.assertSigned(due, header);
+    const texts = lines.map(({ bytes }) => bytes.toString('utf8'));
+    const input = { incarnationNo: due.incarnationNo, fromSeq, lines: texts, held: [...held] };
+    try {
+      const taken = await store.writer.background(takeLines, input, NO_LINES_TAKEN, this.signal);
+      for (const outcome of Object.keys(counts) as FetchedOutcome[]) counts[outcome] += taken.counts[outcome];
+      return taken.followed;
+    } catch (error) {
+      // One line less each time: this ends.
+      if (!isLineNotApplied(error)) throw error;
+      held.add(error.seq);
+      await this.tell({ level: 'incident', event: 'line-held', detail: `${due.incarnation} ${error.message}` });
+      return true;
+    }
+  }
+
+  /** @throws CorruptLines */
+  private assertSigned({ incarnation, signingKey }: HistoryDue, header: ReceivedPush['header']): void {
+    const { tenant, branch } = this.parts.store.box;
+    const seq = header.fromSeq + header.count - 1;
+    const head = { tenant, branch, incarnation, seq, hash: header.headHash };
+    if (!headIsSigned(head, header.signature, signingKey))
+      throw new CorruptLines(`line ${seq} of ${incarnation} is not signed by its box: nothing of it was taken`);
+  }
+
+  private async tellTaken({ incarnationNo, incarnation }: HistoryDue, counts: Counts): Promise<void> {
+    const { store, alarm } = this.parts;
+    const { applied, doubled, known, differs } = counts;
+    const entries: SyncLogEntry[] = [];
+    const taken = `${applied + doubled} of ${incarnation} were new here, ${known} were known`;
+    if (applied + doubled + known > 0) entries.push({ level: 'info', event: 'lines-fetched', detail: taken });
+    if (doubled > 0) {
+      const detail = `${doubled} sales of ${incarnation} bear receipt numbers that others bear as well: both stand`;
+      entries.push({ level: 'incident', event: 'duplicate-receipt-number', detail });
+    }
+    if (differs > 0) {
+      const detail = `${differs} lines of ${incarnation} tell with other content what stands here: it stands as it is`;
+      entries.push({ level: 'incident', event: 'data-mismatch', detail });
+    }
+    await store.writer.write(historyTaken, { incarnationNo, entries });
+    for (const { level, detail } of entries) if (level === 'incident') alarm(detail);
+  }
+
+  private async tell(entry: SyncLogEntry): Promise<void> {
+    await this.parts.store.writer.write(logSync, { entries: [entry] });
+    this.parts.alarm(entry.detail);
+  }
+}
+
+/** Its lines lead from `previousHash` to `headHash`. @throws CorruptLines */
+function decoded(page: Buffer): ReceivedPush {
+  try {
+    return decodePush(page);
+  } catch (error) {
+    if (!(error instanceof MalformedPush)) throw error;
+    throw new CorruptLines(`a page of lines: ${error.message}`);
+  }
+}

@@ -1,0 +1,136 @@
+import { chainHash, GENESIS_HASH } from '@branchline/replication/chain.js';
+import { decodeLine, type JournalLine } from '@branchline/replication/line.js';
+import type { FetchedOutcome } from './command.js';
+import { readHead, nextPosition } from './journal.js';
+import { packLine } from './line-storage.js';
+import { failureOf } from './storage-failure.js';
+import type { Tx } from './tx.js';
+import type { BackgroundWrite, WriteContext } from './write-job.js';
+
+/** How a line lies in `journal.applied`. */
+export const APPLIED = {
+  /** Journalled again: its rows stood already, it moved their reference. */
+  again: 0,
+  written: 1,
+  /** Fetched: written where the fact was not known here. */
+  fetched: 2,
+  /** Fetched, and its applier would not take it, or there is none in this release. */
+  held: 3,
+} as const;
+
+/** `lines`: of one history, one after the other from `fromSeq` on, whose chain was proved. `held`: not to be applied. */
+export type LinesToTake = { incarnationNo: number; fromSeq: number; lines: readonly string[]; held: readonly number[] };
+
+/** `followed` false: the history was changed meanwhile, and these lines do not follow it any more. */
+export type LinesTaken = { at: number; followed: boolean; counts: Record<FetchedOutcome, number> };
+
+export const NO_LINES_TAKEN: LinesTaken = {
+  at: 0,
+  followed: true,
+  counts: { applied: 0, doubled: 0, known: 0, differs: 0 },
+};
+
+/** As with the feed: 4 ms, so that a sale never waits for longer; one line at least. */
+const SLICE_MS_MAX = 4;
+
+/** A line that its applier would not take: a bug here or there. It is held, the others go on. */
+export class LineNotApplied extends Error {
+  override readonly name = 'LineNotApplied';
+  constructor(
+    readonly seq: number,
+    cause: unknown,
+  ) {
+    super(`line ${seq}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+}
+
+/** Known by its shape: it may come out of another thread. */
+export function isLineNotApplied(error: unknown): error is Error & { seq: number } {
+  return error instanceof Error && error.name === 'LineNotApplied' && 'seq' in error && typeof error.seq === 'number';
+}
+
+/**
+ * Stores lines that were fetched and writes what of them is not known here, in slices between sales. Each slice leaves the
+ * history whole up to its last line, so that a fetch that was killed goes on from there.
+ */
+export const takeLines: BackgroundWrite<LinesToTake, LinesTaken> = {
+  name: 'take-lines',
+  slice(tx, input, state, context) {
+    const end = endOf(tx, input.incarnationNo);
+    if (end.seq !== input.fromSeq - 1 + state.at || isWrittenTo(tx, input.incarnationNo))
+      return { state: { ...state, followed: false }, more: false };
+    const next = takeSlice(tx, input, state, { ...context, end });
+    return { state: next, more: next.at < input.lines.length };
+  },
+};
+
+type End = { seq: number; hash: Buffer };
+
+/** Live lines are written to the head's incarnation unless another is due. */
+function isWrittenTo(tx: Tx, incarnationNo: number): boolean {
+  const head = readHead(tx);
+  return head !== null && head.incarnationNo === incarnationNo && head.due === null;
+}
+
+function takeSlice(
+  tx: Tx,
+  { incarnationNo, lines, held }: LinesToTake,
+  state: LinesTaken,
+  { end, stopwatch, applyFetched, clock }: WriteContext & { end: End },
+): LinesTaken {
+  const counts = { ...state.counts };
+  const startMs = stopwatch();
+  let { at } = state;
+  let { seq, hash } = end;
+  let position = nextPosition(tx);
+  let hlc = '';
+  while (at < lines.length && (at === state.at || stopwatch() - startMs < SLICE_MS_MAX)) {
+    const bytes = Buffer.from(lines[at] as string, 'utf8');
+    const line = decodeLine(bytes);
+    seq += 1;
+    hash = chainHash(hash, bytes);
+    const isHeld = held.includes(seq);
+    const place = { incarnationNo, seq, position };
+    tx.run(INSERT, position, incarnationNo, seq, hash, isHeld ? APPLIED.held : APPLIED.fetched, packLine(bytes));
+    if (!isHeld) counts[applied(() => applyFetched(tx, line, place), seq)] += 1;
+    position += 1;
+    at += 1;
+    hlc = line.hlc > hlc ? line.hlc : hlc;
+  }
+  noteTaken(tx, { incarnationNo, seq, hlc, nowMs: clock.now() });
+  return { at, followed: true, counts };
+}
+
+const INSERT = 'INSERT INTO journal (position, incarnation_no, seq, hash, applied, line) VALUES (?, ?, ?, ?, ?, ?)';
+
+function applied(apply: () => FetchedOutcome, seq: number): FetchedOutcome {
+  try {
+    return apply();
+  } catch (error) {
+    if (failureOf(error) !== null) throw error;
+    throw new LineNotApplied(seq, error);
+  }
+}
+
+/** The hub has them: it gave them. Where the head's incarnation goes on behind them, its clock has to. */
+function noteTaken(
+  tx: Tx,
+  { incarnationNo, seq, hlc, nowMs }: { incarnationNo: number; seq: number; hlc: JournalLine['hlc']; nowMs: number },
+): void {
+  tx.run(
+    `INSERT INTO push_state (incarnation_no, applied_seq, durable_seq, acknowledged_at) VALUES (?, ?, 0, ?)
+     ON CONFLICT (incarnation_no) DO UPDATE SET applied_seq = max(applied_seq, excluded.applied_seq)`,
+    incarnationNo,
+    seq,
+    nowMs,
+  );
+  tx.run('UPDATE journal_head SET hlc = max(hlc, ?) WHERE incarnation_no = ?', hlc, incarnationNo);
+}
+
+function endOf(tx: Tx, incarnationNo: number): End {
+  const last = tx.get<End>(
+    'SELECT seq, hash FROM journal WHERE incarnation_no = ? ORDER BY seq DESC LIMIT 1',
+    incarnationNo,
+  );
+  return last ?? { seq: 0, hash: GENESIS_HASH };
+}
