@@ -2,7 +2,9 @@ import type { FeedKind } from '@branchline/replication/feed.js';
 import { PRICES, PRODUCTS, TAX_CLASSES } from './catalogue/apply-catalogue.js';
 import { CUSTOMERS, ERASURES } from './customers/apply-customer.js';
 import type { FeedRows } from './feed-record.js';
+import { CORRECTIONS } from './selling/corrections.js';
 import { OPERATORS } from './staff/apply-operator.js';
+import { WORK_LISTS } from './replicator/work-lists.js';
 import { BRANCH_SETTINGS } from './tills/branch-settings.js';
 import { DEVICE_CODES } from './tills/device-code.js';
 
@@ -19,4 +21,6 @@ export const FEED_ROWS: Readonly<Record<RowsKind, FeedRows>> = {
   'device-code': DEVICE_CODES,
   customer: CUSTOMERS,
   erasure: ERASURES,
+  correction: CORRECTIONS,
+  'work-lists': WORK_LISTS,
 };

@@ -16,6 +16,7 @@ import { logSync } from './replicator/sync-log.js';
 import { completeSale } from './selling/complete-sale.js';
 import { recordFinishedSale } from './selling/record-finished-sale.js';
 import { recordToldSale } from './selling/told-sale.js';
+import { writeCorrection } from './selling/write-correction.js';
 import { beginSession, endSession, renewSession } from './staff/session.js';
 import { countSignIn } from './staff/sign-in-lock.js';
 import { journalAgain } from './store/journal-again.js';
@@ -36,6 +37,7 @@ export const WRITES: KnownWrites = {
     sealDay,
     enrolDevice,
     editCustomer,
+    writeCorrection,
   ],
   local: [
     acknowledge,

@@ -8,6 +8,7 @@ import { FakeHub, type Published } from '../src/replicator/testing/fake-hub.js';
 import { eventually, replicatorOn, type RunningReplicator } from '../src/replicator/testing/replicator-fixture.js';
 import type { Store } from '../src/store/store.js';
 import { storeFixture, writeRows, type StoreFixture } from '../src/store/testing/store-fixture.js';
+import { saleBody } from '../../hub/test/journal-builder.js';
 
 const [OLD, NEW, ASSORTMENT] = ['zone:OLD', 'zone:NEW', 'assortment:A1'];
 
@@ -188,6 +189,7 @@ describe('a hub that was restored from a backup', () => {
 });
 
 describe('the rows of every kind', () => {
+  const CONFLICT = '01890000-0000-7000-8000-000000000001';
   const bodies: Record<keyof typeof FEED_ROWS, [string, Record<string, unknown>]> = {
     product: [
       'P1',
@@ -209,6 +211,20 @@ describe('the rows of every kind', () => {
       {
         ...{ code: 'B001', name: 'B', timeZone: 'UTC', cutOffMinutes: 0, currency: 'ZAR', taxRounding: 'line' },
         ...{ defaultTaxClass: null, priceZone: 'Z', assortment: 'A', region: 'R', receiptName: 'B', motto: 'm' },
+      },
+    ],
+    correction: [
+      CONFLICT,
+      {
+        ...{ conflict: CONFLICT, sale: CONFLICT, contentHash: '0'.repeat(64), replacement: null, ifDiffers: true },
+        ...{ body: saleBody('B001', 1, 1, { id: CONFLICT }), why: 'told twice' },
+      },
+    ],
+    'work-lists': [
+      'lists',
+      {
+        ...{ at: 1, quarantine: { waiting: 0, oldestAt: null, items: [] }, more: true },
+        conflicts: { open: 0, oldestAt: null, items: [] },
       },
     ],
     operator: [

@@ -44,20 +44,20 @@ const KEPT = {
   stock: `SELECT product, quantity_milli FROM stock_balance WHERE branch_id = $1 ORDER BY 1`,
 };
 
-const SALE_SUMS = `count(*) AS baskets, ${summed('s', ['lines', 'units_milli', ...AMOUNTS])}`;
+const SALE_SUMS = `sum(sign(s.lines))::bigint AS baskets, ${summed('s', ['lines', 'units_milli', ...AMOUNTS])}`;
 const OF_LINE = 'JOIN sale_line l ON l.branch_id = s.branch_id AND l.sale_id = s.id';
 
 const FROM_FACTS = {
   hour: `SELECT business_date, hour, currency, ${SALE_SUMS} FROM sale s WHERE branch_id = $1 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`,
   operator: `SELECT business_date, operator, currency, ${SALE_SUMS} FROM sale s WHERE branch_id = $1 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`,
-  product: `SELECT s.business_date, l.product, s.currency, count(*) AS lines, sum(l.quantity_milli)::bigint AS units_milli, ${summed('l', AMOUNTS)}
+  product: `SELECT s.business_date, l.product, s.currency, sum(sign(s.lines))::bigint AS lines, sum(l.quantity_milli)::bigint AS units_milli, ${summed('l', AMOUNTS)}
     FROM sale s ${OF_LINE} WHERE s.branch_id = $1 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`,
   tender: `SELECT business_date, type AS tender, currency, sum(minor)::bigint AS amount_minor FROM (
       SELECT s.business_date, t.type, s.currency, t.amount_minor AS minor FROM sale s JOIN sale_tender t ON t.branch_id = s.branch_id AND t.sale_id = s.id
         WHERE s.branch_id = $1
       UNION ALL SELECT business_date, 'cash', currency, -change_minor FROM sale WHERE branch_id = $1 AND change_minor <> 0
     ) entry GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`,
-  modifier: `SELECT s.business_date, m.kind, m.informational, s.currency, count(*) AS lines, sum(m.amount_minor)::bigint AS amount_minor
+  modifier: `SELECT s.business_date, m.kind, m.informational, s.currency, sum(sign(s.lines))::bigint AS lines, sum(m.amount_minor)::bigint AS amount_minor
     FROM sale s JOIN sale_modifier m ON m.branch_id = s.branch_id AND m.sale_id = s.id WHERE s.branch_id = $1 GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4`,
   stock: `SELECT product, sum(quantity_milli)::bigint AS quantity_milli FROM stock_movement WHERE branch_id = $1 GROUP BY 1 ORDER BY 1`,
 };

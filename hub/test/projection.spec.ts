@@ -207,7 +207,9 @@ describe('a fact that comes again in a second history', () => {
       200,
       [{ seq: 2, code: 'data-mismatch', detail: expect.stringContaining(first.incarnation) }],
     ]);
-    const { data: conflicts } = await harness.admin.api.get(`/v1/conflicts?branch=${box.branchCode}`);
+    const { data: conflicts } = await harness.admin.api.get(
+      `/v1/conflicts?branch=${box.branchCode}&type=data_mismatch`,
+    );
     expect(conflicts.items).toEqual([
       expect.objectContaining({
         type: 'data_mismatch',

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { reversedAmounts } from '@branchline/replication/reverse-sale.js';
 import pg from 'pg';
 import { v7 } from 'uuid';
 import { raiseIncident } from '../src/incidents/raise-incident.js';
@@ -85,6 +86,8 @@ function historiesOf(box: TestBox): JournalBuilder[] {
   const altered = first.sale({ lines: [{ taxes: [{ code: 'CITY', ratePpm: 150_000, amountMinor: 1 }] }] });
   const change = { id: v7(), customer: v7(), op: 'create', box: box.box, hlc: '000000000001-0000' };
   first.append('customer-edit', change.id, { ...change, changes: { region: { value: 'R1', over: [] } } });
+  const reversal = { ...sale, ...reversedAmounts(sale), id: v7(), receiptNumber: 'V1' };
+  first.append('sale', reversal.id, { ...reversal, reverses: { sale: sale.id, contentHash: codeHash } });
   first.shiftClose(shift, 1);
   first.daySeal();
   const previous = { incarnation: first.incarnation, seq: 1, hash: first.hashAt(1) };

@@ -3,7 +3,7 @@ import { quantityDecimal } from '@branchline/domain/quantity.js';
 import type { ReadTx } from '../store/tx.js';
 
 const SUMS = `
-  count(*) AS baskets, sum(lines) AS lines, sum(units_milli) AS unitsMilli, sum(amount_minor) AS amountMinor,
+  sum(sign(lines)) AS baskets, sum(lines) AS lines, sum(units_milli) AS unitsMilli, sum(amount_minor) AS amountMinor,
   sum(discount_minor) AS discountMinor, sum(net_minor) AS netMinor, sum(tax_minor) AS taxMinor,
   sum(total_minor) AS totalMinor`;
 

@@ -7,6 +7,7 @@ import { CorruptPage, stageFeed, verifyPage, type StagedSoFar } from './feed-sta
 import { areTakesUnsettled, dropTakes, retakeScope, showTakes, type RowsOfKinds } from './feed-takes.js';
 import type { HubClient } from './hub-client.js';
 import { Refusal } from './hub-failure.js';
+import { writeCorrections } from './write-corrections.js';
 import type { MeetHub } from './meet-hub.js';
 import type { PersonKeyExchange } from './person-key-exchange.js';
 import { CorruptSnapshot } from './snapshot-file.js';
@@ -41,6 +42,7 @@ export class PullRound {
     const { store, meet } = this.parts;
     // What an earlier run staged and did not come to apply.
     await this.applyReady();
+    await writeCorrections(store, this.parts.alarm);
     if (!this.hasLookedForOldFiles) await dropOldSnapshots(store.reads);
     this.hasLookedForOldFiles = true;
     await meet.ifDue();
@@ -57,6 +59,7 @@ export class PullRound {
     await this.applyReady();
     await this.showWhole(refused === null && !more);
     await this.parts.keys.run();
+    await writeCorrections(store, this.parts.alarm);
     if (this.hasMoved()) {
       meet.makeDue();
       return true;

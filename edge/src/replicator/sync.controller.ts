@@ -10,6 +10,7 @@ import { Reader } from '../store/reader.js';
 import { Store } from '../store/store.js';
 import { Replicator } from './replicator.js';
 import { readSyncLog } from './sync-log.js';
+import { toldConflicts, toldQuarantine, type ToldConflicts, type ToldQuarantine } from './work-lists.js';
 import { syncStatus, type QueuedLine, type SyncStatus } from './sync-status.js';
 
 const listQuery = z.strictObject(pageQuery);
@@ -52,6 +53,20 @@ export class SyncController {
       ({ no }) => [no],
       ({ at, level, event, detail }) => ({ at: new Date(at).toISOString(), level, event, detail }),
     );
+  }
+
+  /** What head office could not count of this branch, the oldest first. */
+  @Get('quarantine')
+  @Allow({ by: 'operator', ability: 'sync.read' })
+  quarantine(): ToldQuarantine {
+    return toldQuarantine(this.store.reads);
+  }
+
+  /** What head office disputes of this branch, and what was decided lately. */
+  @Get('conflicts')
+  @Allow({ by: 'operator', ability: 'sync.read' })
+  conflicts(): ToldConflicts {
+    return toldConflicts(this.store.reads);
   }
 
   @Post('force')

@@ -2,24 +2,26 @@ import { movementsOfSale } from '@branchline/domain/stock.js';
 import { sumMinor } from '@branchline/domain/money.js';
 import { tenderEntriesOfSale } from '@branchline/domain/z-report.js';
 import { appendMovements } from '../stock/append-movements.js';
-import type { SaleBody } from '@branchline/replication/kinds/sale.js';
+import { reversedAmounts } from '@branchline/replication/reverse-sale.js';
+import { saleSchema, signOfSale, type SaleBody } from '@branchline/replication/kinds/sale.js';
 import type { Applier } from '../store/command.js';
-import type { Tx } from '../store/tx.js';
+import { lineAt } from '../store/journal.js';
+import type { ReadTx, Tx } from '../store/tx.js';
 
 /* The shift by its id, in the same statement: a sale may name one that this file never saw. */
 const INSERT_SALE = `
   INSERT INTO sale (id, position, incarnation_no, seq, receipt_number, device_reference, till, device, operator, shift_no,
     business_date, sold_at, lines, units_milli, amount_minor, discount_minor, net_minor, tax_minor, total_minor,
-    content_hash, flags)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT no FROM shift WHERE id = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+    content_hash, flags, reverses)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT no FROM shift WHERE id = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
 const INSERT_TENDER_ENTRY = `
   INSERT INTO tender_entry (shift_no, tender_type, currency, amount_minor, reason, sale_no)
-  VALUES ((SELECT shift_no FROM sale WHERE no = ?), ?, ?, ?, 'sale', ?)`;
+  VALUES ((SELECT shift_no FROM sale WHERE no = ?), ?, ?, ?, ?, ?)`;
 
 /* max: a line fetched again or out of turn never takes a number back. */
 const MOVE_COUNTER = `
-  INSERT INTO receipt_counter (till, epoch, series, last) VALUES (?, ?, 'sale', ?)
+  INSERT INTO receipt_counter (till, epoch, series, last) VALUES (?, ?, ?, ?)
   ON CONFLICT (till, epoch, series) DO UPDATE SET last = max(last, excluded.last)`;
 
 const ADD_TO_TILL = `
@@ -28,7 +30,8 @@ const ADD_TO_TILL = `
 
 /** A sale with its tender entries, its stock movements, the till's counter and its grand total. */
 export const applySale: Applier<'sale'> = (tx, line, place) => {
-  const { body } = line;
+  const body = asItStandsHere(tx, line.body);
+  const series = seriesOf(body);
   const { lastInsertRowid } = tx.run(
     INSERT_SALE,
     body.id,
@@ -43,7 +46,7 @@ export const applySale: Applier<'sale'> = (tx, line, place) => {
     body.shift,
     body.businessDate,
     body.soldAt,
-    body.lines.length,
+    signOfSale(body) * body.lines.length,
     sumMinor(body.lines.map(({ quantityMilli }) => quantityMilli)),
     body.amountMinor,
     body.discountMinor,
@@ -52,6 +55,7 @@ export const applySale: Applier<'sale'> = (tx, line, place) => {
     body.totalMinor,
     Buffer.from(line.contentHash, 'hex'),
     body.flags.length === 0 ? null : body.flags.join(' '),
+    body.reverses?.sale ?? null,
   );
   const saleNo = Number(lastInsertRowid);
   for (const { tenderType, currency, amountMinor } of tenderEntriesOfSale(
@@ -59,13 +63,34 @@ export const applySale: Applier<'sale'> = (tx, line, place) => {
     body.tenders,
     body.changeMinor,
   )) {
-    tx.run(INSERT_TENDER_ENTRY, saleNo, tenderType, currency, amountMinor, saleNo);
+    tx.run(INSERT_TENDER_ENTRY, saleNo, tenderType, currency, amountMinor, series, saleNo);
   }
-  appendMovements(tx, saleNo, movementsOfSale(body.lines), body.lines);
+  appendMovements(tx, saleNo, movementsOfSale(body.lines, series), body.lines);
   moveReceiptCounter(tx, body);
   tx.run(ADD_TO_TILL, body.till, body.totalMinor);
 };
 
-export function moveReceiptCounter(tx: Tx, { till, epoch, receiptNo }: SaleBody): void {
-  if (receiptNo !== undefined) tx.run(MOVE_COUNTER, till, epoch, receiptNo);
+export function moveReceiptCounter(tx: Tx, body: SaleBody): void {
+  const { till, epoch, receiptNo } = body;
+  if (receiptNo !== undefined) tx.run(MOVE_COUNTER, till, epoch, seriesOf(body), receiptNo);
+}
+
+/** The series of its number, and the reason of what it moves. */
+function seriesOf({ reverses }: SaleBody): 'sale' | 'void' {
+  return reverses === undefined ? 'sale' : 'void';
+}
+
+/**
+ * A reversal takes back what stands. Head office may hold the sale with other content than this store: there that one is
+ * taken back, here this one, and both ends come to the same.
+ */
+function asItStandsHere(tx: ReadTx, body: SaleBody): SaleBody {
+  if (body.reverses === undefined) return body;
+  const { sale, contentHash } = body.reverses;
+  const row = tx.get<{ position: number; contentHash: Buffer }>(
+    'SELECT position, content_hash AS contentHash FROM sale WHERE id = ?',
+    sale,
+  );
+  if (row === undefined || row.contentHash.toString('hex') === contentHash) return body;
+  return { ...body, ...reversedAmounts(saleSchema.parse(lineAt(tx, row.position).body)) };
 }

@@ -53,7 +53,8 @@ export function composeSale(tx: ReadTx, sale: SaleToCompose): DraftLine<'sale'> 
   assertProjectable(priced);
   const soldOn = businessDate(soldAtMs, settings.timeZone, settings.cutOffMinutes);
   if (place.sealedTo !== null && soldOn <= place.sealedTo) flags.add('late');
-  if (isDuplicateReference(tx, sale)) flags.add('duplicate-device-reference');
+  const duplicateOf = saleOfReference(tx, sale);
+  if (duplicateOf !== undefined) flags.add('duplicate-device-reference');
   const body: SaleBody = {
     id: input.id,
     receiptNumber: sale.receiptNumber,
@@ -80,6 +81,7 @@ export function composeSale(tx: ReadTx, sale: SaleToCompose): DraftLine<'sale'> 
     cashRoundingMinor: priced.cashRoundingMinor,
     changeMinor: priced.changeMinor,
     flags: [...flags].sort(),
+    ...(duplicateOf !== undefined && { duplicateOf }),
   };
   return { kind: 'sale', key: input.id, refs: refsOf(body), contentHash: sale.contentHash, body };
 }
@@ -156,14 +158,14 @@ function assertProjectable(priced: PricedSale): void {
 }
 
 /** Both sales stand: whether it is one sale told twice is a conflict, decided at head office. */
-function isDuplicateReference(tx: ReadTx, { input, device }: SaleToCompose): boolean {
-  if (input.deviceReference === undefined) return false;
-  const found = tx.get(
-    'SELECT 1 FROM sale WHERE device_reference = ? AND device IS ? LIMIT 1',
+function saleOfReference(tx: ReadTx, { input, device }: SaleToCompose): string | undefined {
+  if (input.deviceReference === undefined) return undefined;
+  const found = tx.get<{ id: string }>(
+    'SELECT id FROM sale WHERE device_reference = ? AND device IS ? LIMIT 1',
     input.deviceReference,
     device,
   );
-  return found !== undefined;
+  return found?.id;
 }
 
 function refsOf({ shift, customerId }: SaleBody): string[] {

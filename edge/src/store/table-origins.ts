@@ -28,6 +28,8 @@ export const TABLE_ORIGINS = {
   feed_device_code: 'feed',
   feed_customer: 'feed',
   feed_erasure: 'feed',
+  feed_correction: 'feed',
+  feed_work_list: 'feed',
   push_state: 'local',
   history_due: 'local',
   hub_known: 'local',

@@ -1,7 +1,9 @@
 import type { Tx } from '../database/unit-of-work.js';
 import type { JournalKind } from '@branchline/replication/kinds/registry.js';
 import { insertCustomerEdits } from '../customers/customer-facts.js';
+import type { NewConflict } from '../worklists/record-conflict.js';
 import type { FactContext } from './fact-context.js';
+import type { Inserted } from './inserted.js';
 import type { LineOfKind, ReadyLine } from './read-line.js';
 import { insertAliases, insertSales } from './sale-facts.js';
 import { insertDaySeals, insertDevices, insertShiftCloses, insertShifts } from './store-facts.js';
@@ -12,8 +14,8 @@ export type FactStore<K extends JournalKind> = {
   idColumn: string;
   idType: 'uuid' | 'date';
   idOf(line: LineOfKind<K>): string;
-  /** Set-based; leaves alone what is there. @returns the ids inserted */
-  insert(tx: Tx, context: FactContext, lines: readonly LineOfKind<K>[]): Promise<Set<string>>;
+  /** Set-based; leaves alone what is there. */
+  insert(tx: Tx, context: FactContext, lines: readonly LineOfKind<K>[]): Promise<Inserted>;
   /** The same fact again, from another history or a doubled line. */
   repeated?(tx: Tx, context: FactContext, lines: readonly LineOfKind<K>[]): Promise<void>;
 };
@@ -58,25 +60,29 @@ export const FACT_STORES: { [K in Exclude<JournalKind, 'incarnation-open'>]: Fac
     idColumn: 'id',
     idType: 'uuid',
     idOf: (line) => line.body.id,
-    insert: insertCustomerEdits,
+    insert: async (tx, context, lines) => ({ ids: await insertCustomerEdits(tx, context, lines) }),
   },
 };
 
 /** The same fact was journalled with other content: the first stands. */
 export type Mismatch = { line: ReadyLine; first: { incarnation: string; seq: number } };
 
-/** Projects lines of one stream, kind by kind. @returns the lines that contradict a fact which stands */
-export async function projectLines(tx: Tx, context: FactContext, lines: readonly ReadyLine[]): Promise<Mismatch[]> {
-  const mismatches: Mismatch[] = [];
+/** `mismatches`: the lines that contradict a fact which stands. `disputes`: about facts that went in. */
+export type ProjectedLines = { mismatches: Mismatch[]; disputes: NewConflict[] };
+
+/** Projects lines of one stream, kind by kind. */
+export async function projectLines(tx: Tx, context: FactContext, lines: readonly ReadyLine[]): Promise<ProjectedLines> {
+  const projected: ProjectedLines = { mismatches: [], disputes: [] };
   for (const kind of Object.keys(FACT_STORES) as (keyof typeof FACT_STORES)[]) {
     const ofKind = lines.filter((line) => line.kind === kind);
     if (ofKind.length === 0) continue;
     // The store of a kind takes lines of that kind, which the compiler does not follow through the table.
-    mismatches.push(
-      ...(await projectKind(tx, context, FACT_STORES[kind] as unknown as FactStore<JournalKind>, ofKind)),
-    );
+    const store = FACT_STORES[kind] as unknown as FactStore<JournalKind>;
+    const { mismatches, disputes } = await projectKind(tx, context, store, ofKind);
+    projected.mismatches.push(...mismatches);
+    projected.disputes.push(...disputes);
   }
-  return mismatches;
+  return projected;
 }
 
 async function projectKind(
@@ -84,12 +90,12 @@ async function projectKind(
   context: FactContext,
   store: FactStore<JournalKind>,
   lines: readonly ReadyLine[],
-): Promise<Mismatch[]> {
+): Promise<ProjectedLines> {
   const firsts = new Map<string, ReadyLine>();
   for (const line of lines) if (!firsts.has(store.idOf(line))) firsts.set(store.idOf(line), line);
-  const inserted = await store.insert(tx, context, [...firsts.values()]);
-  const again = lines.filter((line) => !inserted.has(store.idOf(line)) || firsts.get(store.idOf(line)) !== line);
-  if (again.length === 0) return [];
+  const { ids, disputes = [] } = await store.insert(tx, context, [...firsts.values()]);
+  const again = lines.filter((line) => !ids.has(store.idOf(line)) || firsts.get(store.idOf(line)) !== line);
+  if (again.length === 0) return { mismatches: [], disputes: [...disputes] };
 
   const standing = await findStanding(tx, context, store, [...new Set(again.map((line) => store.idOf(line)))]);
   const repeats: ReadyLine[] = [];
@@ -101,7 +107,7 @@ async function projectKind(
     else mismatches.push({ line, first });
   }
   if (repeats.length > 0) await store.repeated?.(tx, context, repeats);
-  return mismatches;
+  return { mismatches, disputes: [...disputes] };
 }
 
 type Standing = { contentHash: string; incarnation: string; seq: number };

@@ -34,7 +34,7 @@ export class IngestMetrics {
     });
     this.conflicts = new Counter({
       name: 'branchline_conflicts_total',
-      help: 'Facts that came again with other content.',
+      help: 'Disputes about facts that came in: for people to decide.',
       labelNames: ['type'],
       registers,
     });

@@ -11,6 +11,8 @@ import type { NewId } from '@branchline/domain/uuid.js';
 import { durableSeqs } from '../backups/durable.js';
 import type { Tx } from '../database/unit-of-work.js';
 import { raiseIncident } from '../incidents/raise-incident.js';
+import { publishWorkLists } from '../worklists/publish-work-lists.js';
+import type { NewConflict } from '../worklists/record-conflict.js';
 import { archiveChunks } from './archive.js';
 import type { FactContext } from './fact-context.js';
 import type { Mismatch } from './facts.js';
@@ -20,12 +22,19 @@ import { projectInOrder } from './project-in-order.js';
 import type { LineReading, SetAside } from './read-line.js';
 import type { ReadPush } from './read-push.js';
 import { advanceStream, findHash, findRival, findStream, lockBranch, type Stream } from './streams.js';
-import { PARENT_TOPIC, quarantinedOf, recordMismatches, recordSetAside } from './set-aside.js';
+import { PARENT_TOPIC, quarantinedOf, recordOutcome, recordSetAside } from './set-aside.js';
 
 export type IngestContext = { box: BoxOfStream; timeZone: string; currency: string; nowMs: number; newId: NewId };
 
 export type IngestOutcome =
-  | { outcome: 'applied'; answer: PushAnswer; appliedLines: number; setAside: SetAside[]; mismatches: Mismatch[] }
+  | {
+      outcome: 'applied';
+      answer: PushAnswer;
+      appliedLines: number;
+      setAside: SetAside[];
+      mismatches: Mismatch[];
+      disputes: NewConflict[];
+    }
   /** `hash`: ours at `fromSeq − 1`, null where we have no such line. */
   | { outcome: 'fork'; hash: string | null; appliedSeq: number }
   | { outcome: 'seq-gap'; appliedSeq: number };
@@ -110,9 +119,9 @@ async function apply(
   { incarnation, fromSeq, count, signature: headSignature }: PushHeader,
   { fresh, chunks, readings }: FreshLines,
   context: IngestContext,
-): Promise<{ setAside: SetAside[]; mismatches: Mismatch[] }> {
+): Promise<{ setAside: SetAside[]; mismatches: Mismatch[]; disputes: NewConflict[] }> {
   const last = fresh.at(-1);
-  if (!last) return { setAside: [], mismatches: [] };
+  if (!last) return { setAside: [], mismatches: [], disputes: [] };
   const { box, nowMs, timeZone, currency } = context;
   const appliedSeq = fromSeq + count - 1;
   await archiveChunks(tx, { ...box, incarnation, nowMs, headSignature }, chunks);
@@ -120,10 +129,11 @@ async function apply(
   const ready = readings.flatMap((reading) => ('ready' in reading ? [reading.ready] : []));
   const unread = readings.flatMap((reading) => ('setAside' in reading ? [reading.setAside] : []));
   const projected = await projectInOrder(tx, facts, ready);
-  const mismatched = await recordMismatches(tx, facts, projected.mismatches, context.newId);
+  const { setAside: mismatched, isNews } = await recordOutcome(tx, facts, ready, projected, context.newId);
   const setAside = [...unread, ...projected.setAside, ...mismatched];
   await recordSetAside(tx, facts, setAside, context.newId);
+  if (isNews || setAside.length > 0) await publishWorkLists(tx, box.branchId, nowMs);
   const atMs = readings.reduce((latest, reading) => reading.label.atMs || latest, nowMs);
   await advanceStream(tx, facts, { appliedSeq, headHash: last.hash, headSignature, lastLineAtMs: atMs });
-  return { setAside, mismatches: projected.mismatches };
+  return { setAside, mismatches: projected.mismatches, disputes: projected.disputes };
 }

@@ -7,7 +7,7 @@ import type { FactContext } from './fact-context.js';
 import type { Mismatch } from './facts.js';
 import { projectInOrder } from './project-in-order.js';
 import { readLine, type SetAside } from './read-line.js';
-import { recordMismatches } from './set-aside.js';
+import { recordOutcome } from './set-aside.js';
 
 /** `setAside`: by seq, why a line still is; those that are not in it stand as facts now. */
 export type ProjectedAgain = { setAside: Map<number, SetAside>; mismatches: Mismatch[] };
@@ -24,7 +24,7 @@ export async function projectArchived(
   const unread = readings.flatMap((reading) => ('setAside' in reading ? [reading.setAside] : []));
   const ready = readings.flatMap((reading) => ('ready' in reading ? [reading.ready] : []));
   const projected = await projectInOrder(tx, facts, ready);
-  const mismatched = await recordMismatches(tx, facts, projected.mismatches, newId);
+  const { setAside: mismatched } = await recordOutcome(tx, facts, ready, projected, newId);
   const setAside = [...lost, ...unread, ...projected.setAside, ...mismatched];
   return { setAside: new Map(setAside.map((line) => [line.seq, line])), mismatches: projected.mismatches };
 }

@@ -1,6 +1,6 @@
 import { sqlStateOf, type Tx } from '../database/unit-of-work.js';
 import type { FactContext } from './fact-context.js';
-import { projectLines, type Mismatch } from './facts.js';
+import { projectLines, type ProjectedLines } from './facts.js';
 import type { ReadyLine, SetAside, SetAsideCode } from './read-line.js';
 import { storableText } from './storable.js';
 
@@ -10,7 +10,9 @@ export const SAVEPOINTS_MAX = 64;
 /** Data exception, constraint violation, program limit exceeded: the line's fault. Anything else is the hub's, and the push fails. */
 const FAULTS_OF_DATA = new Set(['22', '23', '54']);
 
-export type Projected = { mismatches: Mismatch[]; setAside: SetAside[] };
+export type Projected = ProjectedLines & { setAside: SetAside[] };
+
+const nothing = (): Projected => ({ mismatches: [], disputes: [], setAside: [] });
 
 /**
  * Projects all lines at once; when PostgreSQL refuses that, halves them until only those are left out that it refuses
@@ -20,10 +22,10 @@ export async function projectBisecting(tx: Tx, context: FactContext, lines: read
   const budget = { savepoints: SAVEPOINTS_MAX };
   const own = lines.filter((line) => !isForeign(line, context));
   const foreign = lines.filter((line) => isForeign(line, context));
-  const projected = own.length === 0 ? { mismatches: [], setAside: [] } : await attempt(tx, context, own, budget);
+  const projected = own.length === 0 ? nothing() : await attempt(tx, context, own, budget);
   const detail = `the branch sells in ${context.currency}`;
   return {
-    mismatches: projected.mismatches,
+    ...projected,
     setAside: [...projected.setAside, ...foreign.map((line) => setAside(line, 'foreign-currency', detail))],
   };
 }
@@ -41,28 +43,32 @@ async function attempt(
 ): Promise<Projected> {
   if (budget.savepoints === 0) {
     return {
-      mismatches: [],
+      ...nothing(),
       setAside: lines.map((line) => setAside(line, 'not-tried', 'too many lines of one push could not be projected')),
     };
   }
   budget.savepoints -= 1;
   await tx.query('SAVEPOINT projection');
   try {
-    const mismatches = await projectLines(tx, context, lines);
+    const projected = await projectLines(tx, context, lines);
     await tx.query('RELEASE SAVEPOINT projection');
-    return { mismatches, setAside: [] };
+    return { ...projected, setAside: [] };
   } catch (error) {
     if (!isFaultOfData(error)) throw error;
     await tx.query('ROLLBACK TO SAVEPOINT projection');
     await tx.query('RELEASE SAVEPOINT projection');
     const [only] = lines;
     if (only && lines.length === 1)
-      return { mismatches: [], setAside: [setAside(only, 'projection-failed', error.message)] };
+      return { ...nothing(), setAside: [setAside(only, 'projection-failed', error.message)] };
   }
   const middle = Math.ceil(lines.length / 2);
   const first = await attempt(tx, context, lines.slice(0, middle), budget);
   const second = await attempt(tx, context, lines.slice(middle), budget);
-  return { mismatches: [...first.mismatches, ...second.mismatches], setAside: [...first.setAside, ...second.setAside] };
+  return {
+    mismatches: [...first.mismatches, ...second.mismatches],
+    disputes: [...first.disputes, ...second.disputes],
+    setAside: [...first.setAside, ...second.setAside],
+  };
 }
 
 /** `DomainError`: a sum of the batch that cannot be kept exactly. */

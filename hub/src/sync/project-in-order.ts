@@ -21,7 +21,7 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 export async function projectInOrder(tx: Tx, context: FactContext, lines: readonly ReadyLine[]): Promise<Projected> {
   // Nearly always: not even a list is made.
   if (lines.every(({ waitsFor }) => waitsFor.length === 0)) return projectBisecting(tx, context, lines);
-  const { mismatches, setAside } = await projectBisecting(
+  const { mismatches, disputes, setAside } = await projectBisecting(
     tx,
     context,
     lines.filter(({ waitsFor }) => waitsFor.length === 0),
@@ -35,11 +35,12 @@ export async function projectInOrder(tx: Tx, context: FactContext, lines: readon
     waiting = waiting.filter((line) => !tried.has(line));
     const projected = await projectBisecting(tx, context, ready);
     mismatches.push(...projected.mismatches);
+    disputes.push(...projected.disputes);
     setAside.push(...projected.setAside);
     const failed = new Set(projected.setAside.map(({ seq }) => seq));
     for (const line of ready) if (!failed.has(line.seq)) standing.add(nameOf(line));
   }
-  return { mismatches, setAside: [...setAside, ...waiting.map((line) => waits(line, standing))] };
+  return { mismatches, disputes, setAside: [...setAside, ...waiting.map((line) => waits(line, standing))] };
 }
 
 /** Of the lines that these wait for, those whose facts stand. */

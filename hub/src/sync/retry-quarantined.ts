@@ -4,6 +4,7 @@ import type { Tx } from '../database/unit-of-work.js';
 import type { FactContext } from './fact-context.js';
 import { projectArchived } from './project-archived.js';
 import type { SetAside } from './read-line.js';
+import { publishWorkLists } from '../worklists/publish-work-lists.js';
 import { noteWaiting } from './retry-waiting.js';
 import { holdBranch } from './streams.js';
 
@@ -64,6 +65,7 @@ export async function retryQuarantined(
     [id, outcome.state, outcome.code, outcome.detail, nowMs, again?.waitsFor ?? []],
   );
   await noteWaiting(tx, branchId, again ? 0 : 1);
+  await publishWorkLists(tx, branchId, nowMs);
   return { id, ...outcome, attempts: attempts + 1 };
 }
 

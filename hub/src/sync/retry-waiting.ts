@@ -3,6 +3,7 @@ import type { Tx } from '../database/unit-of-work.js';
 import type { FactContext } from './fact-context.js';
 import type { Mismatch } from './facts.js';
 import { projectArchived } from './project-archived.js';
+import { publishWorkLists } from '../worklists/publish-work-lists.js';
 import { PARENT_KINDS, PARENT_TABLES } from './parents.js';
 import { SAVEPOINTS_MAX } from './project-bisecting.js';
 import { PARENT_TOPIC } from './set-aside.js';
@@ -90,6 +91,7 @@ export async function retryWaiting(
   await tx.execute(NOTE, [branchId, incarnation, JSON.stringify(outcomes), nowMs]);
   const mended = outcomes.filter(({ state }) => state === 'mended').length;
   await noteWaiting(tx, branchId, mended);
+  if (outcomes.length > 0) await publishWorkLists(tx, branchId, nowMs);
   return { last: { ...from, seq: seqs.at(-1) ?? from.seq }, mended, mismatches };
 }
 

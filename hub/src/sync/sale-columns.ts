@@ -1,4 +1,4 @@
-import type { SaleBody } from '@branchline/replication/kinds/sale.js';
+import { signOfSale, type SaleBody } from '@branchline/replication/kinds/sale.js';
 import { bools, int8s, texts, uuids } from '../database/columns.js';
 import { discountOfLine } from '@branchline/replication/sale-faults.js';
 import type { LineOfKind } from './read-line.js';
@@ -24,7 +24,7 @@ export function saleColumns(sales: readonly { line: LineOfKind<'sale'>; hour: nu
     text(({ source }) => source),
     text(({ customerId }) => customerId),
     text(({ currency }) => currency),
-    int8(({ lines }) => lines.length),
+    int8((body) => signOfSale(body) * body.lines.length),
     int8(unitsOfSale),
     int8(({ amountMinor }) => amountMinor),
     int8(({ discountMinor }) => discountMinor),

@@ -1,10 +1,11 @@
 import { localHour } from '@branchline/domain/business-date.js';
 import type { SaleBody } from '@branchline/replication/kinds/sale.js';
 import type { PreparedStatement, Tx } from '../database/unit-of-work.js';
-import { findPrinted, markDuplicateReceipts } from './duplicate-receipts.js';
 import type { FactContext } from './fact-context.js';
+import type { Inserted } from './inserted.js';
 import type { LineOfKind } from './read-line.js';
 import { lineColumns, modifierColumns, saleColumns, taxColumns, tenderColumns } from './sale-columns.js';
+import { disputesOfSales, findBefore } from './sale-disputes.js';
 import { salesDeltas } from './sales-deltas.js';
 import { storeDeltas } from './store-rollups.js';
 
@@ -59,15 +60,11 @@ const INSERT_ALIASES = `INSERT INTO sale_alias (tenant_id, branch_id, incarnatio
   JOIN sale ON sale.branch_id = $2 AND sale.id = r.id AND sale.receipt_number <> r."receiptNumber"
   ON CONFLICT DO NOTHING`;
 
-/** Inserts the sales that the branch does not have, with all that follows from them. @returns the ids inserted */
-export async function insertSales(tx: Tx, context: FactContext, lines: readonly SaleLine[]): Promise<Set<string>> {
+/** Inserts the sales that the branch does not have, with all that follows from them. */
+export async function insertSales(tx: Tx, context: FactContext, lines: readonly SaleLine[]): Promise<Inserted> {
   const { tenantId, branchId, incarnation } = context;
   const sales = lines.map((line) => ({ line, hour: localHour(line.body.soldAt, context.timeZone) }));
-  const printed = await findPrinted(
-    tx,
-    context,
-    lines.map(({ body }) => body),
-  );
+  const before = await findBefore(tx, context, lines);
   const stored = await tx.prepared<{ id: string }>(INSERT_SALES, [
     tenantId,
     branchId,
@@ -75,19 +72,34 @@ export async function insertSales(tx: Tx, context: FactContext, lines: readonly 
     ...saleColumns(sales),
   ]);
   const inserted = new Set(stored.map((row) => row.id));
-  const fresh = sales
-    .filter(({ line }) => inserted.has(line.body.id))
-    .map(({ line, hour }) => ({ hour, body: line.body }));
-  if (fresh.length === 0) return inserted;
+  const fresh = sales.filter(({ line }) => inserted.has(line.body.id));
+  if (fresh.length === 0) return { ids: inserted };
 
-  const bodies = fresh.map(({ body }) => body);
+  const bodies = fresh.map(({ line }) => line.body);
   for (const [statement, columnsOf] of PARTS) {
     const columns = columnsOf(bodies);
     if (columns !== null) await tx.prepared(statement, [tenantId, branchId, ...columns]);
   }
-  await markDuplicateReceipts(tx, context, printed, bodies);
-  if (!context.isRebuild) await storeDeltas(tx, context, salesDeltas(fresh));
-  return inserted;
+  await insertReversals(tx, context, bodies);
+  if (!context.isRebuild)
+    await storeDeltas(tx, context, salesDeltas(fresh.map(({ line, hour }) => ({ hour, body: line.body }))));
+  const disputes = await disputesOfSales(
+    tx,
+    context,
+    before,
+    fresh.map(({ line }) => line),
+  );
+  return { ids: inserted, disputes };
+}
+
+async function insertReversals(tx: Tx, { tenantId, branchId }: FactContext, sales: readonly SaleBody[]): Promise<void> {
+  const rows = sales.flatMap(({ id, reverses }) => (reverses === undefined ? [] : { id, sale: reverses.sale }));
+  if (rows.length === 0) return;
+  await tx.query(
+    `INSERT INTO sale_reversal (tenant_id, branch_id, sale_id, reversal_id)
+     SELECT $1, $2, sale, id FROM jsonb_to_recordset($3::jsonb) AS r (sale uuid, id uuid) ON CONFLICT DO NOTHING`,
+    [tenantId, branchId, JSON.stringify(rows)],
+  );
 }
 
 /** What a sale consists of, each part set-based; null: these sales have none of it. */

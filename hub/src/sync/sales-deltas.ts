@@ -1,6 +1,6 @@
 import { assertSafe } from '@branchline/domain/money.js';
 import { expectedTenders, tenderEntriesOfSale } from '@branchline/domain/z-report.js';
-import type { SaleBody } from '@branchline/replication/kinds/sale.js';
+import { signOfSale, type SaleBody } from '@branchline/replication/kinds/sale.js';
 import { discountOfLine } from '@branchline/replication/sale-faults.js';
 
 /** A sale that has just been inserted, with the hour of its branch's wall clock. */
@@ -45,15 +45,16 @@ export function salesDeltas(sales: readonly SaleToCount[]): SalesDeltas {
   const stock = new Map<string, StockDelta>();
   for (const { hour, body } of sales) {
     const day = dayOf(days, body);
-    const sums = sumsOfSale(body);
-    addBasket(hourOf(day, hour), sums);
-    addBasket(operatorOf(day, body.operator), sums);
-    for (const line of body.lines) addLine(day, stock, line);
+    const sign = signOfSale(body);
+    const sums = sumsOfSale(body, sign);
+    addBasket(hourOf(day, hour), sign, sums);
+    addBasket(operatorOf(day, body.operator), sign, sums);
+    for (const line of body.lines) addLine(day, stock, line, sign);
     // What stayed with the store, by the ledger's own rule: change and cash back go out in cash.
     const entries = tenderEntriesOfSale(body.currency, body.tenders, body.changeMinor);
     for (const { tenderType: tender, expectedMinor: amountMinor } of expectedTenders(entries)) {
       const delta = tenderOf(day, tender);
-      delta.baskets += 1;
+      delta.baskets += sign;
       delta.amountMinor = assertSafe(delta.amountMinor + amountMinor);
     }
   }
@@ -147,8 +148,8 @@ function tenderOf({ tenders, businessDate, currency }: DaySums, tender: string):
   return deltaIn(tenders, tender, () => ({ businessDate, currency, tender, baskets: 0, amountMinor: 0 }));
 }
 
-function addBasket(to: Sums & { baskets: number }, sums: Sums): void {
-  to.baskets += 1;
+function addBasket(to: Sums & { baskets: number }, sign: 1 | -1, sums: Sums): void {
+  to.baskets += sign;
   addSums(to, sums);
 }
 
@@ -162,11 +163,11 @@ function addSums(to: Sums, sums: Sums): void {
   to.totalMinor = assertSafe(to.totalMinor + sums.totalMinor);
 }
 
-function addLine(day: DaySums, stock: Map<string, StockDelta>, line: SaleBody['lines'][number]): void {
+function addLine(day: DaySums, stock: Map<string, StockDelta>, line: SaleBody['lines'][number], sign: 1 | -1): void {
   const { product, quantityMilli: unitsMilli, amountMinor, netMinor, taxMinor, totalMinor } = line;
   const discountMinor = discountOfLine(line);
   addSums(productOf(day, product), {
-    lines: 1,
+    lines: sign,
     unitsMilli,
     amountMinor,
     discountMinor,
@@ -176,20 +177,20 @@ function addLine(day: DaySums, stock: Map<string, StockDelta>, line: SaleBody['l
   });
   const onHand = deltaIn(stock, product, () => ({ product, quantityMilli: 0 }));
   onHand.quantityMilli = assertSafe(onHand.quantityMilli - unitsMilli);
-  for (const { kind, amountMinor: minor } of line.modifiers) addModifier(day, kind, false, minor);
-  for (const { kind, amountMinor: minor } of line.information ?? []) addModifier(day, kind, true, minor);
+  for (const { kind, amountMinor: minor } of line.modifiers) addModifier(day, [kind, false], minor, sign);
+  for (const { kind, amountMinor: minor } of line.information ?? []) addModifier(day, [kind, true], minor, sign);
 }
 
 function addModifier(
   { modifiers, businessDate, currency }: DaySums,
-  kind: string,
-  informational: boolean,
+  [kind, informational]: [kind: string, informational: boolean],
   minor: number,
+  sign: 1 | -1,
 ): void {
   // NUL is in no kind: such a line was set aside.
   const zero = (): ModifierDelta => ({ businessDate, currency, kind, informational, lines: 0, amountMinor: 0 });
   const delta = deltaIn(modifiers, `${kind}\0${informational}`, zero);
-  delta.lines += 1;
+  delta.lines += sign;
   delta.amountMinor = assertSafe(delta.amountMinor + minor);
 }
 
@@ -202,10 +203,10 @@ function compare<Key extends string | number>(a: Key, b: Key): number {
   return a < b ? -1 : 1;
 }
 
-function sumsOfSale(sale: SaleBody): Sums {
+function sumsOfSale(sale: SaleBody, sign: 1 | -1): Sums {
   const { amountMinor, discountMinor, netMinor, taxMinor, totalMinor } = sale;
   return {
-    lines: sale.lines.length,
+    lines: sign * sale.lines.length,
     unitsMilli: unitsOfSale(sale),
     amountMinor,
     discountMinor,

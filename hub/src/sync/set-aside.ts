@@ -1,9 +1,10 @@
 import type { NewId } from '@branchline/domain/uuid.js';
 import type { Tx } from '../database/unit-of-work.js';
 import type { FactContext } from './fact-context.js';
-import type { Mismatch } from './facts.js';
-import type { SetAside } from './read-line.js';
-import { recordConflicts } from '../worklists/record-conflict.js';
+import type { Mismatch, ProjectedLines } from './facts.js';
+import type { ReadyLine, SetAside } from './read-line.js';
+import { recordConflicts, recordDisputes } from '../worklists/record-conflict.js';
+import { conflictsAnswered, settleConflicts } from '../worklists/settle-conflicts.js';
 import { storableText } from './storable.js';
 
 const INSERT_QUARANTINE = `INSERT INTO quarantine (tenant_id, branch_id, incarnation, id, seq, kind, key, code, detail, waits_for, state, attempts, at, tried_at)
@@ -37,7 +38,7 @@ export async function recordSetAside(
 }
 
 /** The first stands; that there are two is a conflict for people, and the second is set aside. */
-export async function recordMismatches(
+async function recordMismatches(
   tx: Tx,
   context: FactContext,
   mismatches: readonly Mismatch[],
@@ -64,6 +65,24 @@ export async function recordMismatches(
     detail: `differs from line ${first.seq} of incarnation ${first.incarnation}`,
     held: false,
   }));
+}
+
+/**
+ * What a projection leaves for people: conflicts that are new, and those that its lines settle. @returns `setAside`: lines
+ * that contradict a fact; `isNews`: the branch is to be told
+ */
+export async function recordOutcome(
+  tx: Tx,
+  context: FactContext,
+  lines: readonly ReadyLine[],
+  { mismatches, disputes }: ProjectedLines,
+  newId: NewId,
+): Promise<{ setAside: SetAside[]; isNews: boolean }> {
+  const setAside = await recordMismatches(tx, context, mismatches, newId);
+  const at = { nowMs: context.nowMs, newId };
+  const recorded = await recordDisputes(tx, context.branchId, disputes, at);
+  const settled = await settleConflicts(tx, context.branchId, conflictsAnswered(lines), at);
+  return { setAside, isNews: setAside.length + recorded + settled > 0 };
 }
 
 /** What still waits between two lines of a stream: told with every acknowledgement, also of a push that came before. */

@@ -1,5 +1,6 @@
 import type { Tx } from '../database/unit-of-work.js';
 import type { FactContext } from './fact-context.js';
+import type { Inserted } from './inserted.js';
 import type { LineOfKind } from './read-line.js';
 
 const INSERT_DEVICES = `INSERT INTO device (tenant_id, branch_id, incarnation, id, name, till, token_hash, seq, content_hash)
@@ -37,17 +38,17 @@ const INSERT_DAY_SEALS = `INSERT INTO day_seal (tenant_id, branch_id, incarnatio
   ON CONFLICT (branch_id, business_date) DO NOTHING
   RETURNING business_date::text AS id`;
 
-async function insertFacts(tx: Tx, context: FactContext, sql: string, rows: readonly unknown[]): Promise<Set<string>> {
+async function insertFacts(tx: Tx, context: FactContext, sql: string, rows: readonly unknown[]): Promise<Inserted> {
   const { tenantId, branchId, incarnation } = context;
   const stored = await tx.query<{ id: string }>(sql, [tenantId, branchId, incarnation, JSON.stringify(rows)]);
-  return new Set(stored.map((row) => row.id));
+  return { ids: new Set(stored.map((row) => row.id)) };
 }
 
 export function insertDevices(
   tx: Tx,
   context: FactContext,
   lines: readonly LineOfKind<'device-enrol'>[],
-): Promise<Set<string>> {
+): Promise<Inserted> {
   const rows = lines.map(({ seq, contentHash, body: { device: id, name, till, tokenHash } }) => ({
     id,
     name,
@@ -63,7 +64,7 @@ export function insertShifts(
   tx: Tx,
   context: FactContext,
   lines: readonly LineOfKind<'shift-open'>[],
-): Promise<Set<string>> {
+): Promise<Inserted> {
   const rows = lines.map(({ seq, contentHash, body }) => {
     const { id, till, drawer, operator, floatMinor, currency, openedAt, businessDate } = body;
     return { id, till, drawer, operator, floatMinor, currency, openedAt, businessDate, seq, contentHash };
@@ -76,7 +77,7 @@ export async function insertShiftCloses(
   tx: Tx,
   context: FactContext,
   lines: readonly LineOfKind<'shift-close'>[],
-): Promise<Set<string>> {
+): Promise<Inserted> {
   const rows = lines.map(({ seq, contentHash, body }) => {
     const { id, zNumber, till, drawer, operator, closedAt, businessDate, currency, grandTotalMinor } = body;
     return {
@@ -96,7 +97,7 @@ export async function insertShiftCloses(
   });
   const inserted = await insertFacts(tx, context, INSERT_SHIFT_CLOSES, rows);
   const tenders = lines
-    .filter((line) => inserted.has(line.body.id))
+    .filter((line) => inserted.ids.has(line.body.id))
     .flatMap(({ body }) =>
       body.tenders.map((tender, at) => {
         const {
@@ -118,7 +119,7 @@ export function insertDaySeals(
   tx: Tx,
   context: FactContext,
   lines: readonly LineOfKind<'day-seal'>[],
-): Promise<Set<string>> {
+): Promise<Inserted> {
   const rows = lines.map(({ seq, contentHash, body: { businessDate, operator, sealedAt, figures, shifts } }) => {
     return { businessDate, operator, sealedAt, figures, shifts, seq, contentHash };
   });

@@ -99,6 +99,7 @@ function concluded(
   troubles.noteSetAside(who.boxId, outcome.setAside);
   metrics.linesApplied.inc(outcome.appliedLines);
   for (const { code } of outcome.setAside) metrics.linesSetAside.inc({ code });
+  for (const { type } of outcome.disputes) metrics.conflicts.inc({ type });
   for (const { line, first } of outcome.mismatches) {
     metrics.conflicts.inc({ type: 'data_mismatch' });
     const message = 'a fact came again with other content';

@@ -8,19 +8,15 @@ import type { NewId } from '@branchline/domain/uuid.js';
 import { uuid } from '@branchline/http/fields.js';
 import type { Page } from '@branchline/http/pagination.js';
 import { problem } from '@branchline/http/problem.js';
-import { param, query } from '@branchline/http/schema.js';
+import { body, param, query } from '@branchline/http/schema.js';
+import { actorOf, recordAudit } from '../audit/record-audit.js';
 import { branchesOf, chosenBranches } from '../branches/find-branch.js';
 import { Database, type Tx } from '../database/unit-of-work.js';
 import { CLOCK, NEW_ID } from '../providers.js';
-import { listConflicts, type ConflictItem } from './conflicts.js';
-import {
-  listQuarantine,
-  quarantineQuery,
-  workListQuery,
-  type QuarantineItem,
-  type QuarantineQuery,
-  type WorkListQuery,
-} from './quarantine.js';
+import { resolveConflict, resolveInput, type ResolveInput } from '../worklists/resolve-conflict.js';
+import { showConflict, showQuarantined, type ConflictDetail, type QuarantineDetail } from '../worklists/show-item.js';
+import { conflictQuery, listConflicts, type ConflictItem, type ConflictQuery } from './conflicts.js';
+import { listQuarantine, quarantineQuery, type QuarantineItem, type QuarantineQuery } from './quarantine.js';
 import { branchOfQuarantined, retryQuarantined, type Retried } from './retry-quarantined.js';
 
 type Who = PrincipalOf<'person'>;
@@ -56,19 +52,64 @@ export class WorkListController {
       const theirs = await branchesOf(tx, who, 'quarantine.retry');
       const branchId = await branchOfQuarantined(tx, id);
       if (!theirs.some((branch) => branch.id === branchId)) throw problem('not-found');
-      return retryQuarantined(tx, id, { nowMs: this.clock.now(), newId: this.newId });
+      const retried = await retryQuarantined(tx, id, this.now());
+      const { state, code, attempts } = retried;
+      const entry = { actor: actorOf(who), action: 'quarantine.retry', subject: `quarantine:${id}`, branchId };
+      await recordAudit(tx, { ...entry, detail: { state, code, attempts } }, this.now());
+      return retried;
     });
+  }
+
+  @Get('quarantine/:id')
+  @Allow({ by: ['person', 'integration'], ability: 'quarantine.read' })
+  quarantined(
+    @CurrentPrincipal('person', 'integration') who: Asking,
+    @param('id', uuid) id: string,
+  ): Promise<QuarantineDetail> {
+    return this.database.transaction(who.tenantId, async (tx) =>
+      showQuarantined(tx, id, await branchIdsOf(tx, who, 'quarantine.read')),
+    );
   }
 
   @Get('conflicts')
   @Allow({ by: ['person', 'integration'], ability: 'conflict.read' })
   conflicts(
     @CurrentPrincipal('person', 'integration') who: Asking,
-    @query(workListQuery) page: WorkListQuery,
+    @query(conflictQuery) page: ConflictQuery,
   ): Promise<Page<ConflictItem>> {
     return this.database.transaction(who.tenantId, async (tx) =>
       listConflicts(tx, await branchIdsOf(tx, who, 'conflict.read', page), page),
     );
+  }
+
+  @Get('conflicts/:id')
+  @Allow({ by: ['person', 'integration'], ability: 'conflict.read' })
+  conflict(
+    @CurrentPrincipal('person', 'integration') who: Asking,
+    @param('id', uuid) id: string,
+  ): Promise<ConflictDetail> {
+    return this.database.transaction(who.tenantId, async (tx) =>
+      showConflict(tx, id, await branchIdsOf(tx, who, 'conflict.read')),
+    );
+  }
+
+  @Post('conflicts/:id/resolve')
+  @HttpCode(200)
+  @Allow({ by: 'person', ability: 'conflict.resolve' })
+  resolve(
+    @CurrentPrincipal('person') who: Who,
+    @param('id', uuid) id: string,
+    @body(resolveInput) input: ResolveInput,
+  ): Promise<ConflictDetail> {
+    return this.database.transaction(who.tenantId, async (tx) => {
+      const branchIds = await branchIdsOf(tx, who, 'conflict.resolve');
+      await resolveConflict(tx, { id, input, by: actorOf(who), branchIds }, this.now());
+      return showConflict(tx, id, branchIds);
+    });
+  }
+
+  private now(): { nowMs: number; newId: NewId } {
+    return { nowMs: this.clock.now(), newId: this.newId };
   }
 }
 
@@ -76,7 +117,7 @@ async function branchIdsOf(
   tx: Tx,
   who: Asking,
   ability: AbilityName,
-  { branch }: { branch?: string | undefined },
+  { branch }: { branch?: string | undefined } = {},
 ): Promise<string[]> {
   return (await chosenBranches(tx, who, ability, branch)).map(({ id }) => id);
 }

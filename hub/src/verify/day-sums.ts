@@ -30,7 +30,7 @@ export function addToDay(days: Map<string, DaySums>, sale: SaleFigures): void {
 
 /** Who else keeps money, quantity and baskets of a date, and which of them. */
 const KEPT: Readonly<Record<string, { columns: readonly Column[]; baskets: string }>> = {
-  sale: { columns: Object.keys(COLUMNS) as Column[], baskets: 'count(*)' },
+  sale: { columns: Object.keys(COLUMNS) as Column[], baskets: 'sum(sign(lines))' },
   sales_by_hour: { columns: Object.keys(COLUMNS) as Column[], baskets: 'sum(baskets)' },
   sales_by_operator: { columns: Object.keys(COLUMNS) as Column[], baskets: 'sum(baskets)' },
   sales_by_product: { columns: (Object.keys(COLUMNS) as Column[]).filter((name) => name !== 'baskets'), baskets: '' },

@@ -1,6 +1,7 @@
 import { localHour } from '@branchline/domain/business-date.js';
 import type { SaleFigures } from '@branchline/domain/z-report.js';
 import type { JournalKind } from '@branchline/replication/kinds/registry.js';
+import { signOfSale } from '@branchline/replication/kinds/sale.js';
 import type { LineOfKind, ReadyLine } from '../sync/read-line.js';
 import { discountOfLine } from '@branchline/replication/sale-faults.js';
 import { unitsOfSale } from '../sync/sales-deltas.js';
@@ -47,7 +48,8 @@ export function expectedFact(line: ReadyLine, timeZone: string): ExpectedFact | 
 function expectedSale({ body }: LineOfKind<'sale'>, timeZone: string): ExpectedFact {
   const unitsMilli = unitsOfSale(body);
   const { businessDate, amountMinor, discountMinor, netMinor, taxMinor, totalMinor } = body;
-  const lines = body.lines.length;
+  const sign = signOfSale(body);
+  const lines = sign * body.lines.length;
   return {
     id: body.id,
     head: {
@@ -76,7 +78,17 @@ function expectedSale({ body }: LineOfKind<'sale'>, timeZone: string): ExpectedF
       flags: body.flags,
     },
     parts: partsOfSale(body),
-    figures: { businessDate, lines, unitsMilli, amountMinor, discountMinor, netMinor, taxMinor, totalMinor },
+    figures: {
+      businessDate,
+      baskets: sign,
+      lines,
+      unitsMilli,
+      amountMinor,
+      discountMinor,
+      netMinor,
+      taxMinor,
+      totalMinor,
+    },
   };
 }
 

@@ -14,16 +14,16 @@ const bySale = (table: string, member: string): Rollup => ({
   table,
   keys: ['business_date', member, 'currency'],
   sums: ['baskets', 'lines', ...SUMS],
-  rows: `SELECT business_date, ${member}, currency, count(*) AS baskets, ${summed('s', ['lines', ...SUMS])}
+  rows: `SELECT business_date, ${member}, currency, sum(sign(lines)) AS baskets, ${summed('s', ['lines', ...SUMS])}
     FROM sale s WHERE branch_id = $1 GROUP BY 1, 2, 3`,
 });
 
 /** Change and cash back go out in cash, by the rule of `expectedTenders`. */
 const ENTRIES = `
-  SELECT s.id, s.business_date, s.currency, t.type AS tender, t.amount_minor AS minor
+  SELECT s.id, s.lines, s.business_date, s.currency, t.type AS tender, t.amount_minor AS minor
     FROM sale s JOIN sale_tender t ON t.branch_id = s.branch_id AND t.sale_id = s.id WHERE s.branch_id = $1
-  UNION ALL SELECT id, business_date, currency, 'cash', -change_minor FROM sale WHERE branch_id = $1 AND change_minor <> 0
-  UNION ALL SELECT s.id, s.business_date, s.currency, 'cash', -t.cash_back_minor
+  UNION ALL SELECT id, lines, business_date, currency, 'cash', -change_minor FROM sale WHERE branch_id = $1 AND change_minor <> 0
+  UNION ALL SELECT s.id, s.lines, s.business_date, s.currency, 'cash', -t.cash_back_minor
     FROM sale s JOIN sale_tender t ON t.branch_id = s.branch_id AND t.sale_id = s.id WHERE s.branch_id = $1 AND t.cash_back_minor <> 0`;
 
 export const ROLLUPS: readonly Rollup[] = [
@@ -33,20 +33,20 @@ export const ROLLUPS: readonly Rollup[] = [
     table: 'sales_by_product',
     keys: ['business_date', 'product', 'currency'],
     sums: ['lines', ...SUMS],
-    rows: `SELECT s.business_date, l.product, s.currency, count(*) AS lines, sum(l.quantity_milli) AS units_milli, ${summed('l', SUMS.slice(1))}
+    rows: `SELECT s.business_date, l.product, s.currency, sum(sign(s.lines)) AS lines, sum(l.quantity_milli) AS units_milli, ${summed('l', SUMS.slice(1))}
       FROM ${LINES} WHERE s.branch_id = $1 GROUP BY 1, 2, 3`,
   },
   {
     table: 'sales_by_tender',
     keys: ['business_date', 'tender', 'currency'],
     sums: ['baskets', 'amount_minor'],
-    rows: `SELECT business_date, tender, currency, count(DISTINCT id) AS baskets, sum(minor) AS amount_minor FROM (${ENTRIES}) entry GROUP BY 1, 2, 3`,
+    rows: `SELECT business_date, tender, currency, count(DISTINCT id) FILTER (WHERE lines > 0) - count(DISTINCT id) FILTER (WHERE lines < 0) AS baskets, sum(minor) AS amount_minor FROM (${ENTRIES}) entry GROUP BY 1, 2, 3`,
   },
   {
     table: 'sales_by_modifier',
     keys: ['business_date', 'kind', 'informational', 'currency'],
     sums: ['lines', 'amount_minor'],
-    rows: `SELECT s.business_date, m.kind, m.informational, s.currency, count(*) AS lines, sum(m.amount_minor) AS amount_minor
+    rows: `SELECT s.business_date, m.kind, m.informational, s.currency, sum(sign(s.lines)) AS lines, sum(m.amount_minor) AS amount_minor
       FROM sale s JOIN sale_modifier m ON m.branch_id = s.branch_id AND m.sale_id = s.id WHERE s.branch_id = $1 GROUP BY 1, 2, 3, 4`,
   },
   {

@@ -1,5 +1,6 @@
 import type { NewId } from '@branchline/domain/uuid.js';
 import type { Tx } from '../database/unit-of-work.js';
+import { raiseIncident } from '../incidents/raise-incident.js';
 import { storableText } from '../sync/storable.js';
 
 export const CONFLICT_TYPES = ['duplicate', 'data_mismatch', 'constraint_violation'] as const;
@@ -61,6 +62,29 @@ export async function recordConflicts(
   }));
   const recorded = await tx.query<{ id: string }>(INSERT, [tx.tenantId, branchId, JSON.stringify(rows), nowMs]);
   return recorded.map(({ id }) => id);
+}
+
+/** So many of a branch wait for people; what comes beyond them is marked on the sale, and told as one incident. */
+const OPEN_MAX = 1_000;
+
+/** What ingest finds: a store that sells the same over and over fills no list without end. @returns how many are new */
+export async function recordDisputes(
+  tx: Tx,
+  branchId: string,
+  disputes: readonly NewConflict[],
+  at: { nowMs: number; newId: NewId },
+): Promise<number> {
+  if (disputes.length === 0) return 0;
+  const { open } = await tx.one<{ open: number }>(
+    `SELECT count(*) AS open FROM conflict WHERE branch_id = $1 AND state = 'open'`,
+    [branchId],
+  );
+  const taken = disputes.slice(0, Math.max(0, OPEN_MAX - open));
+  if (taken.length < disputes.length) {
+    const detail = `${OPEN_MAX} conflicts of the branch wait to be decided; ${disputes.length - taken.length} more are only marked on their sales`;
+    await raiseIncident(tx, { branchId, code: 'conflicts-unread', key: 'conflicts', detail }, at);
+  }
+  return (await recordConflicts(tx, branchId, taken, at)).length;
 }
 
 const INSERT = `

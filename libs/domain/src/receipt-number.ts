@@ -31,6 +31,11 @@ export function parseReceiptNumber(text: string): ReceiptNumber | null {
   return Number(number) > 0 ? { branch, till, epoch: Number(epoch), number: Number(number) } : null;
 }
 
+/** `B001-T1-1-V000001`: of what takes a completed sale back, a series of its own. Throws as `receiptNumber`. */
+export function voidNumber(branch: string, till: string, epoch: number, number: number): string {
+  return `${checkedCode(branch)}-${checkedCode(till)}-${checkedNumber(epoch)}-V${sixDigits(number)}`;
+}
+
 /** `T1-20261120-000017`, known even when the edge is away. Throws `code`, `business-date`, `receipt-number`. */
 export function deviceReference(device: string, businessDate: string, seq: number): string {
   if (!isBusinessDate(businessDate)) throw new DomainError('business-date', `"${businessDate}" is not a date`);

@@ -12,11 +12,17 @@ export function onHand(movements: Iterable<Movement>): Map<string, number> {
   return sums;
 }
 
-/** −quantity per line, in the lines' order: what a sale takes out of stock. Throws `number-not-safe`. */
-export function movementsOfSale(lines: readonly { product: string; quantityMilli: number }[]): Movement[] {
+/**
+ * −quantity per line, in the lines' order: what a sale takes out of stock, and what its reversal (`void`) puts back. Throws
+ * `number-not-safe`.
+ */
+export function movementsOfSale(
+  lines: readonly { product: string; quantityMilli: number }[],
+  reason: 'sale' | 'void' = 'sale',
+): Movement[] {
   return lines.map(({ product, quantityMilli }) => ({
     product,
     quantityMilli: 0 - assertSafe(quantityMilli),
-    reason: 'sale',
+    reason,
   }));
 }

@@ -85,6 +85,8 @@ export const PROBLEMS = {
     title: 'The branch could not be verified in the time that is allowed for it.',
   },
   'archive-damaged': { status: 409, title: 'The archive does not hold, so nothing is made anew from it.' },
+  'strategy-not-allowed': { status: 422, title: 'This cannot be settled that way.' },
+  'not-decidable': { status: 409, title: 'This cannot be decided as things stand.' },
   'kind-not-supported': { status: 422, title: 'This kind of record is not supported here.' },
 
   // Reports and imports

@@ -17,8 +17,8 @@ const HISTORY = [
     date: '2026-11-21',
     contract: 1,
     protocol: 1,
-    journal: '09f78288b65b97f2',
-    feed: '7905db880edd1ac5',
+    journal: 'd76470f3afddc657',
+    feed: '8d6822da6b8c00be',
     wire: '766772ae85194b34',
   },
 ];

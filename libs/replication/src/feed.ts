@@ -3,6 +3,7 @@ import { canonicalJson } from './canonical-json.js';
 import { chainHash, sha256Hex } from './chain.js';
 import { customerFieldsSchema } from './customer-record.js';
 import { hash, id, instantMs, price, productCode } from './kinds/fields.js';
+import { saleSchema } from './kinds/sale.js';
 
 /** `tenant`, `region:CODE`, `zone:CODE` (prices), `assortment:CODE` (products), `branch:UUID`. Each is numbered on its own. */
 export const scopeSchema = z.string().regex(/^(tenant|(region|zone|assortment):[A-Z0-9]{1,12}|branch:[0-9a-f-]{36})$/);
@@ -112,6 +113,57 @@ export const FEED_KINDS = {
   customer: z.looseObject({ id, fields: customerFieldsSchema, judged: z.record(z.string(), z.string().max(40)) }),
   /** In `tenant`; key = id of the person whose key is to be destroyed wherever it is. Stands for ever. */
   erasure: z.looseObject({ person: id }),
+  /**
+   * In `branch:`; key = conflict. What head office decided that the branch has to write, facts being the branch's to write:
+   * the sale that is taken back, as head office has it, and what stands instead (null: nothing). `ifDiffers`: only where
+   * the sale stands with other content than at head office. Whoever writes it gives the lines the ids of `correctionId`.
+   */
+  correction: z.looseObject({
+    conflict: id,
+    sale: id,
+    contentHash: hash,
+    body: saleSchema,
+    replacement: z.looseObject({ contentHash: hash, body: saleSchema }).nullable(),
+    ifDiffers: z.boolean(),
+  }),
+  /** In `branch:`; key = `lists`. What head office set aside or disputes of the branch: how much, and the first of it. */
+  'work-lists': z.looseObject({
+    at: instantMs,
+    quarantine: z.looseObject({
+      waiting: z.int().min(0),
+      oldestAt: instantMs.nullable(),
+      items: z.array(
+        z.looseObject({
+          id,
+          incarnation: id,
+          seq: z.int().min(1),
+          kind: z.string(),
+          key: z.string(),
+          code: z.string(),
+          detail: z.string(),
+          state: z.string(),
+          at: instantMs,
+        }),
+      ),
+    }),
+    conflicts: z.looseObject({
+      open: z.int().min(0),
+      oldestAt: instantMs.nullable(),
+      items: z.array(
+        z.looseObject({
+          id,
+          type: z.string(),
+          kind: z.string(),
+          key: z.string(),
+          suggested: z.string(),
+          reason: z.string(),
+          state: z.string(),
+          strategy: z.string().nullable(),
+          at: instantMs,
+        }),
+      ),
+    }),
+  }),
   /** In `tenant`; key = release id. The number each scope has to reach before the staged records of this release become visible together. */
   release: z.looseObject({ release: id, needs: z.record(z.string(), z.int().min(0)) }),
 } as const;

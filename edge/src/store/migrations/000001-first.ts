@@ -51,9 +51,10 @@ const STATEMENTS = [
      operator TEXT NOT NULL, shift_no INTEGER, business_date TEXT NOT NULL, sold_at INTEGER NOT NULL,
      lines INTEGER NOT NULL, units_milli INTEGER NOT NULL, amount_minor INTEGER NOT NULL, discount_minor INTEGER NOT NULL,
      net_minor INTEGER NOT NULL, tax_minor INTEGER NOT NULL, total_minor INTEGER NOT NULL, content_hash BLOB NOT NULL,
-     flags TEXT)`,
+     flags TEXT, reverses TEXT)`,
   `CREATE INDEX sale_receipt_number ON sale (receipt_number)`,
   `CREATE INDEX sale_device_reference ON sale (device_reference) WHERE device_reference IS NOT NULL`,
+  `CREATE INDEX sale_reverses ON sale (reverses) WHERE reverses IS NOT NULL`,
   `CREATE INDEX sale_shift ON sale (shift_no)`,
   `CREATE INDEX sale_business_date ON sale (business_date)`,
   // Of a sale that two histories tell with one content: the number that is not its own.
@@ -124,6 +125,13 @@ const STATEMENTS = [
   `CREATE TABLE feed_erasure (
      person TEXT NOT NULL, take INTEGER NOT NULL, version INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (person, take)) WITHOUT ROWID`,
 
+  // `reversal`: the id that the line will have which takes the sale back.
+  `CREATE TABLE feed_correction (
+     conflict TEXT NOT NULL, take INTEGER NOT NULL, version INTEGER NOT NULL, reversal TEXT NOT NULL, sale TEXT NOT NULL,
+     content_hash BLOB NOT NULL, if_differs INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (conflict, take)) WITHOUT ROWID`,
+  `CREATE TABLE feed_work_list (
+     key TEXT NOT NULL, take INTEGER NOT NULL, version INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (key, take)) WITHOUT ROWID`,
+
   // -- local
   // The one table in which persons stand in clear. `source`: '' for the hub's decision, else the id of a pending edit.
   `CREATE TABLE customer_open (
@@ -178,7 +186,18 @@ const STATEMENTS = [
   `INSERT INTO file_format (id, min_reader) VALUES (1, 1)`,
 
   // -- what is seen of the feed's rows
-  ...['branch_setting', 'product', 'barcode', 'price', 'tax_class', 'operator', 'device_code', 'customer'].map(
+  ...[
+    'branch_setting',
+    'product',
+    'barcode',
+    'price',
+    'tax_class',
+    'operator',
+    'device_code',
+    'customer',
+    'correction',
+    'work_list',
+  ].map(
     (name) =>
       `CREATE VIEW ${name} AS SELECT * FROM feed_${name} WHERE take IN (SELECT no FROM feed_take WHERE visible = 1)`,
   ),

@@ -5,7 +5,7 @@ export class WorkLists implements MigrationInterface {
   readonly name = 'work-lists-0000000000014';
 
   async up(runner: QueryRunner): Promise<void> {
-    for (const sql of [...WAITING, ...CONFLICTS]) await runner.query(sql);
+    for (const sql of [...WAITING, ...CONFLICTS, ...REVERSALS]) await runner.query(sql);
   }
 
   async down(): Promise<void> {
@@ -26,9 +26,21 @@ const WAITING = [
   'ALTER TABLE branch_stream ADD waits_for_parent boolean NOT NULL DEFAULT false',
 ];
 
+/** Which sales were taken back, and by which: looked up by the sale. */
+const REVERSALS = [
+  `CREATE TABLE sale_reversal (
+    tenant_id uuid NOT NULL,
+    branch_id uuid NOT NULL,
+    sale_id uuid NOT NULL,
+    reversal_id uuid NOT NULL,
+    CONSTRAINT pk_sale_reversal PRIMARY KEY (branch_id, sale_id, reversal_id)
+  )`,
+  `SELECT branchline_protect('sale_reversal', 'SELECT, INSERT')`,
+];
+
 /**
  * state: open, settling (decided; the branch has yet to write what follows from it), settled. Lines are null where the
- * dispute is not about two lines; `hub_content` and `branch_content` then say what it is about, without what reaches a person.
+ * dispute is not about two lines; `taken_back` is the sale that the branch was told to take back. `hub_content` and `branch_content` then say what it is about, without what reaches a person.
  */
 const CONFLICTS = [
   `ALTER TABLE conflict
@@ -36,7 +48,7 @@ const CONFLICTS = [
     ALTER first_incarnation DROP NOT NULL, ALTER first_seq DROP NOT NULL,
     ALTER second_incarnation DROP NOT NULL, ALTER second_seq DROP NOT NULL,
     ADD hub_content jsonb, ADD branch_content jsonb,
-    ADD strategy text, ADD merged jsonb, ADD decided_by text, ADD decided_at timestamptz, ADD settled_at timestamptz,
+    ADD strategy text, ADD merged jsonb, ADD decided_by text, ADD decided_at timestamptz, ADD settled_at timestamptz, ADD taken_back uuid,
     ADD CONSTRAINT ck_conflict_state CHECK (state IN ('open', 'settling', 'settled')),
     ADD CONSTRAINT ck_conflict_decided CHECK ((state = 'open') = (strategy IS NULL))`,
   'CREATE UNIQUE INDEX conflict_is_told_once ON conflict (branch_id, second_incarnation, second_seq, type)',

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { businessDate, code, currency, id, instantMs, minor, price, productCode } from './fields.js';
+import { businessDate, code, currency, hash, id, instantMs, minor, price, productCode } from './fields.js';
 
 /**
  * A completed sale with its lines and tenders. Stock movements follow from the lines (`movementsOfSale`), cash entries
@@ -67,7 +67,22 @@ export const saleSchema = z.looseObject({
   cashRoundingMinor: minor,
   changeMinor: minor.min(0),
   flags: z.array(z.string().max(40)),
+  /** Another sale that bears the same reference of the same device. */
+  duplicateOf: id.optional(),
+  /**
+   * A post-void: it takes a completed sale back entirely, each amount exactly minus its own, under a number of a series of
+   * its own. `contentHash`: of the sale as it is taken back. Where the sale stands with other content, it is that content
+   * which is taken back there: what is left of it is nothing either way.
+   */
+  reverses: z.looseObject({ sale: id, contentHash: hash }).optional(),
+  /** The conflict at head office that this sale was written to settle. */
+  conflict: id.optional(),
 });
+
+/** −1 for a sale that takes another back: its basket and lines are taken back too, and sums read as if neither had been. */
+export function signOfSale({ reverses }: Pick<z.infer<typeof saleSchema>, 'reverses'>): 1 | -1 {
+  return reverses === undefined ? 1 : -1;
+}
 
 export type SaleBody = z.infer<typeof saleSchema>;
 export type SaleBodyLine = z.infer<typeof saleLineSchema>;

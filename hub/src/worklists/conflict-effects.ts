@@ -1,0 +1,9 @@
+import type { ConflictEffect } from './conflict-effect.js';
+import { FACT_EFFECT, SALE_EFFECT } from './fact-effects.js';
+
+/** By the kind of the conflict; all others are facts of which one stands. */
+const EFFECTS: Readonly<Record<string, ConflictEffect>> = { sale: SALE_EFFECT };
+
+export function effectOf(kind: string): ConflictEffect {
+  return (Object.hasOwn(EFFECTS, kind) ? EFFECTS[kind] : undefined) ?? FACT_EFFECT;
+}
