@@ -19,7 +19,7 @@ const HISTORY = [
     protocol: 1,
     journal: 'd76470f3afddc657',
     feed: '8d6822da6b8c00be',
-    wire: '766772ae85194b34',
+    wire: '488757782950d6e6',
   },
 ];
 
