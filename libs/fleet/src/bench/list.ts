@@ -4,6 +4,7 @@ import { edgeBench } from './edge/edge-bench.js';
 import { footprintBench } from './edge/footprint-bench.js';
 import { hostileBench } from './hostile/hostile-bench.js';
 import { ingestBench } from './ingest/ingest-bench.js';
+import { peersBench } from './peers/peers-bench.js';
 
 /** Every bench there is, by the name that `npm run bench` takes. */
 export const BENCHES: ReadonlyMap<string, Bench> = new Map([
@@ -12,4 +13,5 @@ export const BENCHES: ReadonlyMap<string, Bench> = new Map([
   ['footprint', footprintBench],
   ['hostile', hostileBench],
   ['backlog', backlogBench],
+  ['peers', peersBench],
 ]);

@@ -49,8 +49,12 @@ const takenSchema = z.looseObject({
   results: z.array(z.looseObject({ status: z.string(), code: z.string().optional() })),
 });
 
-/** Fills the edge's own journal: its tills, cut off from it for a month, hand in what they have sold. */
-export async function handInBacklog(edge: TradingEdge, backlog: Backlog, signal: AbortSignal): Promise<void> {
+/**
+ * Fills the edge's own journal: its tills, cut off from it for a month, hand in what they have sold.
+ * @returns the ids of the sales
+ */
+export async function handInBacklog(edge: TradingEdge, backlog: Backlog, signal: AbortSignal): Promise<string[]> {
+  const ids: string[] = [];
   const nowMs = Date.now();
   const perTill = Math.ceil(backlog.sales / edge.tills.length);
   const http = new JsonClient(edge.box.url, signal, HANDED_IN_MS_MAX);
@@ -58,6 +62,7 @@ export async function handInBacklog(edge: TradingEdge, backlog: Backlog, signal:
     const sales = Math.min(perTill, backlog.sales - at * perTill);
     const path = `/v1/tills/${till}/batch`;
     const send = async (items: FinishedSale[]): Promise<void> => {
+      for (const { id } of items) ids.push(id);
       const body = { device: deviceId, items };
       const answer = await http.ask({ method: 'POST', path, body, token: deviceToken });
       const { results } = accepted('edge: batch', answer, takenSchema);
@@ -79,6 +84,7 @@ export async function handInBacklog(edge: TradingEdge, backlog: Backlog, signal:
   };
   try {
     await Promise.all(edge.tills.map(handIn));
+    return ids;
   } finally {
     http.close();
   }

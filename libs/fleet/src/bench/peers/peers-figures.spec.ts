@@ -1,0 +1,44 @@
+import { describe, expect, it } from '@jest/globals';
+import { rowsOf } from './peers-figures.js';
+import type { Compared } from './subject.js';
+
+const compared = (name: string, seconds: number, bytes: number, arrived = 1_000): Compared => ({
+  name,
+  durability: 'kept',
+  transfer: { sales: 1_000, arrived, seconds, upBytes: bytes - 100, downBytes: 100, resets: 2 },
+  trialSales: 100,
+  afterKills: { lost: 0, doubled: 0 },
+  afterRestore: { lost: 3, doubled: 1 },
+});
+
+describe('the figures of the peers', () => {
+  it('set ours against the fastest, and against the one with the fewest bytes', () => {
+    const [speed, wire] = rowsOf([compared('ours', 1, 80_000), compared('a', 10, 90_000), compared('b', 4, 160_000)]);
+    expect(speed).toMatchObject({ value: 1_000, yardstick: 250, ratio: 4, met: false });
+    expect(speed?.yardstickWhat).toContain('b: ');
+    expect(wire).toMatchObject({ value: 80, yardstick: 90, met: true });
+  });
+
+  it('say of one that was stopped how far it came, and count its rate by what arrived', () => {
+    const rows = rowsOf([compared('ours', 1, 80_000), compared('slow', 100, 90_000, 500)]);
+    const slow = rows.find(({ what }) => what.startsWith('slow: sales'));
+    expect(slow?.value).toBe(5);
+    expect(slow?.what).toContain('500 of 1000 in 100 s, then stopped');
+  });
+
+  it('want of ours that nothing is lost or doubled, and tell it of the others', () => {
+    const judged = rowsOf([compared('ours', 1, 80_000), compared('a', 10, 90_000)]).filter(
+      ({ unit }) => unit === 'sales',
+    );
+    expect(judged.map(({ value, met }) => [value, met])).toEqual([
+      [0, true],
+      [0, true],
+      [3, false],
+      [1, false],
+      [0, null],
+      [0, null],
+      [3, null],
+      [1, null],
+    ]);
+  });
+});
