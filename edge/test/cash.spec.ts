@@ -234,6 +234,13 @@ describe('sealing a day', () => {
     });
   });
 
+  it('lists tills that still hold sales, where the one who seals says so', async () => {
+    const { status, data } = await manager.post('/days/2026-11-20/seal', { tillsHolding: ['T2', 'T2'] });
+    expect([status, data.tillsHolding]).toEqual([201, ['T2']]);
+    expect(codeOf(await manager.post('/days/2026-11-20/seal', { tillsHolding: 'T2' }))).toEqual([400, 'invalid-field']);
+    expect((await manager.post('/days/2026-11-20/seal')).data.tillsHolding).toEqual(['T2']);
+  });
+
   it('is done once; earlier dates are covered, and open no shift any more', async () => {
     const first = await manager.post('/days/2026-11-20/seal');
     expect(first.status).toBe(201);

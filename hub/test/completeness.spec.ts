@@ -120,3 +120,55 @@ it('is complete with a late sale behind the seal, and by any later seal', async 
   expect(await judged(box, '2026-11-22')).toEqual([true, false]);
   expect(await judged(box, '2026-11-23')).toEqual([false, false]);
 });
+
+it('is not final while the seal lists tills that still hold sales, and is by a later seal that lists none', async () => {
+  const box = await newBox();
+  const journal = box.newJournal();
+  journal.sale();
+  journal.daySeal('2026-11-20', ['T2']);
+  await box.push(journal.push());
+  expect(await judged(box)).toEqual([true, false]);
+  const next = journal.seq + 1;
+  journal.daySeal('2026-11-21');
+  journal.daySeal('2026-11-22', ['T3']);
+  await box.push(journal.push(next));
+  expect(await judged(box)).toEqual([true, true]);
+  expect(await judged(box, '2026-11-22')).toEqual([true, false]);
+});
+
+it('numbers what is added to a day after its seal, by the date on which it was posted, and says so with the report', async () => {
+  const box = await newBox();
+  const journal = box.newJournal();
+  journal.sale();
+  journal.daySeal();
+  await box.push(journal.push());
+  const from = journal.seq + 1;
+  const late = [journal.sale({ flags: ['late'] }), journal.sale({ flags: ['late'] })];
+  journal.sale({ businessDate: '2026-11-21' });
+  await box.push(journal.push(from));
+  // Told again by another history: the same amendment, no other.
+  const again = box.newJournal({ epoch: 2, previous: behind(journal, journal.seq) });
+  again.saleAgain(late[0] as (typeof late)[number], `${box.branchCode}-T1-2-000001`);
+  await box.push(again.push());
+  const params = { groupBy: 'businessDate', from: '2026-11-01', to: '2026-11-30', branch: box.branchCode };
+  const { data } = await harness.admin.api.get('/v1/reports/sales', { params });
+  expect(data.completeness[0]).toMatchObject({ amendments: 2 });
+  expect(data.rows.map(({ businessDate, baskets }: Record<string, unknown>) => [businessDate, baskets])).toEqual([
+    ['2026-11-20', 3],
+    ['2026-11-21', 1],
+  ]);
+  const listed = await harness.admin.api.get('/v1/reports/amendments', {
+    params: { branch: box.branchCode, from: '2026-11-01', to: '2026-11-30', limit: 1 },
+  });
+  const of = (at: number) => ({
+    ...{ businessDate: '2026-11-20', number: at + 1, postingDate: expect.stringMatching(/^20/u), sale: late[at]?.id },
+    ...{ receiptNumber: late[at]?.receiptNumber, currency: 'ZAR', totalMinor: late[at]?.totalMinor },
+  });
+  expect(listed.data.items).toEqual([of(0)]);
+  const rest = await harness.admin.api.get('/v1/reports/amendments', {
+    params: { branch: box.branchCode, from: '2026-11-01', to: '2026-11-30', after: listed.data.next },
+  });
+  expect(rest.data).toEqual({ items: [of(1)], next: null });
+  const other = { branch: box.branchCode, from: '2026-11-21', to: '2026-11-30' };
+  expect((await harness.admin.api.get('/v1/reports/amendments', { params: other })).data.items).toEqual([]);
+});

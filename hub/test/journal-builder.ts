@@ -54,6 +54,7 @@ export type SaleOptions = {
   receiptNumber?: string;
   shift?: string | null;
   customerId?: string;
+  flags?: string[];
 };
 
 /** Body of a sale that adds up, as an edge would write it. */
@@ -86,7 +87,7 @@ export function saleBody(branchCode: string, receiptNo: number, epoch: number, o
     totalMinor: sum('totalMinor'),
     cashRoundingMinor: 0,
     changeMinor,
-    flags: [],
+    flags: options.flags ?? [],
   };
 }
 
@@ -241,7 +242,7 @@ export class JournalBuilder {
     this.append('shift-close', id, body);
   }
 
-  daySeal(businessDate = '2026-11-20'): void {
+  daySeal(businessDate = '2026-11-20', tillsHolding?: string[]): void {
     const figures = {
       businessDate,
       baskets: 0,
@@ -253,7 +254,10 @@ export class JournalBuilder {
       taxMinor: 0,
       totalMinor: 0,
     };
-    const body: DaySeal = { businessDate, operator: 'anna', sealedAt: SOLD_AT_MS + 7_200_000, shifts: [], figures };
+    const body: DaySeal = {
+      ...{ businessDate, operator: 'anna', sealedAt: SOLD_AT_MS + 7_200_000, shifts: [], figures },
+      ...(tillsHolding && { tillsHolding }),
+    };
     this.append('day-seal', `day:${businessDate}`, body);
   }
 

@@ -36,7 +36,8 @@ async function trade(to: TestBox): Promise<JournalBuilder> {
   first.append('sale', v7(), { ...sold, id: v7(), currency: 'XXX' });
   first.sale({ businessDate: '2026-11-21', soldAtMs: Date.UTC(2026, 10, 21, 9) });
   first.shiftClose(shift, 1);
-  first.daySeal('2026-11-20');
+  first.daySeal('2026-11-20', ['T2']);
+  first.sale({ flags: ['late'] });
   await pushed(to, first);
   const previous = { incarnation: first.incarnation, seq: first.seq, hash: first.headHash };
   const restored = to.newJournal({ epoch: 2, previous });
@@ -103,7 +104,16 @@ async function rebuild(asked: { tenant?: string; branch?: string } = {}): Promis
 }
 
 const FACTS = [
-  ...['sale', 'sale_line', 'sale_modifier', 'sale_line_tax', 'sale_tender', 'sale_alias', 'sale_exception'],
+  ...[
+    'sale',
+    'sale_line',
+    'sale_modifier',
+    'sale_line_tax',
+    'sale_tender',
+    'sale_alias',
+    'sale_exception',
+    'day_amendment',
+  ],
   ...['shift', 'shift_close', 'shift_tender', 'day_seal', 'device'],
 ];
 const SUMS = [

@@ -178,9 +178,13 @@ describe('the sales report', () => {
         final: true,
         knownTo: { incarnation: journal.incarnation, epoch: 1, seq: 5, at },
         lastContactAt,
+        amendments: 0,
       },
-      { branch: 'B002', complete: false, final: false, knownTo: expect.objectContaining({ seq: 2 }), lastContactAt },
-      { branch: 'B003', complete: false, final: false, knownTo: null, lastContactAt: null },
+      {
+        ...{ branch: 'B002', complete: false, final: false, knownTo: expect.objectContaining({ seq: 2 }) },
+        ...{ lastContactAt, amendments: 0 },
+      },
+      { branch: 'B003', complete: false, final: false, knownTo: null, lastContactAt: null, amendments: 0 },
     ]);
     expect((await report({ groupBy: 'branch', to: '2026-11-21', branch: 'B001' })).data.completeness[0]).toMatchObject({
       complete: false,

@@ -82,7 +82,7 @@ function historiesOf(box: TestBox): JournalBuilder[] {
   first.append('device-enrol', v7(), { device: v7(), name: 'Till', till: 'T1', codeHash, tokenHash: codeHash });
   const shift = first.shiftOpen();
   const sale = first.sale({ lines: [{ priceMinor: 1000, modifiers: [{ kind: 'loyalty', amountMinor: -150 }] }] });
-  first.sale({ receiptNumber: sale.receiptNumber });
+  first.sale({ receiptNumber: sale.receiptNumber, flags: ['late'] });
   const altered = first.sale({ lines: [{ taxes: [{ code: 'CITY', ratePpm: 150_000, amountMinor: 1 }] }] });
   const change = { id: v7(), customer: v7(), op: 'create', box: box.box, hlc: '000000000001-0000' };
   first.append('customer-edit', change.id, { ...change, changes: { region: { value: 'R1', over: [] } } });

@@ -25,4 +25,8 @@ export const closeInput = z.strictObject({
 });
 export type CloseInput = z.output<typeof closeInput>;
 
+/** Tills that are known to hold sales which have not come to the edge. Absent or none: nobody is known to. */
+export const sealInput = z.strictObject({ tillsHolding: z.array(code).max(100).default([]) });
+export type SealInput = z.output<typeof sealInput>;
+
 export const dayParam = businessDate;

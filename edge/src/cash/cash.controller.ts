@@ -12,7 +12,15 @@ import { replyStatus } from '../replay-header.js';
 import { JSON_TYPE, type JsonText } from '../store/read-job.js';
 import { Reader } from '../store/reader.js';
 import { Store } from '../store/store.js';
-import { closeInput, dayParam, shiftInput, type CloseInput, type ShiftInput } from './cash-input.js';
+import {
+  closeInput,
+  dayParam,
+  sealInput,
+  shiftInput,
+  type CloseInput,
+  type SealInput,
+  type ShiftInput,
+} from './cash-input.js';
 import { closeShiftWithZ } from './close-shift.js';
 import { openShift, type ShiftAnswer } from './open-shift.js';
 import { sealDay, type SealAnswer } from './seal-day.js';
@@ -70,10 +78,15 @@ export class CashController {
   @Allow({ by: 'operator', ability: 'day.seal' })
   async seal(
     @param('businessDate', dayParam) businessDate: string,
+    @body(sealInput.default({ tillsHolding: [] })) { tillsHolding }: SealInput,
     @CurrentPrincipal('operator') who: PrincipalOf<'operator'>,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<SealAnswer> {
-    const { answer, replayed } = await this.store.writer.execute(sealDay, { businessDate }, writingAs(who));
+    const { answer, replayed } = await this.store.writer.execute(
+      sealDay,
+      { businessDate, tillsHolding: [...new Set(tillsHolding)] },
+      writingAs(who),
+    );
     replyStatus(reply, replayed);
     return answer;
   }

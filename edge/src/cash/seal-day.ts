@@ -9,7 +9,7 @@ import { journaledAt, onlyRef } from './journaled.js';
 import { figuresAnswer, figuresOfDate } from './shift-figures.js';
 import { sealedTo } from './shift-row.js';
 
-export type DayToSeal = { businessDate: string };
+export type DayToSeal = { businessDate: string; tillsHolding: string[] };
 export type SealOutcome = { answer: SealAnswer; replayed: boolean };
 
 const SHIFTS_NAMED_MAX = 5;
@@ -22,7 +22,7 @@ const SHIFTS_NAMED_MAX = 5;
  */
 export const sealDay: Command<DayToSeal, SealOutcome> = {
   name: 'seal-day',
-  decide(tx, { businessDate: date }, context) {
+  decide(tx, { businessDate: date, tillsHolding }, context) {
     const seal = tx.get<{ position: number }>(
       'SELECT position FROM day_seal WHERE business_date >= ? ORDER BY business_date LIMIT 1',
       date,
@@ -32,7 +32,7 @@ export const sealDay: Command<DayToSeal, SealOutcome> = {
       const answer = sealAnswer(daySealSchema.parse(line.body), journal);
       return { lines: [], answer: () => ({ answer, replayed: true }) };
     }
-    const body = sealOf(tx, date, context);
+    const body = { ...sealOf(tx, date, context), ...(tillsHolding.length > 0 && { tillsHolding }) };
     const refs = body.shifts.slice(-REFS_MAX).map(({ id }) => `shift:${id}`);
     return {
       lines: [{ kind: 'day-seal', key: date, refs, contentHash: contentHash(body), body }],
@@ -92,6 +92,7 @@ function sealAnswer(body: DaySeal, journal: JournalRef) {
     sealedAt: new Date(body.sealedAt).toISOString(),
     shifts: body.shifts.map(({ id, zNumber }) => ({ id, zNumber })),
     figures: figuresAnswer(figures),
+    tillsHolding: body.tillsHolding ?? [],
     journal,
   };
 }

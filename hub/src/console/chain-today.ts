@@ -153,7 +153,7 @@ async function completenessByDate(tx: Tx, dated: readonly Dated[]): Promise<Map<
   const found = new Map<string, Completeness>();
   for (const date of new Set(dated.map((each) => each.date))) {
     const ids = dated.filter((each) => each.date === date).map(({ branch }) => branch.id);
-    for (const item of await completenessOf(tx, ids, date)) found.set(item.branch, item);
+    for (const item of await completenessOf(tx, ids, { from: date, to: date })) found.set(item.branch, item);
   }
   return found;
 }

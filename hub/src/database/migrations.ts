@@ -15,6 +15,7 @@ import { BoxProofs } from './migrations/000012-box-proofs.js';
 import { Customers } from './migrations/000013-customers.js';
 import { WorkLists } from './migrations/000014-work-lists.js';
 import { Rebuild } from './migrations/000016-rebuild.js';
+import { Amendments } from './migrations/000017-amendments.js';
 
 /** In order, forward only; each file is plain SQL and never edited once released. */
 export const MIGRATIONS: (new () => MigrationInterface)[] = [
@@ -34,4 +35,5 @@ export const MIGRATIONS: (new () => MigrationInterface)[] = [
   WorkLists,
   Backups,
   Rebuild,
+  Amendments,
 ];

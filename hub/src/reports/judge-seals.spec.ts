@@ -5,11 +5,13 @@ type History = BranchHistory['histories'][number];
 const history = (incarnation: string, previous: string | null = null, previousSeq: number | null = null): History => {
   return { incarnation, appliedSeq: 10, previous, previousSeq };
 };
-const seal = { incarnation: 'a', seq: 5 };
+const seal = { incarnation: 'a', seq: 5, tillsHolding: 0 };
 
 describe('a seal', () => {
   const cases: [string, Partial<BranchHistory>, boolean, boolean][] = [
     ['there is none', { seals: [] }, false, false],
+    ['it lists tills that still hold sales', { seals: [{ ...seal, tillsHolding: 2 }] }, true, false],
+    ['a later one lists none any more', { seals: [{ ...seal, tillsHolding: 2 }, seal] }, true, true],
     ['nothing waits', {}, true, true],
     ['a line before it waits', { waiting: [{ incarnation: 'a', seq: 4 }] }, true, false],
     ['a line behind it waits', { waiting: [{ incarnation: 'a', seq: 6 }] }, true, true],
@@ -52,7 +54,7 @@ describe('a seal', () => {
   it('is judged at once, however many histories a box opens', () => {
     const histories = Array.from({ length: 50_000 }, (_, at) => history(`${at}`, at === 0 ? null : `${at - 1}`, 6));
     const waiting = histories.slice(1).map(({ incarnation }) => ({ incarnation, seq: 2 }));
-    expect(judgeSeals({ seals: [{ incarnation: '0', seq: 5 }], histories, waiting })).toEqual({
+    expect(judgeSeals({ seals: [{ incarnation: '0', seq: 5, tillsHolding: 0 }], histories, waiting })).toEqual({
       complete: true,
       final: true,
     });

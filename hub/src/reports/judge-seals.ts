@@ -5,8 +5,8 @@ type Place = { incarnation: string; seq: number };
 type History = { incarnation: string; appliedSeq: number; previous: string | null; previousSeq: number | null };
 
 export type BranchHistory = {
-  /** Seals of the date that is asked for, or of later ones. */
-  seals: readonly Place[];
+  /** Seals of the date that is asked for, or of later ones; with how many tills were listed as still holding sales. */
+  seals: readonly (Place & { tillsHolding: number })[];
   histories: readonly History[];
   /** The first line that waits in quarantine of each history that has any. */
   waiting: readonly Place[];
@@ -15,13 +15,15 @@ export type BranchHistory = {
 /**
  * `complete`: everything before some seal is applied. A stream is applied in order, so before the seal in its own history
  * nothing is missing; but what that history branched off from has to have come as well. `final`: moreover nothing up to
- * the seal is set aside. Lines of a history that runs beside the seal's count as before it: they may be of any date.
+ * the seal is set aside, and no till was listed with it as still holding sales. Lines of a history that runs beside the
+ * seal's count as before it: they may be of any date.
  */
 export function judgeSeals({ seals, histories, waiting }: BranchHistory): { complete: boolean; final: boolean } {
   const byId = new Map(histories.map((history) => [history.incarnation, history]));
   const applied = ({ incarnation, seq }: Place): boolean => (byId.get(incarnation)?.appliedSeq ?? 0) >= seq;
   const complete = seals.filter((seal) => lineageOf(seal, byId).every(applied));
-  const isFinal = (seal: Place): boolean => {
+  const isFinal = (seal: BranchHistory['seals'][number]): boolean => {
+    if (seal.tillsHolding > 0) return false;
     const later = followersOf(seal, histories);
     return !waiting.some(({ incarnation, seq }) =>
       incarnation === seal.incarnation ? seq <= seal.seq : !later.has(incarnation),

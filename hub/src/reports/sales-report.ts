@@ -64,7 +64,7 @@ export async function salesReport(
   return {
     rows: found.map((row) => shownRow(cube, dimensions, row)),
     totals: totalsOf(cube, found),
-    completeness: await completenessOf(tx, ids, query.to),
+    completeness: await completenessOf(tx, ids, query),
     asOf: new Date(nowMs).toISOString(),
     currency: await oneCurrency(tx, branches, found),
   };

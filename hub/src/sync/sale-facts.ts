@@ -1,6 +1,7 @@
 import { localHour } from '@branchline/domain/business-date.js';
 import type { SaleBody } from '@branchline/replication/kinds/sale.js';
 import type { PreparedStatement, Tx } from '../database/unit-of-work.js';
+import { numberAmendments } from './amendments.js';
 import type { FactContext } from './fact-context.js';
 import type { Inserted } from './inserted.js';
 import type { LineOfKind } from './read-line.js';
@@ -81,6 +82,11 @@ export async function insertSales(tx: Tx, context: FactContext, lines: readonly 
     if (columns !== null) await tx.prepared(statement, [tenantId, branchId, ...columns]);
   }
   await insertReversals(tx, context, bodies);
+  await numberAmendments(
+    tx,
+    context,
+    fresh.map(({ line }) => line),
+  );
   if (!context.isRebuild)
     await storeDeltas(tx, context, salesDeltas(fresh.map(({ line, hour }) => ({ hour, body: line.body }))));
   const disputes = await disputesOfSales(

@@ -31,9 +31,9 @@ const INSERT_SHIFT_TENDERS = `INSERT INTO shift_tender (tenant_id, branch_id, sh
   SELECT $1, $2, shift, no, type, currency, expected, declared, difference
   FROM jsonb_to_recordset($3::jsonb) AS r (shift uuid, no integer, type text, currency text, expected bigint, declared bigint, difference bigint)`;
 
-const INSERT_DAY_SEALS = `INSERT INTO day_seal (tenant_id, branch_id, incarnation, business_date, operator, sealed_at, figures, shifts, seq, content_hash)
-  SELECT $1, $2, $3, "businessDate", operator, to_timestamp("sealedAt" / 1000.0), figures, shifts, seq, "contentHash"
-  FROM jsonb_to_recordset($4::jsonb) AS r ("businessDate" date, operator text, "sealedAt" bigint, figures jsonb, shifts jsonb, seq bigint,
+const INSERT_DAY_SEALS = `INSERT INTO day_seal (tenant_id, branch_id, incarnation, business_date, operator, sealed_at, figures, shifts, tills_holding, seq, content_hash)
+  SELECT $1, $2, $3, "businessDate", operator, to_timestamp("sealedAt" / 1000.0), figures, shifts, "tillsHolding", seq, "contentHash"
+  FROM jsonb_to_recordset($4::jsonb) AS r ("businessDate" date, operator text, "sealedAt" bigint, figures jsonb, shifts jsonb, "tillsHolding" jsonb, seq bigint,
     "contentHash" text)
   ON CONFLICT (branch_id, business_date) DO NOTHING
   RETURNING business_date::text AS id`;
@@ -120,8 +120,9 @@ export function insertDaySeals(
   context: FactContext,
   lines: readonly LineOfKind<'day-seal'>[],
 ): Promise<Inserted> {
-  const rows = lines.map(({ seq, contentHash, body: { businessDate, operator, sealedAt, figures, shifts } }) => {
-    return { businessDate, operator, sealedAt, figures, shifts, seq, contentHash };
+  const rows = lines.map(({ seq, contentHash, body }) => {
+    const { businessDate, operator, sealedAt, figures, shifts, tillsHolding = [] } = body;
+    return { businessDate, operator, sealedAt, figures, shifts, tillsHolding, seq, contentHash };
   });
   return insertFacts(tx, context, INSERT_DAY_SEALS, rows);
 }

@@ -178,6 +178,6 @@ function expectedShiftClose({ body }: LineOfKind<'shift-close'>): ExpectedFact {
 }
 
 function daySealHead({ body }: LineOfKind<'day-seal'>): Values {
-  const { operator, sealedAt, figures, shifts } = body;
-  return { operator, sealed_at: sealedAt, figures, shifts };
+  const { operator, sealedAt, figures, shifts, tillsHolding = [] } = body;
+  return { operator, sealed_at: sealedAt, figures, shifts, tills_holding: tillsHolding };
 }

@@ -15,7 +15,10 @@ const PARTS: Readonly<Partial<Record<FactKind, readonly { table: string; parent:
 };
 /** What else is said of a sale, and falls with it when no line leads to it. */
 const SAID_OF: Readonly<Partial<Record<FactKind, readonly { table: string; parent: string }[]>>> = {
-  sale: ['sale_alias', 'sale_exception'].map((table) => ({ table, parent: 'sale_id' })),
+  sale: ['sale_alias', 'sale_exception', 'sale_reversal', 'day_amendment'].map((table) => ({
+    table,
+    parent: 'sale_id',
+  })),
 };
 
 /**

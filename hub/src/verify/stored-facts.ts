@@ -82,7 +82,7 @@ export const FACT_TABLES: Readonly<Record<FactKind, FactTable>> = {
     table: 'day_seal',
     id: 'business_date',
     idType: 'date',
-    columns: ['operator', '@sealed_at', 'figures', 'shifts'],
+    columns: ['operator', '@sealed_at', 'figures', 'shifts', 'tills_holding'],
     parts: [],
   },
   'device-enrol': { table: 'device', id: 'id', idType: 'uuid', columns: ['name', 'till', 'token_hash'], parts: [] },

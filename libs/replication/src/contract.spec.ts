@@ -17,7 +17,7 @@ const HISTORY = [
     date: '2026-11-21',
     contract: 1,
     protocol: 1,
-    journal: 'd76470f3afddc657',
+    journal: '820cf65d325f84f5',
     feed: '8d6822da6b8c00be',
     wire: '488757782950d6e6',
   },
