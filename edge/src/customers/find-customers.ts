@@ -70,23 +70,22 @@ function foundBy(
   limit: number,
 ): Found[] {
   const column = COLUMN_OF_KEY[by];
-  const lastKey = tx.get<{ key: string | null }>(
-    `SELECT ${column} AS key FROM customer_open WHERE customer = ? AND source = ?`,
+  const last = tx.get<{ key: string | null; no: number }>(
+    `SELECT ${column} AS key, no FROM customer_open WHERE customer = ? AND source = ?`,
     customer,
     source,
-  )?.key;
+  );
   // A customer whose pending name begins alike is found by the first of the two.
   return tx.all<Found>(
     `SELECT customer, source FROM customer_open o
-     WHERE ${column} >= ? AND ${column} <= ? AND (${column}, customer, source) > (?, ?, ?)
+     WHERE ${column} >= ? AND ${column} <= ? AND (${column}, no) > (?, ?)
        AND NOT EXISTS (SELECT 1 FROM customer_open p WHERE p.customer = o.customer AND p.${column} >= ? AND p.${column} <= ?
-         AND (p.${column}, p.source) < (o.${column}, o.source))
-     ORDER BY ${column}, customer, source LIMIT ?`,
+         AND (p.${column}, p.no) < (o.${column}, o.no))
+     ORDER BY ${column}, no LIMIT ?`,
     key,
     end,
-    lastKey ?? key,
-    lastKey === undefined || lastKey === null ? '' : customer,
-    lastKey === undefined || lastKey === null ? '' : source,
+    last?.key ?? key,
+    last?.key ? last.no : 0,
     key,
     end,
     limit,

@@ -135,11 +135,11 @@ const STATEMENTS = [
   // -- local
   // The one table in which persons stand in clear. `source`: '' for the hub's decision, else the id of a pending edit.
   `CREATE TABLE customer_open (
-     customer TEXT NOT NULL, source TEXT NOT NULL, body TEXT NOT NULL, name_key TEXT, email_key TEXT, phone_key TEXT,
-     PRIMARY KEY (customer, source)) WITHOUT ROWID`,
-  `CREATE INDEX customer_open_name ON customer_open (name_key, customer, source) WHERE name_key IS NOT NULL`,
-  `CREATE INDEX customer_open_email ON customer_open (email_key, customer, source) WHERE email_key IS NOT NULL`,
-  `CREATE INDEX customer_open_phone ON customer_open (phone_key, customer, source) WHERE phone_key IS NOT NULL`,
+     no INTEGER PRIMARY KEY, customer TEXT NOT NULL, source TEXT NOT NULL, body TEXT NOT NULL,
+     name_key TEXT, email_key TEXT, phone_key TEXT, UNIQUE (customer, source))`,
+  `CREATE INDEX customer_open_name ON customer_open (name_key) WHERE name_key IS NOT NULL`,
+  `CREATE INDEX customer_open_email ON customer_open (email_key) WHERE email_key IS NOT NULL`,
+  `CREATE INDEX customer_open_phone ON customer_open (phone_key) WHERE phone_key IS NOT NULL`,
   // What is to be opened, or opened again. `take`: the taking by which it came; 0: an own edit.
   `CREATE TABLE customer_sealed (
      customer TEXT NOT NULL, source TEXT NOT NULL, take INTEGER NOT NULL, PRIMARY KEY (customer, source, take)) WITHOUT ROWID`,
