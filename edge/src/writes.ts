@@ -12,6 +12,7 @@ import { historyTaken } from './replicator/history-due.js';
 import { learnHello } from './replicator/learn-streams.js';
 import { acknowledge } from './replicator/push-state.js';
 import { applySnapshot, beginSnapshot, endSnapshot } from './replicator/snapshot-applying.js';
+import { noteSeen } from './replicator/seen-lines.js';
 import { logSync } from './replicator/sync-log.js';
 import { completeSale } from './selling/complete-sale.js';
 import { recordFinishedSale } from './selling/record-finished-sale.js';
@@ -56,6 +57,7 @@ export const WRITES: KnownWrites = {
     keepVerification,
     learnHello,
     logSync,
+    noteSeen,
     renewSession,
     retakeScope,
     showTakes,

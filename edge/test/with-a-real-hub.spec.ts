@@ -256,6 +256,35 @@ describe('an edge and its hub', () => {
     rmSync(backupDir, { recursive: true, force: true });
   });
 
+  it('open a new incarnation when a till has seen more than the file has, and nobody else remembers', async () => {
+    await edge.close();
+    const backupDir = `${dataDir}-backup`;
+    cpSync(dataDir, backupDir, { recursive: true });
+    edge = await open(dataDir);
+    const { epoch } = await statusOf(reconnected());
+    line.cut();
+    for (let lost = 0; lost < 3; lost++) await sell(reconnected());
+    const saying = (seen: string) => ({ headers: { 'branchline-seen': seen } });
+    const told = (await reconnected().get('/v1/sync/status', saying('none'))).headers['branchline-journal'] as string;
+    expect(told).toContain(`;${epoch};`);
+    await edge.close();
+    rmSync(dataDir, { recursive: true, force: true });
+    cpSync(backupDir, dataDir, { recursive: true });
+    edge = await open(dataDir);
+    // Who is nobody says nothing.
+    const { reads } = edge.store;
+    expect((await apiAt(edge.url, 'nobody').get('/v1/sync/status', saying(told))).status).toBe(401);
+    expect(reads.get('SELECT 1 FROM incarnation_due')).toBeUndefined();
+    await reconnected().get('/v1/sync/status', saying(told));
+    expect(reads.get('SELECT reason FROM incarnation_due')).toEqual({ reason: 'till-ahead' });
+    await sellMany(reconnected(), 2);
+    line.restore();
+    const status = await caughtUp(reconnected());
+    expect(status.epoch).toBeGreaterThan(Number(epoch));
+    await expectTheSame(status);
+    rmSync(backupDir, { recursive: true, force: true });
+  });
+
   it('put another box in the place of one that died: its tills are known, its shift is closed, and it is told when it is revoked', async () => {
     await edge.close();
     const replacementDir = `${dataDir}-replacement`;

@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import { Global, Inject, Logger, Module, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { ScheduleModule, SchedulerRegistry } from '@nestjs/schedule';
 import type { Clock } from '@branchline/domain/clock.js';
+import { HttpAdapterHost } from '@nestjs/core';
 import { METRICS_REGISTRY } from '@branchline/http/metrics.js';
 import type { Registry } from 'prom-client';
 import { v7 } from 'uuid';
@@ -12,6 +13,8 @@ import { FEED_ROWS } from '../feed-appliers.js';
 import { IN_FLIGHT } from '../selling/in-flight.js';
 import { Store } from '../store/store.js';
 import { EDGE_VERSION } from '../version.js';
+import { edgeAuthenticators } from '../staff/authenticators.js';
+import { TillWitness } from './till-witness.js';
 import { registerReplicationMetrics } from './replicator-figures.js';
 import { Replicator } from './replicator.js';
 import { SyncController } from './sync.controller.js';
@@ -54,6 +57,13 @@ const HELLO_MS_MIN = 1_000;
 /** Only where the hub knows more than this file: then somebody has just restored it, and it opens with what it lost. */
 const LINES_MS_MAX = 5_000;
 
+const tillWitness = {
+  provide: TillWitness,
+  inject: [HttpAdapterHost, Store, Replicator, CLOCK],
+  useFactory: (adapter: HttpAdapterHost, store: Store, witnessed: Replicator, clock: Clock): TillWitness =>
+    new TillWitness(adapter, store, witnessed, edgeAuthenticators(store, clock)),
+};
+
 /** Begins when the application is up and ends before its store closes. Selling asks it which lines are on the way. */
 @Global()
 @Module({
@@ -61,6 +71,7 @@ const LINES_MS_MAX = 5_000;
   controllers: [SyncController],
   providers: [
     replicator,
+    tillWitness,
     watchdog,
     { provide: IN_FLIGHT, useExisting: Replicator },
     { provide: HUB_CLOCK, useExisting: Replicator },

@@ -19,6 +19,7 @@ import { NudgeLine } from './nudge-line.js';
 import { PersonKeyExchange } from './person-key-exchange.js';
 import { PullRound } from './pull-loop.js';
 import { PushRound } from './push-loop.js';
+import { noteSeen, type SeenByTill } from './seen-lines.js';
 import { logSync, type SyncLogEntry } from './sync-log.js';
 import { troubleOf } from './trouble.js';
 import { Turns } from './turns.js';
@@ -138,6 +139,15 @@ export class Replicator implements InFlight, HubClock {
     // Their own rounds tell what went wrong.
     const isMet = await within(helloMsMax, this.meet.ifDue());
     if (isMet && linesBehind(store.reads) > 0) await within(linesMsMax, this.fetching.run());
+  }
+
+  /** A till has seen more than the file has; whatever it asks next is written elsewhere, and what it saw is asked for. */
+  async tillIsAhead(seen: SeenByTill, device: string): Promise<void> {
+    const isNoted = await this.parts.store.writer.write(noteSeen, { seen, device });
+    if (!isNoted) return;
+    this.parts.logger.error(`till-ahead: device ${device} has seen line ${seen.seq} of ${seen.incarnation}`);
+    this.meet.makeDue();
+    this.courses.lines.loop.nudge();
   }
 
   start(): void {

@@ -76,7 +76,7 @@ type Condition = { sql: string; values: SqlValue[] };
 function matchingRows(tx: ReadTx, query: SalesQuery, before: number, floor: number): Row[] {
   const conditions: Condition[] = [
     { sql: 's.no < ? AND s.no > ?', values: [before, floor] },
-    ...equal('receipt_number', query.receiptNumber),
+    ...ofReceipt(query.receiptNumber),
     ...equal('device_reference', query.deviceReference),
     ...equal('till', query.till),
     ...equal('device', query.device),
@@ -99,6 +99,14 @@ function matchingRows(tx: ReadTx, query: SalesQuery, before: number, floor: numb
 
 function equal(column: string, value: string | undefined): Condition[] {
   return value === undefined ? [] : [{ sql: `s.${column} = ?`, values: [value] }];
+}
+
+/** Its own number, or the one that another history printed for the same sale. */
+function ofReceipt(number: string | undefined): Condition[] {
+  if (number === undefined) return [];
+  const sql =
+    's.no IN (SELECT no FROM sale WHERE receipt_number = ? UNION ALL SELECT sale_no FROM receipt_alias WHERE receipt_number = ?)';
+  return [{ sql, values: [number, number] }];
 }
 
 /**
