@@ -53,11 +53,11 @@ export const retakeScope: LocalWrite<{ take: number; scope: string; entries: rea
   },
 };
 
-type TakeState = { no: number; pulled: 0 | 1; visible: 0 | 1; whole: 0 | 1 };
+type TakeState = { no: number; scope: string; pulled: 0 | 1; visible: 0 | 1; whole: 0 | 1 };
 
 /** Whole: at its newest, and nothing of it waits that could be applied. */
 const STATES = `
-  SELECT no, pulled, visible, hub_epoch IS NOT NULL AND number >= newest AND NOT EXISTS (
+  SELECT no, scope, pulled, visible, hub_epoch IS NOT NULL AND number >= newest AND NOT EXISTS (
     SELECT 1 FROM feed_staged s WHERE s.release IS NULL AND s.rank < ${RANK_HELD} AND s.take = t.no) AS whole
   FROM feed_take t`;
 
@@ -72,7 +72,7 @@ export function areTakesUnsettled(tx: ReadTx): boolean {
 }
 
 /**
- * What replaces nothing is seen as soon as it is whole. What replaces something waits until all that is followed is whole,
+ * What replaces nothing is seen as soon as it is whole, products not before their prices. What replaces something waits until all that is followed is whole,
  * as of one round that had no trouble: then the old goes and the new comes in one step.
  */
 export const showTakes: LocalWrite<{ roundIsWhole: boolean }, { shown: boolean }> = {
@@ -80,7 +80,11 @@ export const showTakes: LocalWrite<{ roundIsWhole: boolean }, { shown: boolean }
   run(tx, { roundIsWhole }) {
     const states = tx.all<TakeState>(STATES);
     if (!isSwitchPending(tx)) {
-      const ready = states.filter((take) => take.pulled === 1 && take.visible === 0 && take.whole === 1);
+      const filling = states.filter(({ pulled, visible }) => pulled === 1 && visible === 0);
+      const lacksPrices = filling.some(({ scope, whole }) => scope.startsWith('zone:') && whole === 0);
+      const ready = filling.filter(
+        ({ scope, whole }) => whole === 1 && !(lacksPrices && scope.startsWith('assortment:')),
+      );
       for (const { no } of ready) tx.run('UPDATE feed_take SET visible = 1 WHERE no = ?', no);
       return { shown: ready.length > 0 };
     }

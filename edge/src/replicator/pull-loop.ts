@@ -48,8 +48,10 @@ export class PullRound {
     await meet.ifDue();
     let more = false;
     let refused: unknown = null;
-    for (const { scope } of readCursors(store.reads)) {
+    for (const { scope, turn } of inTurn(readCursors(store.reads))) {
       try {
+        // A new store need not wait for its customers to sell.
+        if (turn === TURNS.length) await this.showInBetween();
         more = (await this.pullScope(scope)) || more;
       } catch (error) {
         if (!isOfScope(error)) throw error;
@@ -77,6 +79,11 @@ export class PullRound {
     const { region, priceZone, assortment } = parsedSettings(text);
     const followed = new Set(readCursors(reads).map(({ scope }) => scope));
     return [`region:${region}`, `zone:${priceZone}`, `assortment:${assortment}`].some((scope) => !followed.has(scope));
+  }
+
+  private async showInBetween(): Promise<void> {
+    await this.applyReady();
+    await this.showWhole(false);
   }
 
   /** Shows what is whole; after it what was held back of releases goes in, and what nobody sees any more goes. */
@@ -185,6 +192,17 @@ export class PullRound {
       }
     }
   }
+}
+
+/** What a sale needs comes first; before the prices nobody sells, and nothing holds up what is taken in. */
+const TURNS = ['branch', 'tenant', 'assortment', 'zone'];
+
+function inTurn(cursors: readonly FeedCursor[]): { scope: string; turn: number }[] {
+  const placed = cursors.map(({ scope }) => {
+    const turn = TURNS.indexOf(scope.split(':', 1)[0] ?? '');
+    return { scope, turn: turn === -1 ? TURNS.length : turn };
+  });
+  return placed.sort((a, b) => a.turn - b.turn);
 }
 
 /** Trouble with one scope; anything else is the line's, the box's or this program's, and ends the round. */
