@@ -58,6 +58,9 @@ const fleetItemSchema = z.looseObject({
   provedTo: z.looseObject({ seq: z.number() }).nullish(),
 });
 
+const boxesSchema = z.looseObject({
+  items: z.array(z.looseObject({ box: z.string(), revokedAt: z.string().nullable() })),
+});
 const verificationSchema = z.looseObject({
   outcome: z.enum(['equal', 'differs']),
   differences: z.array(z.looseObject({ what: z.string(), detail: z.string() })),
@@ -117,6 +120,16 @@ export class HubClient {
   /** The branch's rows against its archived lines, and these against what its box signed. */
   verify(branch: string): Promise<z.output<typeof verificationSchema>> {
     return this.ask({ method: 'POST', path: `/v1/fleet/${branch}/verify` }, verificationSchema);
+  }
+
+  /** The boxes of a branch that may speak for it, the newest first. */
+  async boxesOf(branch: string): Promise<string[]> {
+    const { items } = await this.ask({ method: 'GET', path: `/v1/branches/${branch}/boxes` }, boxesSchema);
+    return items.filter(({ revokedAt }) => revokedAt === null).map(({ box }) => box);
+  }
+
+  async revokeBox(branch: string, box: string): Promise<void> {
+    await this.ask({ method: 'POST', path: `/v1/branches/${branch}/boxes/${box}/revoke` }, z.unknown());
   }
 
   /** A code that signs the same person in at the page, once. */

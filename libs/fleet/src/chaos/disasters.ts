@@ -170,6 +170,27 @@ export const DISASTERS: readonly Disaster[] = [
     },
   },
   {
+    name: 'box-revoked',
+    what: 'head office ends a box, which sells on; then it is enrolled anew, with its file',
+    async strike(field) {
+      const { struck } = field;
+      await perhapsCutOff(field, () => sellABit(field));
+      const [box] = await field.withOffice((office) => office.boxesOf(struck.code));
+      if (box === undefined) throw new Error(`${struck.code} has no box`);
+      await field.withOffice((office) => office.revokeBox(struck.code, box));
+      await sellABit(field);
+      const folder = placeOf(field);
+      await field.untilRefused(folder);
+      const code = await field.withOffice((office) => office.enrolmentCode(struck.code, { for: 'box' }));
+      await field.closeBox(folder);
+      field.remove(join(field.folderOf(folder), 'box.json'));
+      const again = await field.openBox(folder, struck.code, code);
+      struck.moveTo(again);
+      await struck.untilKnown();
+      await sellABit(field);
+    },
+  },
+  {
     name: 'hub-restored',
     what: 'the database of head office comes back from an earlier copy',
     async strike(field) {

@@ -233,6 +233,23 @@ export class Field {
     return complaints;
   }
 
+  /** Until the box knows that head office has ended it: it says so to whoever asks, and sells on. */
+  async untilRefused(folder: string): Promise<void> {
+    const { signal } = this.parts.till;
+    const box = this.boxIn(folder);
+    const http = new JsonClient(box.url, signal, STATUS_MS_MAX);
+    try {
+      for (let waitedMs = 0; ; waitedMs += QUIET_POLL_MS) {
+        const { body } = await http.ask({ method: 'GET', path: '/health/ready' });
+        if (JSON.stringify(body).includes('box-revoked')) return;
+        if (waitedMs >= QUIET_MS_MAX) throw new Error(`box ${folder} does not say that it was revoked`);
+        await pause(QUIET_POLL_MS, undefined, { signal });
+      }
+    } finally {
+      http.close();
+    }
+  }
+
   /** Another price for one product in every zone. */
   async changePrices(): Promise<void> {
     const priceMinor = 100 + this.draw(400);
