@@ -25,7 +25,7 @@ export type MeetParts = {
 
 /** A scope is joined or left at the latest this long after head office says so. */
 const HELLO_EVERY_MS = 600_000;
-/** While another box of the branch writes: what it sells is part of this store's stock and shifts. */
+/** While another box of the branch, or a copy of this one, writes: what it sells is part of this store's stock and shifts. */
 const HELLO_BESIDE_ANOTHER_MS = 60_000;
 /** What was found different is mended, and asked about again at once; a hub that contradicts itself is waited for. */
 const HELLOS_IN_A_ROW_MAX = 4;
@@ -94,7 +94,8 @@ export class MeetHub {
     });
     for (const { level, detail } of entries) if (level === 'incident') alarm(detail);
     return {
-      isBeside: lacking.some(({ box }) => box !== store.box.box),
+      // Also under this box's own name: a copy of it writes, and has its key.
+      isBeside: lacking.length > 0,
       isMended: await this.setRight(verdicts),
     };
   }

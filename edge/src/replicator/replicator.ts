@@ -156,8 +156,9 @@ export class Replicator implements InFlight, HubClock {
     this.nudges.start();
   }
 
-  /** All loops at once, whatever they wait for; one that was halted tries again. */
+  /** All loops at once, whatever they wait for, and first what the hub has of this branch; one that was halted tries again. */
   force(): void {
+    this.meet.makeDue();
     for (const { loop } of Object.values(this.courses)) loop.force();
     this.nudges.force();
   }

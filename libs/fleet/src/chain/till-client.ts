@@ -217,6 +217,12 @@ export class TillClient {
     accepted(`edge: seal of ${businessDate}`, answer, z.unknown());
   }
 
+  /** The box contacts head office now. */
+  async forceSync(): Promise<void> {
+    const { answer } = await this.persist({ method: 'POST', path: '/v1/sync/force' });
+    accepted('edge: force', answer, z.unknown());
+  }
+
   async syncStatus(): Promise<SyncStatus> {
     const { answer } = await this.persist({ method: 'GET', path: '/v1/sync/status' });
     return accepted('edge: status', answer, syncStatusSchema);

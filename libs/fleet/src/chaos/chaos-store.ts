@@ -34,6 +34,8 @@ interface Till {
 export class ChaosStore {
   private readonly tills: Till[] = [];
 
+  private manager: TillClient | null = null;
+
   private constructor(
     readonly branch: PreparedBranch,
     private readonly parts: StoreParts,
@@ -47,6 +49,16 @@ export class ChaosStore {
       const operator = CASHIERS[at] ?? 'mia';
       const pin = branch.operators.find((each) => each.operator === operator)?.pin ?? '';
       const cashier = new TillClient({ ...parts.till, url: box.url, deviceToken, operator, pin });
+      const manager = branch.operators.find((each) => each.role === 'store-manager');
+      if (manager !== undefined) {
+        store.manager ??= new TillClient({
+          ...parts.till,
+          url: box.url,
+          deviceToken,
+          operator: manager.operator,
+          pin: manager.pin,
+        });
+      }
       store.tills.push({
         code: till,
         device: deviceId,
@@ -76,6 +88,7 @@ export class ChaosStore {
   moveTo(box: EdgeBox, at?: number): void {
     for (const [index, { cashier }] of this.tills.entries())
       if (at === undefined || at === index) cashier.moveTo(box.url);
+    if (at === undefined || at === 0) this.manager?.moveTo(box.url);
   }
 
   /** So many customers at each till, all tills at once; or at the one till at that place. */
@@ -131,12 +144,18 @@ export class ChaosStore {
     return shelf.find((item) => item.product === product)?.price.minor ?? null;
   }
 
+  /** As the manager does by hand. */
+  async forceSync(): Promise<void> {
+    await this.manager?.forceSync();
+  }
+
   get deviceToken(): string {
     return this.tillAt(0).deviceToken;
   }
 
   close(): void {
     for (const { cashier } of this.tills) cashier.close();
+    this.manager?.close();
   }
 
   /** The shelf is looked at anew for each customer: what is expected at the till has to be what the book says now. */

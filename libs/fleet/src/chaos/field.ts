@@ -27,6 +27,8 @@ const PRICED = 'MILK-2L';
 const QUIET_POLL_MS = 100;
 const QUIET_MS_MAX = 60_000;
 const STATUS_MS_MAX = 5_000;
+const EXAMINE_POLL_MS = 1_000;
+const WHOLE_MS_MAX = 20_000;
 
 /**
  * Where disasters strike: a head office and two stores that trade, each a process of its own, with files that can be
@@ -207,9 +209,19 @@ export class Field {
     }
   }
 
-  /** What A to F say against every branch, once all is quiet. */
+  /** What A to F say against every branch once all is quiet, and every box has been told to ask head office. */
   async examine(): Promise<string[]> {
-    await this.untilQuiet();
+    const { signal } = this.parts.till;
+    for (const store of this.stores) await store.forceSync();
+    for (let waitedMs = 0; ; waitedMs += EXAMINE_POLL_MS) {
+      await this.untilQuiet();
+      const complaints = await this.examineNow();
+      if (complaints.length === 0 || waitedMs >= WHOLE_MS_MAX) return complaints;
+      await pause(EXAMINE_POLL_MS, undefined, { signal });
+    }
+  }
+
+  private async examineNow(): Promise<string[]> {
     const complaints: string[] = [];
     for (const store of this.stores) {
       const boxes: BoxFacts[] = [];
@@ -241,7 +253,7 @@ export class Field {
     try {
       for (let waitedMs = 0; ; waitedMs += QUIET_POLL_MS) {
         const { body } = await http.ask({ method: 'GET', path: '/health/ready' });
-        if (JSON.stringify(body).includes('box-revoked')) return;
+        if (JSON.stringify(body).includes('"standing":"revoked"')) return;
         if (waitedMs >= QUIET_MS_MAX) throw new Error(`box ${folder} does not say that it was revoked`);
         await pause(QUIET_POLL_MS, undefined, { signal });
       }

@@ -1,10 +1,13 @@
 import { randomInt } from 'node:crypto';
+import { readdirSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { systemClock } from '@branchline/domain/clock.js';
 import { v7 } from 'uuid';
 import { BadInput, EXIT, runMain } from '@branchline/http/exit.js';
 import { Command } from 'commander';
 import { inScratchFolder } from '../accept/scratch.js';
 import { chanceFrom } from '../bench/edge/chance.js';
+import { makeFolder } from '../chain/private-file.js';
 import { assertBuilt } from '../chain/programs.js';
 import { DISASTERS } from '../chaos/disasters.js';
 import { runChaos } from '../chaos/run-chaos.js';
@@ -19,7 +22,17 @@ interface Flags {
   minutes?: number;
   times?: number;
   only: string[];
+  data?: string;
   seed?: number;
+}
+
+/** @throws BadInput for a folder in which something is */
+async function inFolder<T>(data: string | undefined, work: (folder: string) => Promise<T>): Promise<T> {
+  if (data === undefined) return inScratchFolder(work);
+  const folder = resolve(data);
+  makeFolder(folder);
+  if (readdirSync(folder).length > 0) throw new BadInput(`${folder} is not empty`);
+  return work(folder);
 }
 
 /** `npm run chaos`: what befalls real stores, on real processes with real files, and whether all is there afterwards. */
@@ -39,10 +52,11 @@ runMain('chaos', async () => {
       (text, before: string[]) => [...before, ...text.split(',')],
       [],
     )
+    .option('--data <dir>', 'an empty folder that is kept, to look at afterwards (default: a temporary one, removed)')
     .option('--seed <n>', 'for what is drawn by chance', wholeNumber(0, SEED_MAX))
     .allowExcessArguments(false);
   parseOrExit(program, process.argv);
-  const { minutes, times, only, seed = randomInt(SEED_MAX) } = program.opts<Flags>();
+  const { minutes, times, only, data, seed = randomInt(SEED_MAX) } = program.opts<Flags>();
   const unknown = only.find((name) => !names.includes(name));
   if (unknown !== undefined) throw new BadInput(`no fault is called ${unknown}; there is: ${names.join(', ')}`);
   assertBuilt();
@@ -51,7 +65,7 @@ runMain('chaos', async () => {
   tell(`seed ${seed}`);
   const bound = minutes ?? (times === undefined ? 5 : null);
   try {
-    return await inScratchFolder(async (dataDir) => {
+    return await inFolder(data, async (dataDir) => {
       const chance = chanceFrom(seed);
       const { faults, kills, acked, lost, doubled, byName } = await runChaos({
         dataDir,
