@@ -140,6 +140,8 @@ export class Verifier {
     await store.writer.write(keepVerification, { verification, entries });
     for (const { level, event, detail } of entries) if (level === 'incident') logger.error(`${event}: ${detail}`);
     if (verification.hub === 'asked') await this.tell(verification);
+    // Told as soon as the line is back, whoever asked for it.
+    else this.loop.nudge();
   }
 
   /** Without a line the loop comes back to it. */

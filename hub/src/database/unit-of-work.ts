@@ -63,9 +63,10 @@ export class Tx {
    * to delete rows that no archived line leads to. @returns how many rows were written
    */
   async executeAsOwner(sql: string, params: unknown[] = []): Promise<number> {
-    await this.runner.query(`SELECT set_config('role', 'none', true)`);
+    const { role } = await this.one<{ role: string }>(`SELECT current_setting('role') AS role`);
+    await this.query('SELECT set_config($1, $2, true)', ['role', 'none']);
     const written = await this.execute(sql, params);
-    await this.runner.query(`SELECT set_config('role', 'branchline_app', true)`);
+    await this.query('SELECT set_config($1, $2, true)', ['role', role]);
     return written;
   }
 

@@ -129,4 +129,16 @@ export const RULE_MUTANTS: readonly Mutant[] = [
     ],
     specs: [GUARD_SPEC],
   },
+  {
+    name: 'xor-for-sum',
+    breaks: 'a record that is there twice is proved to be there not at all',
+    edits: [
+      {
+        file: 'libs/replication/src/feed-sums.ts',
+        find: 'at.sum = (((at.sum + sum) % TWO_TO_128) + TWO_TO_128) % TWO_TO_128;',
+        replace: 'at.sum = at.sum ^ (((sum % TWO_TO_128) + TWO_TO_128) % TWO_TO_128);',
+      },
+    ],
+    specs: ['libs/replication/src/feed-sums.spec.ts'],
+  },
 ];
