@@ -17,7 +17,13 @@ import { IncidentsModule } from './incidents/incidents.module.js';
 import { PartsModule } from './parts.module.js';
 import { PeopleModule } from './people/people.module.js';
 import { IntegrationsModule } from './integrations/integrations.module.js';
-import { BOX_AUTHENTICATOR, INTEGRATION_AUTHENTICATOR, PERSON_AUTHENTICATOR, type HubParts } from './providers.js';
+import {
+  BOX_AUTHENTICATOR,
+  CLOCK,
+  INTEGRATION_AUTHENTICATOR,
+  PERSON_AUTHENTICATOR,
+  type HubParts,
+} from './providers.js';
 import { ReportsModule } from './reports/reports.module.js';
 import { SyncModule } from './sync/sync.module.js';
 import { VerifyModule } from './verify/verify.module.js';
@@ -44,7 +50,7 @@ export class HubModule {
         VerifyModule,
         IncidentsModule,
         AuditModule,
-        HealthModule.forRoot({ inject: [Database], useFactory: readiness }),
+        HealthModule.forRoot({ inject: [Database, CLOCK], useFactory: readiness }),
       ],
       providers: [
         {

@@ -27,6 +27,8 @@ export const fleetItemSchema = z.strictObject({
       'lines that the box had at its last hello and that are not here yet: what is known to be missing, no more; null before a hello',
   }),
   quarantined: z.int().meta({ description: 'lines of this branch that wait in quarantine' }),
+  quarantinedSince: z.iso.datetime().nullable().meta({ description: 'since when the oldest of them waits' }),
+  conflicts: z.int().meta({ description: 'conflicts about this branch that nobody has decided' }),
   sealedTo: z.iso
     .date()
     .nullable()
@@ -46,10 +48,14 @@ const POLL_MS_USUAL = 30_000;
 /** Less would call a line silent whose box only waits for its next poll. */
 const SILENT_POLLS_MAX = 2.5;
 
-type Row = Omit<FleetItem, 'lastContactAt' | 'line' | 'lastLineAt' | 'lastVerification' | 'provedTo' | 'boxes'> & {
+type Row = Omit<
+  FleetItem,
+  'lastContactAt' | 'line' | 'quarantinedSince' | 'lastLineAt' | 'lastVerification' | 'provedTo' | 'boxes'
+> & {
   id: string;
   lastContactAt: Date | null;
   pollMs: number | null;
+  quarantinedSince: Date | null;
   lastLineAt: Date | null;
   verifiedAt: Date | null;
   verifiedOutcome: 'equal' | 'differs';
@@ -81,7 +87,8 @@ export async function listFleet(
 
 /** @param heard by this process; what the row has may come from another one */
 function shown({ id: _id, ...row }: Row, boxes: BoxWord[], heard: Contact | undefined, nowMs: number): FleetItem {
-  const { lastContactAt, pollMs, lastLineAt, verifiedAt, verifiedOutcome, verifiedSeq, ...rest } = row;
+  const { lastContactAt, pollMs, quarantinedSince, lastLineAt, verifiedAt, verifiedOutcome, verifiedSeq, ...rest } =
+    row;
   const { provedIncarnation: incarnation, provedEpoch, provedSeq, provedHash, provedAt, ...item } = rest;
   const contactAtMs = Math.max(lastContactAt?.getTime() ?? 0, heard?.atMs ?? 0);
   const silentMsMax = SILENT_POLLS_MAX * Math.max(POLL_MS_USUAL, (heard ? heard.pollMs : pollMs) ?? 0);
@@ -89,6 +96,7 @@ function shown({ id: _id, ...row }: Row, boxes: BoxWord[], heard: Contact | unde
     ...item,
     lastContactAt: contactAtMs === 0 ? null : new Date(contactAtMs).toISOString(),
     line: contactAtMs === 0 ? 'never' : nowMs - contactAtMs > silentMsMax ? 'silent' : 'heard',
+    quarantinedSince: quarantinedSince?.toISOString() ?? null,
     lastLineAt: lastLineAt?.toISOString() ?? null,
     boxes,
     lastVerification: verifiedAt && { at: verifiedAt.toISOString(), outcome: verifiedOutcome, seq: verifiedSeq },
@@ -117,6 +125,8 @@ SELECT b.id, b.code AS branch, b.name, x.id AS box, x.version, newest.incarnatio
   CASE WHEN x.told->>'seq' IS NOT NULL THEN greatest(0, (x.told->>'seq')::bigint
     - CASE WHEN (x.told->>'incarnation')::uuid = newest.incarnation THEN newest.applied_seq ELSE 0 END) END AS missing,
   (SELECT count(*) FROM quarantine q WHERE q.branch_id = b.id AND q.state IN ('open', 'held')) AS quarantined,
+  (SELECT min(q.at) FROM quarantine q WHERE q.branch_id = b.id AND q.state IN ('open', 'held')) AS "quarantinedSince",
+  (SELECT count(*) FROM conflict c WHERE c.branch_id = b.id AND c.state = 'open') AS conflicts,
   (SELECT count(*) FROM incident n WHERE n.branch_id = b.id AND n.closed_at IS NULL) AS incidents,
   (SELECT max(s.business_date) FROM day_seal s WHERE s.branch_id = b.id) AS "sealedTo",
   v.at AS "verifiedAt", v.outcome AS "verifiedOutcome", v.seq AS "verifiedSeq",

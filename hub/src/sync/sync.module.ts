@@ -19,6 +19,7 @@ import { PushTroubles } from './push-troubles.js';
 import { QuarantineRetrier } from './quarantine-retrier.js';
 import { SYNC_PARTS, type SyncParts } from './sync-parts.js';
 import { SyncController } from './sync.controller.js';
+import { WorkListWatch } from '../worklists/work-list-watch.js';
 import { WorkListController } from './work-list.controller.js';
 
 @Module({
@@ -26,6 +27,7 @@ import { WorkListController } from './work-list.controller.js';
   providers: [
     PushAdmission,
     QuarantineRetrier,
+    WorkListWatch,
     { provide: PushLane, useFactory: () => new PushLane() },
     {
       provide: PushTroubles,

@@ -3,6 +3,7 @@ import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import type { AbilityName } from '@branchline/access/abilities.js';
 import type { PrincipalOf } from '@branchline/access/principal.js';
 import { Allow, CurrentPrincipal } from '@branchline/access/route-access.js';
+import { z } from 'zod';
 import type { Clock } from '@branchline/domain/clock.js';
 import type { NewId } from '@branchline/domain/uuid.js';
 import { uuid } from '@branchline/http/fields.js';
@@ -10,15 +11,18 @@ import type { Page } from '@branchline/http/pagination.js';
 import { problem } from '@branchline/http/problem.js';
 import { body, param, query } from '@branchline/http/schema.js';
 import { actorOf, recordAudit } from '../audit/record-audit.js';
-import { branchesOf, chosenBranches } from '../branches/find-branch.js';
+import { branchesOf, chosenBranches, findBranch } from '../branches/find-branch.js';
 import { Database, type Tx } from '../database/unit-of-work.js';
 import { CLOCK, NEW_ID } from '../providers.js';
+import { idsToRetry, retryInput, settleInput, settleQuarantined } from '../worklists/settle-quarantined.js';
 import { resolveConflict, resolveInput, type ResolveInput } from '../worklists/resolve-conflict.js';
 import { showConflict, showQuarantined, type ConflictDetail, type QuarantineDetail } from '../worklists/show-item.js';
 import { conflictQuery, listConflicts, type ConflictItem, type ConflictQuery } from './conflicts.js';
 import { listQuarantine, quarantineQuery, type QuarantineItem, type QuarantineQuery } from './quarantine.js';
 import { branchOfQuarantined, retryQuarantined, type Retried } from './retry-quarantined.js';
 
+type RetryInput = z.infer<typeof retryInput>;
+type RetriedAll = { tried: number; mended: number };
 type Who = PrincipalOf<'person'>;
 type Asking = PrincipalOf<'person' | 'integration'>;
 
@@ -57,6 +61,44 @@ export class WorkListController {
       const entry = { actor: actorOf(who), action: 'quarantine.retry', subject: `quarantine:${id}`, branchId };
       await recordAudit(tx, { ...entry, detail: { state, code, attempts } }, this.now());
       return retried;
+    });
+  }
+
+  /** All that waits in a branch, or what waits there for one reason: a bounded number, those longest untried first. */
+  @Post('quarantine/retry')
+  @HttpCode(200)
+  @Allow({ by: 'person', ability: 'quarantine.retry' })
+  async retryAll(@CurrentPrincipal('person') who: Who, @body(retryInput) input: RetryInput): Promise<RetriedAll> {
+    const { branchId, ids } = await this.database.transaction(who.tenantId, async (tx) => {
+      const { id } = await findBranch(tx, who, input.branch, 'quarantine.retry');
+      return { branchId: id, ids: await idsToRetry(tx, id, input.code) };
+    });
+    const counts = { tried: 0, mended: 0 };
+    for (const id of ids) {
+      const { state } = await this.database.transaction(who.tenantId, (tx) => retryQuarantined(tx, id, this.now()));
+      counts.tried += 1;
+      if (state === 'mended') counts.mended += 1;
+    }
+    const entry = { actor: actorOf(who), action: 'quarantine.retry', subject: `branch:${branchId}`, branchId };
+    await this.database.transaction(who.tenantId, (tx) =>
+      recordAudit(tx, { ...entry, detail: { code: input.code, ...counts } }, this.now()),
+    );
+    return counts;
+  }
+
+  @Post('quarantine/:id/settle')
+  @HttpCode(200)
+  @Allow({ by: 'person', ability: 'quarantine.settle' })
+  settle(
+    @CurrentPrincipal('person') who: Who,
+    @param('id', uuid) id: string,
+    @body(settleInput) { note }: z.infer<typeof settleInput>,
+  ): Promise<QuarantineDetail> {
+    return this.database.transaction(who.tenantId, async (tx) => {
+      const branchIds = await branchIdsOf(tx, who, 'quarantine.settle');
+      await showQuarantined(tx, id, branchIds);
+      await settleQuarantined(tx, { id, note, by: actorOf(who) }, this.now());
+      return showQuarantined(tx, id, branchIds);
     });
   }
 

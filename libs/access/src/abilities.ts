@@ -26,6 +26,7 @@ export const ABILITIES = {
   'fleet.repair': 'have rows and sums of a branch made anew from its archive',
   'quarantine.read': 'see what was set aside',
   'quarantine.retry': 'try again what was set aside',
+  'quarantine.settle': 'say of what was set aside that it is no fact',
   'conflict.read': 'see conflicts',
   'conflict.resolve': 'decide conflicts',
   'customer.read': 'look up customers',
