@@ -146,6 +146,23 @@ describe('customers at the hub', () => {
     expect(await read(person.id)).toMatchObject({ name: 'Once', lost: [] });
   });
 
+  it('come to the same again when a row of theirs was lost and is made anew from the archive', async () => {
+    const person = new Person();
+    const made = person.edit(two!, { name: { said: 'First' }, region: { said: 'R1' } }, { op: 'create' });
+    const renamed = person.edit(two!, { name: { said: 'Second', over: [made.id] } });
+    const journal = two!.newJournal();
+    append(journal, made, renamed);
+    await pushed(two, journal);
+    await offer(two, person);
+    await hub.admin.api.patch(`/v1/customers/${person.id}`, { name: 'Third' });
+    const before = await read(person.id);
+    expect(before).toMatchObject({ name: 'Third', lost: [] });
+    await hub.database.asOwner('DELETE FROM customer_edit WHERE id = $1', [made.id]);
+    const { status, data } = await hub.admin.api.post('/v1/fleet/B002/repair');
+    expect({ status, data }).toMatchObject({ status: 200, data: { count: 1 } });
+    expect(await read(person.id)).toMatchObject({ name: 'Third', region: 'R1', lost: [] });
+  });
+
   it('with a clock of next year win against nobody who writes after them', async () => {
     const person = new Person();
     const made = person.edit(one!, { name: { said: 'Now' }, region: { said: 'R1' } }, { op: 'create' });

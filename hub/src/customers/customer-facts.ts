@@ -14,7 +14,7 @@ RETURNING id`;
 /** What a store told of customers, and what it comes to. @returns the ids inserted */
 export async function insertCustomerEdits(
   tx: Tx,
-  { tenantId, branchId, incarnation, nowMs }: FactContext,
+  { tenantId, branchId, incarnation, nowMs, isRebuild }: FactContext,
   lines: readonly LineOfKind<'customer-edit'>[],
 ): Promise<Set<string>> {
   const rows = lines.map(({ seq, contentHash, body: { id, customer, op, box, hlc, changes } }) => {
@@ -23,6 +23,6 @@ export async function insertCustomerEdits(
   const stored = await tx.query<{ id: string }>(INSERT_EDITS, [tenantId, branchId, incarnation, JSON.stringify(rows)]);
   const inserted = new Set(stored.map(({ id }) => id));
   const fresh = lines.filter(({ body }) => inserted.has(body.id)).map(({ body }) => body);
-  await mergeEdits(tx, fresh as Parameters<typeof mergeEdits>[1], nowMs);
+  await mergeEdits(tx, fresh as Parameters<typeof mergeEdits>[1], nowMs, isRebuild);
   return inserted;
 }

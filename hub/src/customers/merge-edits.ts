@@ -26,20 +26,28 @@ type Row = { id: string; state: CustomerState; region: string | null; isDeleted:
 /**
  * Joins edits that have just been stored, each for the first time, into what stands, and tells the stores. Needs no key.
  * Locks customers in the order of their ids; the caller holds the branch, or nothing.
+ * @param isRebuild these edits were here before: what they were written over by may be forgotten, so that all that is stored
+ *   of their customers is joined from nothing
  */
-export async function mergeEdits(tx: Tx, edits: readonly EditOfCustomer[], nowMs: number): Promise<void> {
+export async function mergeEdits(
+  tx: Tx,
+  edits: readonly EditOfCustomer[],
+  nowMs: number,
+  isRebuild = false,
+): Promise<void> {
   if (edits.length === 0) return;
   const ids = [...new Set(edits.map(({ customer }) => customer))].sort();
   // A row to lock, also where two branches tell of a customer that nobody has told of before.
   await tx.execute(PLANT, [tx.tenantId, ids, JSON.stringify(NO_CUSTOMER), nowMs]);
   const rows = await tx.query<Row>(LOCK, [ids]);
   const hlcMax = lastHlcOf(nowMs + AHEAD_MS_MAX);
+  const joined = isRebuild ? await tx.query<EditOfCustomer>(ALL_EDITS, [ids]) : edits;
   const merged = rows.map((before) => {
-    const own = edits.filter(({ customer }) => customer === before.id);
-    const state = own.reduce((joined, edit) => join(joined, stateOfEdit(edit, hlcMax)), before.state);
-    return { before, state };
+    const own = joined.filter(({ customer }) => customer === before.id && !(isRebuild && before.isErased));
+    const start = isRebuild && !before.isErased ? NO_CUSTOMER : before.state;
+    return { before, state: own.reduce((state, edit) => join(state, stateOfEdit(edit, hlcMax)), start) };
   });
-  const come = await haveCome(tx, ids, edits, merged);
+  const come = await haveCome(tx, ids, joined, merged);
   const after = merged.map(({ before, state }) => {
     const kept = bounded(
       withoutPast(state, (edit) => come.has(edit)),
@@ -97,6 +105,11 @@ FROM customer WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE`;
 const FIND_EDITS = `
 SELECT id FROM customer_edit WHERE customer_id = ANY ($1::uuid[]) AND id = ANY ($2::uuid[])
 UNION ALL SELECT id FROM customer_office_edit WHERE customer_id = ANY ($1::uuid[]) AND id = ANY ($2::uuid[])`;
+
+const ALL_EDITS = `
+SELECT id, customer_id AS customer, op, box, hlc, changes FROM customer_edit WHERE customer_id = ANY ($1::uuid[])
+UNION ALL SELECT id, customer_id, op, '00000000-0000-0000-0000-000000000000', hlc, changes FROM customer_office_edit
+WHERE customer_id = ANY ($1::uuid[])`;
 
 const STORE = `
 UPDATE customer c SET state = r.state, region = r.region, opened = false, changed_at = to_timestamp($3::bigint / 1000.0),

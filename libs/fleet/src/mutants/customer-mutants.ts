@@ -68,6 +68,18 @@ export const CUSTOMER_MUTANTS: readonly Mutant[] = [
     specs: [HUB_SPEC],
   },
   {
+    name: 'repair-revives-what-was-written-over',
+    breaks: 'a row made anew from the archive brings back a name that was changed since',
+    edits: [
+      {
+        file: 'hub/src/customers/customer-facts.ts',
+        find: 'nowMs, isRebuild);',
+        replace: 'nowMs, isRebuild && false);',
+      },
+    ],
+    specs: [HUB_SPEC],
+  },
+  {
     name: 'key-to-any-region',
     breaks: 'a box is given the keys of persons whom its region does not know',
     edits: [
