@@ -75,7 +75,7 @@ export const EDGE_MUTANTS: readonly Mutant[] = [
     specs: [WHO_IS_WHO_SPEC],
   },
   {
-    name: 'fetched-receipt-number-given-again',
+    name: 'doubled-receipt-not-flagged',
     breaks: 'a receipt number that was doubled is not flagged',
     edits: [
       {
@@ -99,7 +99,7 @@ export const EDGE_MUTANTS: readonly Mutant[] = [
     specs: [WHO_IS_WHO_SPEC],
   },
   {
-    name: 'tail-journalled-again-in-place',
+    name: 'start-of-a-fork-forgotten',
     breaks: 'a file whose history was forked is not the one that its journal makes',
     edits: [
       {
