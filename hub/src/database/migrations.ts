@@ -14,7 +14,7 @@ import { IncidentsAndAudit } from './migrations/000011-incidents-and-audit.js';
 import { BoxProofs } from './migrations/000012-box-proofs.js';
 import { Customers } from './migrations/000013-customers.js';
 import { WorkLists } from './migrations/000014-work-lists.js';
-import { WorkListFigures } from './migrations/000017-work-list-figures.js';
+import { WorkListFigures } from './migrations/000018-work-list-figures.js';
 import { Rebuild } from './migrations/000016-rebuild.js';
 import { Amendments } from './migrations/000017-amendments.js';
 

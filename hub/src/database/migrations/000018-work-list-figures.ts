@@ -2,7 +2,7 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /** How much waits for people in all, and since when: for the scraper and the person on call, over all tenants. */
 export class WorkListFigures implements MigrationInterface {
-  readonly name = 'work-list-figures-0000000000017';
+  readonly name = 'work-list-figures-0000000000018';
 
   async up(runner: QueryRunner): Promise<void> {
     await runner.query(FIGURES);
