@@ -1,5 +1,7 @@
 import { EnvironmentFailure } from '@branchline/http/exit.js';
 import { makeFolder } from '@branchline/http/make-folder.js';
+import type { HubKeys } from '@branchline/replication/box-protocol.js';
+import { rawPublicKey } from '@branchline/replication/head-signature.js';
 import {
   createHmac,
   createPrivateKey,
@@ -64,6 +66,16 @@ export class HubSecrets {
 
   get certifyingPublicKey(): KeyObject {
     return createPublicKey(this.certifyingKey);
+  }
+
+  /** What boxes keep of the hub: the certifying key proves what comes from it, to the other is sealed what goes there. */
+  get publicKeys(): HubKeys {
+    return { certifyingKey: rawPublicKey(this.certifyingKey), sealingKey: rawPublicKey(this.sealingKey) };
+  }
+
+  /** Ed25519, by the certifying key, over a message that says what it is: none may be taken for a certificate. */
+  signAsHub(message: Buffer): Buffer {
+    return sign(null, message, this.certifyingKey);
   }
 
   /** Compact JWS (EdDSA) over what the hub stands by: which box, with which keys, belongs to which branch. */

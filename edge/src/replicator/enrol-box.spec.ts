@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { rawPublicKey } from '@branchline/replication/head-signature.js';
 import { newBox } from '../store/testing/store-fixture.js';
 import { enrolBox } from './enrol-box.js';
 import { FakeHub } from './testing/fake-hub.js';
@@ -42,6 +43,15 @@ describe('the enrolment of a box', () => {
       'a pepper sealed to another',
       () => (hub.bend = (_request, reply) => ({ ...reply, body: { ...(reply.body as object), pepper: 'a.b.c.d' } })),
       /not sealed to this box/,
+    ],
+    [
+      'a certifying key that has not signed the certificate',
+      () =>
+        (hub.bend = (_request, reply) => {
+          const hubKeys = { certifyingKey: rawPublicKey(box.signingKey), sealingKey: rawPublicKey(box.sealingKey) };
+          return { ...reply, body: { ...(reply.body as object), certificate: 'e30.e30.AAAA', hubKeys } };
+        }),
+      /not of the key that it names/,
     ],
     [
       'a portal that redirects',

@@ -1,6 +1,7 @@
 import { systemClock } from '@branchline/domain/clock.js';
 import { EnvironmentFailure } from '@branchline/http/exit.js';
 import { enrolAnswerSchema, type EnrolAnswer } from '@branchline/replication/box-protocol.js';
+import { certificateHolds } from '@branchline/replication/box-certificate.js';
 import { rawPublicKey } from '@branchline/replication/head-signature.js';
 import { openSealed } from '@branchline/replication/sealing.js';
 import { newBoxKeys, type BoxIdentity, type BoxKeys } from '../store/box.js';
@@ -49,7 +50,17 @@ function identityOf(answer: EnrolAnswer, keys: BoxKeys): BoxIdentity {
   } catch (error) {
     throw new EnvironmentFailure('the pepper in the hub’s answer was not sealed to this box', { cause: error });
   }
-  return { tenant, branch, branchCode, box, epoch, certificate, pepper, ...keys };
+  return { tenant, branch, branchCode, box, epoch, certificate, hubKeys: hubKeysOf(answer, keys), pepper, ...keys };
+}
+
+/** Kept for good: a certifying key that has not signed this box's own certificate would sign bundles for somebody else. */
+function hubKeysOf(answer: EnrolAnswer, keys: BoxKeys): BoxIdentity['hubKeys'] {
+  const { tenant, branch, box, certificate, hubKeys } = answer;
+  if (hubKeys === undefined) return null;
+  const own = { signingKey: rawPublicKey(keys.signingKey), sealingKey: rawPublicKey(keys.sealingKey) };
+  if (!certificateHolds(certificate, { tenant, branch, box, ...own }, hubKeys.certifyingKey))
+    throw new EnvironmentFailure('the certificate in the hub’s answer is not of the key that it names as its own');
+  return { certifyingKey: hubKeys.certifyingKey, sealingKey: hubKeys.sealingKey };
 }
 
 function enrolFailure(hubUrl: string, error: unknown): unknown {

@@ -2,6 +2,7 @@ import { createPrivateKey, generateKeyPairSync, randomBytes, type KeyObject } fr
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EnvironmentFailure } from '@branchline/http/exit.js';
+import { hubKeysSchema, type HubKeys } from '@branchline/replication/box-protocol.js';
 import { z } from 'zod';
 import { writePrivateFile } from './private-file.js';
 
@@ -14,6 +15,8 @@ export type BoxIdentity = {
   /** First epoch the hub granted to this box. */
   epoch: number;
   certificate: string;
+  /** Of the hub; null: one of before, which told none. */
+  hubKeys: HubKeys | null;
   /** Private keys: Ed25519 signs heads and token proofs, X25519 opens what the hub seals to this box. */
   signingKey: KeyObject;
   sealingKey: KeyObject;
@@ -32,6 +35,7 @@ const fileSchema = z.strictObject({
   box: z.string(),
   epoch: z.int().min(1),
   certificate: z.string(),
+  hubKeys: hubKeysSchema.nullable().default(null),
   signingKey: z.string(),
   sealingKey: z.string(),
   pepper: z.string(),

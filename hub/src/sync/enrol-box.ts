@@ -48,6 +48,7 @@ export async function enrolBox(parts: EnrolParts, request: EnrolRequest): Promis
       epoch: box.firstEpoch,
       scopes: scopesOfBranch(branch),
       pepper: sealedPepper(parts.secrets, branch.id, request.sealingKey),
+      hubKeys: parts.secrets.publicKeys,
     };
   });
 }

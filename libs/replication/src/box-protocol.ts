@@ -10,6 +10,14 @@ export const enrolRequestSchema = z.strictObject({
 });
 
 /**
+ * The hub's public keys (raw, base64url), which a box keeps beside its own for bundles: `certifyingKey` signs what comes
+ * from the hub, and no other one verifies the box's certificate; to `sealingKey` is sealed what goes there. Absent from a
+ * hub of before.
+ */
+export const hubKeysSchema = z.looseObject({ certifyingKey: rawKey, sealingKey: rawKey });
+export type HubKeys = z.infer<typeof hubKeysSchema>;
+
+/**
  * `certificate`: compact JWS (EdDSA) of the hub's certifying key over `{tenant, branch, box, signingKey, sealingKey}`.
  * `pepper`: the branch's PIN pepper sealed to the box (`sealing.ts`). `epoch`: the first epoch this box may open.
  * `tenant`, `branch`, `box` are ids; `branchCode` is what people and receipts say.
@@ -23,6 +31,7 @@ export const enrolAnswerSchema = z.looseObject({
   epoch: z.int().min(1),
   scopes: z.array(scopeSchema),
   pepper: z.string(),
+  hubKeys: hubKeysSchema.optional(),
 });
 export type EnrolAnswer = z.infer<typeof enrolAnswerSchema>;
 

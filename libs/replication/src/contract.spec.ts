@@ -19,7 +19,7 @@ const HISTORY = [
     protocol: 1,
     journal: '820cf65d325f84f5',
     feed: '8d6822da6b8c00be',
-    wire: '488757782950d6e6',
+    wire: '0e82c06aa292a048',
   },
 ];
 

@@ -30,7 +30,7 @@ export const CERTIFYING_KEY = rawPublicKey(certifyingKey);
 export function newBox(of: Partial<Pick<BoxIdentity, 'tenant' | 'branch' | 'epoch'>> = {}): BoxIdentity {
   const keys = newBoxKeys();
   const place = { tenant: v7(), branch: v7(), ...of, box: v7() };
-  const box = { ...keys, branchCode: 'B001', epoch: 1, ...place, pepper: Buffer.alloc(32, 7) };
+  const box = { ...keys, branchCode: 'B001', epoch: 1, ...place, hubKeys: null, pepper: Buffer.alloc(32, 7) };
   return { ...box, certificate: certificateOf(box) };
 }
 
