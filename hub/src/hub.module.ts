@@ -6,6 +6,7 @@ import { HealthModule } from '@branchline/http/health.js';
 import { MetricsModule } from '@branchline/http/metrics.js';
 import { AuditModule } from './audit/audit.module.js';
 import { BranchesModule } from './branches/branches.module.js';
+import { BundlesModule } from './bundles/bundles.module.js';
 import { CatalogueModule } from './catalogue/catalogue.module.js';
 import { ConsoleModule } from './console/console.module.js';
 import { CustomersModule } from './customers/customers.module.js';
@@ -44,6 +45,7 @@ export class HubModule {
         CatalogueModule,
         CustomersModule,
         SyncModule,
+        BundlesModule,
         ReportsModule,
         FleetModule,
         ConsoleModule,

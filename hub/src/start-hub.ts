@@ -3,6 +3,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { PasswordHasher } from '@branchline/access/password.js';
 import type { Clock } from '@branchline/domain/clock.js';
 import { createHttpApp, listen } from '@branchline/http/app.js';
+import { BUNDLE_MEDIA_TYPE } from '@branchline/replication/bundle.js';
 import { PACKED_PUSH_MEDIA_TYPE } from '@branchline/replication/packed/packed-push.js';
 import { PUSH_BODY_BYTES_MAX, PUSH_MEDIA_TYPE } from '@branchline/replication/push.js';
 import { randomBytes } from 'node:crypto';
@@ -55,6 +56,7 @@ export async function startHub(config: HubConfig, clock: Clock, logger?: LoggerS
         [PUSH_MEDIA_TYPE]: PUSH_BODY_BYTES_MAX,
         [PACKED_PUSH_MEDIA_TYPE]: PUSH_BODY_BYTES_MAX,
       },
+      streamedBodies: [BUNDLE_MEDIA_TYPE],
       https: config.https,
       logger,
     });

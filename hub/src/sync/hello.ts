@@ -33,12 +33,29 @@ type Box = PrincipalOf<'box'>;
  * @throws Problem `protocol`
  */
 export async function hello(parts: HelloParts, box: Box, request: HelloRequest): Promise<HelloAnswer> {
-  if (request.protocol !== PROTOCOL)
-    throw problem('protocol', `This hub speaks protocol ${PROTOCOL}, the box ${request.protocol}.`);
+  assertSpoken(request);
+  const { answer, lost } = await parts.database.transaction(box.tenantId, async (tx) => {
+    await noteContact(tx, box, request, { nowMs: parts.clock.now(), newId: parts.newId });
+    return answerTo(tx, parts, box, request);
+  });
+  return withEpoch(parts, answer, lost);
+}
+
+/** The same for what came as a bundle: nobody was on the line. @throws Problem `protocol` */
+export async function helloOfBundle(parts: HelloParts, box: Box, request: HelloRequest): Promise<HelloAnswer> {
+  assertSpoken(request);
   const { answer, lost } = await parts.database.transaction(box.tenantId, (tx) => answerTo(tx, parts, box, request));
+  return withEpoch(parts, answer, lost);
+}
+
+async function withEpoch(parts: HelloParts, answer: HelloAnswer, lost: string | null): Promise<HelloAnswer> {
   if (lost === null) return answer;
   const renewed = await renewLostEpoch(parts.database, answer.hubEpoch, parts.newId);
   return { ...answer, hubEpoch: renewed ?? answer.hubEpoch };
+}
+
+function assertSpoken({ protocol }: HelloRequest): void {
+  if (protocol !== PROTOCOL) throw problem('protocol', `This hub speaks protocol ${PROTOCOL}, the box ${protocol}.`);
 }
 
 async function answerTo(
@@ -48,7 +65,6 @@ async function answerTo(
   request: HelloRequest,
 ): Promise<{ answer: HelloAnswer; lost: string | null }> {
   const nowMs = clock.now();
-  await noteContact(tx, box, request, { nowMs, newId });
   const branch = await tx.one<BranchPlace>(
     'SELECT id, region, price_zone AS "priceZone", assortment FROM branch WHERE id = $1',
     [box.branchId],

@@ -61,7 +61,7 @@ import { WorkListController } from './work-list.controller.js';
       useFactory: (database: Database, clock: Clock) => new Contacts(database, clock),
     },
   ],
-  exports: [BOX_AUTHENTICATOR, Contacts],
+  exports: [SYNC_PARTS, BOX_AUTHENTICATOR, Contacts],
 })
 export class SyncModule {}
 

@@ -22,6 +22,7 @@ export const ABILITIES = {
   'catalogue.manage': 'import and change products and prices',
   'report.read': 'read consolidated reports',
   'fleet.read': 'see the health of boxes',
+  'fleet.carry': 'carry sealed bundles between head office and stores with no line',
   'fleet.verify': 'make a box prove its history',
   'fleet.repair': 'have rows and sums of a branch made anew from its archive',
   'quarantine.read': 'see what was set aside',

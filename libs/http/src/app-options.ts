@@ -8,6 +8,8 @@ export type HttpAppOptions = {
   bodyBytesMax: number;
   /** Other content types that routes take as a Buffer, each with its own limit: `{ 'text/csv': 50_000_000 }`. */
   rawBodyBytesMax?: Readonly<Record<string, number>>;
+  /** Content types that routes take as a stream, and bound themselves (`spool.ts`). */
+  streamedBodies?: readonly string[];
   https?: { cert: string | Buffer; key: string | Buffer };
   /**
    * Whether browsers are to take nothing but TLS from this name for a year (default: with `https`). Not where the authority

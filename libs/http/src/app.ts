@@ -69,7 +69,10 @@ function environmentFailureOf(error: unknown, at: { host: string; port: number }
 }
 
 /** JSON, and what the program names; anything else is 415, forms too: a foreign page can send those unasked. */
-function acceptBodies(app: NestFastifyApplication, { bodyBytesMax, rawBodyBytesMax = {} }: HttpAppOptions): void {
+function acceptBodies(
+  app: NestFastifyApplication,
+  { bodyBytesMax, rawBodyBytesMax = {}, streamedBodies = [] }: HttpAppOptions,
+): void {
   const fastify = app.getHttpAdapter().getInstance();
   fastify.removeAllContentTypeParsers();
   const json = { parseAs: 'buffer' as const, bodyLimit: bodyBytesMax };
@@ -84,6 +87,8 @@ function acceptBodies(app: NestFastifyApplication, { bodyBytesMax, rawBodyBytesM
     const raw = { parseAs: 'buffer' as const, bodyLimit };
     fastify.addContentTypeParser<Buffer>(contentType, raw, (_request, bytes, done) => done(null, bytes));
   }
+  for (const contentType of streamedBodies)
+    fastify.addContentTypeParser(contentType, (_request, payload, done) => done(null, payload));
 }
 
 /**

@@ -87,6 +87,14 @@ export const PROBLEMS = {
   'archive-damaged': { status: 409, title: 'The archive does not hold, so nothing is made anew from it.' },
   'strategy-not-allowed': { status: 422, title: 'This cannot be settled that way.' },
   'not-decidable': { status: 409, title: 'This cannot be decided as things stand.' },
+  'malformed-bundle': { status: 400, title: 'This is no bundle that can be taken, or not all of it.' },
+  'bundle-forged': { status: 400, title: 'The bundle was altered or cut, or who it says did not sign it.' },
+  'bundle-sealed-to-another': { status: 400, title: 'The bundle is sealed to another key than ours.' },
+  'bundle-not-ours': { status: 403, title: 'The bundle is not of this chain, store or box.' },
+  'no-hub-keys': {
+    status: 409,
+    title: 'This box was enrolled before bundles were: it has no keys of head office. Enrol it anew.',
+  },
   'kind-not-supported': { status: 422, title: 'This kind of record is not supported here.' },
 
   // Reports and imports
