@@ -6,6 +6,8 @@ import { BadInput, EnvironmentFailure, EXIT, runMain } from '@branchline/http/ex
 import { Command, CommanderError } from 'commander';
 import { applyFetched } from './apply-fetched.js';
 import { APPLIERS } from './appliers.js';
+import { Problem } from '@branchline/http/problem.js';
+import { takeBundleFile, writeBundleFile } from './bundle-commands.js';
 import { moveReference } from './move-reference.js';
 import { openLocked, lockFolder } from './store/database.js';
 import { examine } from './store/doctor.js';
@@ -17,14 +19,17 @@ import { loadAuthority, setAuthorityAside } from './trust/trust-files.js';
 type Place = { data: string; witness: string | undefined };
 
 /**
- * `npm run edge -- doctor | backup | restore | rebuild | fingerprint | new-authority`: what an operator does to an edge's
- * files; all but `backup` and `fingerprint` want it stopped.
+ * `npm run edge -- doctor | backup | restore | rebuild | bundle out | bundle in | fingerprint | new-authority`: what an
+ * operator does to an edge's files; all but `backup`, `bundle out` and `fingerprint` want it stopped.
  */
 runMain('edge', async () => {
   let exitCode: number = EXIT.well;
   const program = new Command('edge').description("Looks after an edge's files.").exitOverride();
-  const command = (usage: string, description: string): Command =>
-    program
+  const bundles = program
+    .command('bundle')
+    .description('carries what a store with no line and head office have to say');
+  const command = (usage: string, description: string, under: Command = program): Command =>
+    under
       .command(usage)
       .description(description)
       .requiredOption('--data <dir>', "the edge's data folder (EDGE_DATA)", process.env['EDGE_DATA'])
@@ -70,14 +75,40 @@ runMain('edge', async () => {
     process.stdout.write(`aside=${newAuthority(place)}\n`);
   });
 
+  bundleCommands(command, bundles, (code) => (exitCode = code));
+
   try {
     await program.parseAsync();
   } catch (error) {
+    if (error instanceof Problem) throw new BadInput(`${error.detail} (${error.code})`);
     if (!(error instanceof CommanderError)) throw error;
     return error.exitCode === 0 ? EXIT.well : EXIT.badInput;
   }
   return exitCode;
 });
+
+type NewCommand = (usage: string, description: string, under?: Command) => Command;
+
+function bundleCommands(command: NewCommand, bundles: Command, exit: (code: number) => void): void {
+  command('out <file>', 'writes what head office does not have; the edge may be selling', bundles)
+    .option('--whole', 'all there is, for a head office that has lost it')
+    .action(async (file: string, place: Place & { whole?: true }) => {
+      const { lines, damaged, isCut } = await writeBundleFile(bundlePlace(place), resolve(file), place.whole === true);
+      for (const message of damaged) process.stderr.write(`not in it, nor anything behind it: ${message}\n`);
+      if (isCut) process.stderr.write('it is full: take it to head office and bring its answer, then write the next\n');
+      process.stdout.write(`bundle=${resolve(file)} lines=${lines}\n`);
+      exit(damaged.length === 0 ? EXIT.well : EXIT.failed);
+    });
+  command(
+    'in <file>',
+    'takes in what head office has for this box; a running edge takes it at POST /v1/sync/bundle',
+    bundles,
+  ).action(async (file: string, place: Place) => {
+    const { bundle, queue, gaps } = await takeBundleFile(bundlePlace(place), resolve(file));
+    process.stdout.write(`bundle=${bundle} queue=${queue} gaps=${gaps.length}\n`);
+    exit(gaps.length === 0 ? EXIT.well : EXIT.failed);
+  });
+}
 
 async function doctor(place: Place): Promise<boolean> {
   const file = databaseOf(place);
@@ -117,6 +148,12 @@ function newAuthority(place: Place): string {
   } finally {
     unlock();
   }
+}
+
+function bundlePlace({ data, witness }: Place): { dataDir: string; witnessFile: string } {
+  if (data === '') throw new BadInput('--data is empty');
+  const dataDir = resolve(data);
+  return { dataDir, witnessFile: witness === undefined ? join(dataDir, 'witness') : resolve(witness) };
 }
 
 function databaseOf(place: Place): string {

@@ -8,6 +8,7 @@ import { createHttpApp, listen } from '@branchline/http/app.js';
 import { EnvironmentFailure } from '@branchline/http/exit.js';
 import { makeFolder } from '@branchline/http/make-folder.js';
 import { applyFetched } from './apply-fetched.js';
+import { BUNDLE_MEDIA_TYPE } from '@branchline/replication/bundle.js';
 import { APPLIERS } from './appliers.js';
 import type { EdgeConfig } from './config.js';
 import { EdgeModule } from './edge.module.js';
@@ -76,6 +77,7 @@ export async function startEdge(parts: EdgeParts): Promise<RunningEdge> {
       name: 'Branchline edge',
       version: EDGE_VERSION,
       bodyBytesMax: BODY_BYTES_MAX,
+      streamedBodies: [BUNDLE_MEDIA_TYPE],
       logger,
       ...(tls.https && { https: tls.https, strictTransport: tls.own === null }),
     });

@@ -9,6 +9,7 @@ import { applyFeed, holdRecord } from './replicator/feed-applying.js';
 import { stageFeed } from './replicator/feed-staging.js';
 import { dropTakes, retakeScope, showTakes } from './replicator/feed-takes.js';
 import { historyTaken } from './replicator/history-due.js';
+import { learnBundle } from './replicator/learn-bundle.js';
 import { learnHello } from './replicator/learn-streams.js';
 import { acknowledge } from './replicator/push-state.js';
 import { applySnapshot, beginSnapshot, endSnapshot } from './replicator/snapshot-applying.js';
@@ -55,6 +56,7 @@ export const WRITES: KnownWrites = {
     openCustomer,
     journalAgain,
     keepVerification,
+    learnBundle,
     learnHello,
     logSync,
     noteSeen,

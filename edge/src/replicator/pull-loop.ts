@@ -5,20 +5,22 @@ import { readCursor, readCursors, type FeedCursor } from './feed-cursors.js';
 import { applyFeed, holdRecord, isRecordNotApplied, releasesReady } from './feed-applying.js';
 import { CorruptPage, stageFeed, verifyPage, type StagedSoFar } from './feed-staging.js';
 import { areTakesUnsettled, dropTakes, retakeScope, showTakes, type RowsOfKinds } from './feed-takes.js';
-import type { HubClient } from './hub-client.js';
 import { Refusal } from './hub-failure.js';
 import { writeCorrections } from './write-corrections.js';
 import type { MeetHub } from './meet-hub.js';
 import type { PersonKeyExchange } from './person-key-exchange.js';
-import { CorruptSnapshot } from './snapshot-file.js';
+import { CorruptSnapshot, type SnapshotSource } from './snapshot-file.js';
 import { dropOldSnapshots, takeSnapshot } from './snapshot-taking.js';
+
+export type FeedSource = { feed(cursor: FeedCursor): Promise<FeedPage> };
 
 export type PullParts = {
   store: Store;
-  hub: HubClient;
-  meet: MeetHub;
+  /** Who is asked for pages: the hub, or a bundle that came from it. */
+  hub: FeedSource & SnapshotSource;
+  meet: Pick<MeetHub, 'ifDue' | 'makeDue'>;
   kinds: RowsOfKinds;
-  keys: PersonKeyExchange;
+  keys: Pick<PersonKeyExchange, 'run'>;
   alarm(message: string): void;
   /** After each request the hub answered as asked. */
   onContact(): void;

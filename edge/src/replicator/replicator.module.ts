@@ -15,6 +15,7 @@ import { Store } from '../store/store.js';
 import { EDGE_VERSION } from '../version.js';
 import { edgeAuthenticators } from '../staff/authenticators.js';
 import { TillWitness } from './till-witness.js';
+import { BundleController } from './bundle.controller.js';
 import { registerReplicationMetrics } from './replicator-figures.js';
 import { Replicator } from './replicator.js';
 import { SyncController } from './sync.controller.js';
@@ -68,7 +69,7 @@ const tillWitness = {
 @Global()
 @Module({
   imports: [ScheduleModule.forRoot()],
-  controllers: [SyncController],
+  controllers: [SyncController, BundleController],
   providers: [
     replicator,
     tillWitness,

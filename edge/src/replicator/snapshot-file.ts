@@ -35,7 +35,7 @@ export type FetchedSnapshot = { facts: SnapshotFacts; file: string };
  * @returns null when the hub says that reading the feed is the shorter way
  * @throws CorruptSnapshot, LineFailure, Refusal
  */
-export async function fetchSnapshot(hub: HubClient, scope: string, base: string): Promise<FetchedSnapshot | null> {
+export async function fetchSnapshot(hub: SnapshotSource, scope: string, base: string): Promise<FetchedSnapshot | null> {
   const part = `${base}.part`;
   let known = await readKnown(base);
   const have = known === null ? 0 : ((await stat(part).catch(() => null))?.size ?? 0);
@@ -73,9 +73,15 @@ async function readKnown(base: string): Promise<KnownPart | null> {
   }
 }
 
+export type SnapshotSource = Pick<HubClient, 'snapshot'>;
 type From = { known: KnownPart | null; have: number };
 
-async function download(hub: HubClient, scope: string, base: string, from: From | null): Promise<KnownPart | null> {
+async function download(
+  hub: SnapshotSource,
+  scope: string,
+  base: string,
+  from: From | null,
+): Promise<KnownPart | null> {
   const known = from?.known ?? null;
   const headers: Record<string, string> =
     known === null ? {} : { range: `bytes=${from?.have ?? 0}-`, 'if-range': known.etag };

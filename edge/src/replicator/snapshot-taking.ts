@@ -6,7 +6,6 @@ import type { Store } from '../store/store.js';
 import type { ReadTx } from '../store/tx.js';
 import { readCursors, type FeedCursor } from './feed-cursors.js';
 import type { RowsOfKinds } from './feed-takes.js';
-import type { HubClient } from './hub-client.js';
 import {
   applySnapshot,
   beginSnapshot,
@@ -14,9 +13,15 @@ import {
   isSelling,
   isSnapshotRecordNotApplied,
 } from './snapshot-applying.js';
-import { CorruptSnapshot, dropSnapshot, fetchSnapshot, type FetchedSnapshot } from './snapshot-file.js';
+import {
+  CorruptSnapshot,
+  dropSnapshot,
+  fetchSnapshot,
+  type FetchedSnapshot,
+  type SnapshotSource,
+} from './snapshot-file.js';
 
-export type SnapshotParts = { store: Store; hub: HubClient; kinds: RowsOfKinds; alarm(message: string): void };
+export type SnapshotParts = { store: Store; hub: SnapshotSource; kinds: RowsOfKinds; alarm(message: string): void };
 
 /** Read, and handed to the writer, at once: some 300 KB. */
 const PAGE_RECORDS = 1_000;

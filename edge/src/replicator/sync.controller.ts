@@ -1,13 +1,15 @@
-import { Controller, Get, Header, HttpCode, Post } from '@nestjs/common';
+import { Controller, Get, Header, HttpCode, Inject, Post } from '@nestjs/common';
 import { Allow } from '@branchline/access/route-access.js';
 import { documented } from '@branchline/http/documented.js';
 import { decodeCursor, pageOf, pageQuery, type Page } from '@branchline/http/pagination.js';
 import { query } from '@branchline/http/schema.js';
 import { z } from 'zod';
+import { EDGE_CONFIG, type EdgeConfig } from '../config.js';
 import type { LongReads } from '../long-reads.js';
 import { JSON_TYPE, type JsonText } from '../store/read-job.js';
 import { Reader } from '../store/reader.js';
 import { Store } from '../store/store.js';
+import { bundlesNoted, type BundlesNoted } from './bundle-noted.js';
 import { Replicator } from './replicator.js';
 import { readSyncLog } from './sync-log.js';
 import { toldConflicts, toldQuarantine, type ToldConflicts, type ToldQuarantine } from './work-lists.js';
@@ -28,12 +30,14 @@ export class SyncController {
     private readonly store: Store,
     private readonly reader: Reader<LongReads>,
     private readonly replicator: Replicator,
+    @Inject(EDGE_CONFIG) private readonly config: EdgeConfig,
   ) {}
 
   @Get('status')
   @Allow({ by: ['operator', 'device'], ability: 'sync.read' })
-  status(): SyncStatus {
-    return syncStatus(this.store.reads, this.replicator.figures());
+  status(): SyncStatus & { bundles: BundlesNoted } {
+    const { reads } = this.store;
+    return { ...syncStatus(reads, this.replicator.figures()), bundles: bundlesNoted(reads, this.config.dataDir) };
   }
 
   @Get('queue')

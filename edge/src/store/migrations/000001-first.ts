@@ -155,6 +155,9 @@ const STATEMENTS = [
      signing_key TEXT NOT NULL)`,
   // What the last hello said. 'epoch': the highest of the branch that is not this box's own.
   `CREATE TABLE hub_known (id INTEGER PRIMARY KEY CHECK (id = 1), hub_epoch TEXT NOT NULL, epoch INTEGER NOT NULL)`,
+  // The newest of the bundles of head office that were carried here.
+  `CREATE TABLE bundle_in (
+     id INTEGER PRIMARY KEY CHECK (id = 1), bundle TEXT NOT NULL, created_at INTEGER NOT NULL, at INTEGER NOT NULL)`,
   // One taking of a scope and the cursor in it. `pulled`: what is new comes here; `visible`: its rows are seen. Both: the
   // ordinary state. Pulled alone: it fills, and waits for its hour. Visible alone: left or to be taken again, and shown until
   // what replaces it is whole. Neither: its rows are being deleted. `begun`: SHA-256 of the snapshot that fills it.
