@@ -20,6 +20,7 @@ const decompress = promisify(brotliDecompress);
 export class Branchline implements Subject {
   readonly name = 'Branchline';
   readonly durability = 'fsync at both ends: a power cut loses none';
+  readonly idleS = 0;
   readonly trialSales: number;
   private readonly ids: string[] = [];
   private fills = 0;

@@ -18,6 +18,8 @@ export interface PeerPackage {
   durability: string;
   trialSales: number;
   packages: readonly string[];
+  /** It is told how long to wait for an answer. */
+  isPatient: boolean;
   /** Beside this file, without their suffix. */
   client: string;
   server: string;
@@ -33,7 +35,8 @@ export interface PeerParts {
 
 const run = promisify(execFile);
 const PATIENCE_S_MIN = 5;
-const PATIENCE_S_A_SALE = 0.001;
+/** Who brings fewer over is given up. */
+const SALES_A_SECOND_MIN = 1_000;
 const NODE_ARGS = ['--max-old-space-size=6144'];
 const FILL_MS_MAX = 900_000;
 const INSPECT_MS_MAX = 120_000;
@@ -70,6 +73,10 @@ export class PeerPair implements Subject {
 
   get durability(): string {
     return this.of.durability;
+  }
+
+  get idleS(): number {
+    return this.of.isPatient ? this.patienceS : 0;
   }
 
   get trialSales(): number {
@@ -130,12 +137,12 @@ export class PeerPair implements Subject {
   }
 
   /**
-   * TinyBase waits that long for an answer, of whatever size, and each time they meet once in vain: as long as it needs,
-   * and no longer.
+   * TinyBase waits that long for an answer, of whatever size and behind however many others, and when they meet both sides
+   * wait once in vain: as long as it needs, and the vain wait is not counted.
    */
   private async bePatient(sales: number): Promise<void> {
-    const patienceS = Math.max(PATIENCE_S_MIN, Math.ceil(sales * PATIENCE_S_A_SALE));
-    if (patienceS === this.patienceS) return;
+    const patienceS = Math.max(PATIENCE_S_MIN, Math.ceil(sales / SALES_A_SECOND_MIN));
+    if (!this.of.isPatient || patienceS === this.patienceS) return;
     this.patienceS = patienceS;
     await this.server?.stop();
     await this.startServer();

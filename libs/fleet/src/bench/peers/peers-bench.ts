@@ -25,6 +25,7 @@ const PEERS: readonly PeerPackage[] = [
     name: 'pouchdb',
     packages: ['pouchdb@9.0.0', 'express-pouchdb@4.2.0', 'express@4.22.1'],
     durability: 'LevelDB without fsync at both ends: survives a kill, no power cut',
+    isPatient: false,
     client: 'pouchdb-client-main',
     server: 'pouchdb-server-main',
     trialSales: TRIAL_SALES,
@@ -32,7 +33,8 @@ const PEERS: readonly PeerPackage[] = [
   {
     name: 'tinybase',
     packages: ['tinybase@10.0.1', 'ws@8.23.0'],
-    durability: 'SQLite with fsync at both ends, the whole store as one row at each save',
+    durability: 'SQLite with fsync at both ends, a store of 2,000 sales as one row at each save',
+    isPatient: true,
     client: 'tinybase-client-main',
     server: 'tinybase-server-main',
     trialSales: TRIAL_SALES,

@@ -5,7 +5,7 @@ import type { Compared } from './subject.js';
 const compared = (name: string, seconds: number, bytes: number, arrived = 1_000): Compared => ({
   name,
   durability: 'kept',
-  transfer: { sales: 1_000, arrived, seconds, upBytes: bytes - 100, downBytes: 100, resets: 2 },
+  transfer: { sales: 1_000, arrived, seconds, idleS: 0, upBytes: bytes - 100, downBytes: 100, resets: 2 },
   trialSales: 100,
   afterKills: { lost: 0, doubled: 0 },
   afterRestore: { lost: 3, doubled: 1 },

@@ -51,12 +51,13 @@ function lossRows({ name, trialSales, afterKills, afterRestore }: Compared, isOu
 }
 
 function whatOf({ name, durability, transfer }: Compared, what: string): string {
-  const { sales, arrived, seconds, resets } = transfer;
+  const { sales, arrived, seconds, idleS, resets } = transfer;
+  const idle = idleS === 0 ? '' : `${idleS} s before anything moved not counted, `;
   const extent =
     arrived >= sales
       ? `${sales} in ${seconds.toFixed(1)} s`
       : `${arrived} of ${sales} in ${seconds.toFixed(0)} s, then stopped`;
-  return `${name}: sales ${what} (${extent}, ${resets} resets; ${durability})`;
+  return `${name}: sales ${what} (${extent}, ${idle}${resets} resets; ${durability})`;
 }
 
 function rateOf({ arrived, seconds }: Transfer): number {

@@ -8,6 +8,8 @@ export interface Subject {
   /** How many sales are killed and restored with. */
   readonly trialSales: number;
   readonly line: FaultProxy;
+  /** Of a transfer, what its two sides wait for each other before anything moves; it is not counted against them. */
+  readonly idleS: number;
   /** So many further sales in the client's store, of which the server knows nothing: there is no line meanwhile. */
   fill(sales: number, signal: AbortSignal): Promise<void>;
   /** Starts the client, if need be, and gives it the line. */
@@ -36,7 +38,9 @@ export interface Transfer {
   sales: number;
   /** That were at the server in the end. */
   arrived: number;
+  /** Without the idle ones. */
   seconds: number;
+  idleS: number;
   upBytes: number;
   downBytes: number;
   resets: number;

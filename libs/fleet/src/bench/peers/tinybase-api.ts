@@ -27,7 +27,9 @@ export interface WebSocketLike {
 }
 
 type StoreModule = { createMergeableStore(): MergeableStore };
-type PersisterModule = { createBetterSqlite3Persister(store: MergeableStore, db: Database.Database): Persister };
+type PersisterModule = {
+  createBetterSqlite3Persister(store: MergeableStore, db: Database.Database, table: string): Persister;
+};
 type ClientModule = {
   createWsSynchronizer(
     store: MergeableStore,
@@ -44,14 +46,17 @@ type ServerModule = {
   ): { destroy(): Promise<unknown> };
 };
 type SocketModule = {
-  WebSocket: new (url: string, options: { maxPayload: number }) => WebSocketLike;
-  WebSocketServer: new (options: { server: unknown; maxPayload: number }) => unknown;
+  WebSocket: new (url: string) => WebSocketLike;
+  WebSocketServer: new (options: { server: unknown }) => unknown;
 };
 
 export const SALES_TABLE = 'sales';
 export const DOCUMENT_CELL = 'document';
-/** It sends all that is new in one message; the default of `ws`, 100 MiB, would end it. */
-export const MESSAGE_BYTES_MAX = 2 ** 30;
+/**
+ * Of one store. What is new goes over in one message, and TinyBase sends none over 16 MiB: a hundred thousand sales in one
+ * store would never go. Its stores are small, many, and each a path of the server.
+ */
+export const SALES_A_STORE = 2_000;
 
 export const importStore = (modules: string) => importOf<StoreModule>(modules, 'tinybase/index.js');
 export const importClient = (modules: string) =>
@@ -66,6 +71,12 @@ export function openFile(data: string): Database.Database {
   const database = new Database(join(data, 'tinybase.db'));
   database.pragma('synchronous = FULL');
   return database;
+}
+
+/** Names of the stores that were kept in it. */
+export function storesIn(file: Database.Database): string[] {
+  const names = file.prepare(`SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE 'store%'`).pluck();
+  return names.all() as string[];
 }
 
 export async function importPersister(modules: string): Promise<PersisterModule> {

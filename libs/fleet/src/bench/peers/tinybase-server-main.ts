@@ -6,9 +6,11 @@ import {
   importServer,
   importSockets,
   importStore,
-  MESSAGE_BYTES_MAX,
+  type MergeableStore,
   openFile,
+  type Persister,
   SALES_TABLE,
+  storesIn,
 } from './tinybase-api.js';
 
 const { modules, data, patienceS } = peerArguments();
@@ -17,24 +19,42 @@ const { createBetterSqlite3Persister } = await importPersister(modules);
 const { createWsServer } = await importServer(modules);
 const { WebSocketServer } = await importSockets(modules);
 
+type Kept = { store: MergeableStore; persister: Persister; rows: number };
+
 /** TinyBase's own server, which keeps a store per path by a persister; beside it what the bench asks. */
-const store = createMergeableStore();
 const file = openFile(data);
-// Another one each time a client comes after the last has gone: the server ends it with that.
-let persister = createBetterSqlite3Persister(store, file);
-await persister.load();
-let kept = store.getRowCount(SALES_TABLE);
+const kept = new Map<string, Kept>();
+for (const name of storesIn(file)) {
+  const persister = persisterOf(name);
+  await persister.load();
+}
 
 const server = createServer((request, response) => {
   if (request.url === '/count') {
-    // What is in memory only is not counted.
-    if (persister.getStatus() === 0) kept = store.getRowCount(SALES_TABLE);
-    response.end(JSON.stringify({ count: kept }));
+    let count = 0;
+    for (const each of kept.values()) {
+      // What is in memory only is not counted.
+      if (each.persister.getStatus() === 0) each.rows = each.store.getRowCount(SALES_TABLE);
+      count += each.rows;
+    }
+    response.end(JSON.stringify({ count }));
     return;
   }
-  for (const row of store.getRowIds(SALES_TABLE)) response.write(`${store.getCell(SALES_TABLE, row, DOCUMENT_CELL)}\n`);
+  for (const { store } of kept.values()) {
+    for (const row of store.getRowIds(SALES_TABLE))
+      response.write(`${store.getCell(SALES_TABLE, row, DOCUMENT_CELL)}\n`);
+  }
   response.end();
 });
-const sockets = new WebSocketServer({ server, maxPayload: MESSAGE_BYTES_MAX });
-createWsServer(sockets, () => (persister = createBetterSqlite3Persister(store, file)), undefined, patienceS);
-tellReady(await listenAnywhere(server), async () => void (await persister.save()));
+createWsServer(new WebSocketServer({ server }), persisterOf, undefined, patienceS);
+tellReady(await listenAnywhere(server), async () => {
+  for (const { persister } of kept.values()) await persister.save();
+});
+
+/** Another one each time a client comes after the last has gone: the server ends it with that. */
+function persisterOf(path: string): Persister {
+  const store = kept.get(path)?.store ?? createMergeableStore();
+  const persister = createBetterSqlite3Persister(store, file, path);
+  kept.set(path, { store, persister, rows: kept.get(path)?.rows ?? 0 });
+  return persister;
+}

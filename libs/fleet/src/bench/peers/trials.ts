@@ -18,13 +18,16 @@ export async function timeTransfer(
   const before = subject.line.counters;
   const startedMs = performance.now();
   await subject.connect();
-  const there = await untilThere(subject, had + sales, { msMax, settledMs: msMax }, signal);
-  const seconds = (performance.now() - startedMs) / 1000;
+  const { idleS } = subject;
+  const boundMs = msMax + idleS * 1000;
+  const there = await untilThere(subject, had + sales, { msMax: boundMs, settledMs: boundMs }, signal);
+  const seconds = (performance.now() - startedMs) / 1000 - idleS;
   const after = subject.line.counters;
   return {
     sales,
     arrived: there - had,
     seconds,
+    idleS,
     upBytes: after.upBytes - before.upBytes,
     downBytes: after.downBytes - before.downBytes,
     resets: after.resets - before.resets,
