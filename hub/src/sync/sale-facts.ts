@@ -9,6 +9,7 @@ import { lineColumns, modifierColumns, saleColumns, taxColumns, tenderColumns } 
 import { disputesOfSales, findBefore } from './sale-disputes.js';
 import { salesDeltas } from './sales-deltas.js';
 import { storeDeltas } from './store-rollups.js';
+import { inTurns } from './turn.js';
 
 type SaleLine = LineOfKind<'sale'>;
 
@@ -79,7 +80,9 @@ export async function insertSales(tx: Tx, context: FactContext, lines: readonly 
   const bodies = fresh.map(({ line }) => line.body);
   for (const [statement, columnsOf] of PARTS) {
     const columns = columnsOf(bodies);
-    if (columns !== null) await tx.prepared(statement, [tenantId, branchId, ...columns]);
+    if (columns === null) continue;
+    const made = bodies.length < SALES_IN_ONE_GO_MAX ? [...columns] : await inTurns(columns);
+    await tx.prepared(statement, [tenantId, branchId, ...made]);
   }
   await insertReversals(tx, context, bodies);
   await numberAmendments(
@@ -108,8 +111,11 @@ async function insertReversals(tx: Tx, { tenantId, branchId }: FactContext, sale
   );
 }
 
+/** The usual push has a few; of more, other boxes are served in between. */
+const SALES_IN_ONE_GO_MAX = 100;
+
 /** What a sale consists of, each part set-based; null: these sales have none of it. */
-const PARTS: readonly [PreparedStatement, (sales: readonly SaleBody[]) => Buffer[] | null][] = [
+const PARTS: readonly [PreparedStatement, (sales: readonly SaleBody[]) => Iterable<Buffer> | null][] = [
   [INSERT_LINES, lineColumns],
   [INSERT_MODIFIERS, modifierColumns],
   [INSERT_TAXES, taxColumns],
