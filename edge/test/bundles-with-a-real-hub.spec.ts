@@ -5,7 +5,7 @@ import { startFaultProxy, type FaultProxy } from '@branchline/fleet/fault-proxy.
 import { BUNDLE_MEDIA_TYPE } from '@branchline/replication/bundle.js';
 import type { AxiosInstance, AxiosResponse } from 'axios';
 import fc from 'fast-check';
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { v7 } from 'uuid';
@@ -17,6 +17,8 @@ import {
   startHubHarness,
   type HubHarness,
 } from '../../hub/test/hub-harness.js';
+import * as hubCommands from '../../hub/src/bundles/bundle-commands.js';
+import { HubSecrets } from '../../hub/src/secrets.js';
 import { takeBundleFile, writeBundleFile } from '../src/bundle-commands.js';
 import { readConfig } from '../src/config.js';
 import { enrolBox } from '../src/replicator/enrol-box.js';
@@ -233,6 +235,22 @@ describe('a store without a line', () => {
     expect(out).toMatchObject({ damaged: [], isCut: false });
     expect(out.lines).toBeGreaterThanOrEqual(3);
     await expect(takeBundleFile(place(store), file)).rejects.toThrow('another edge is running');
+  });
+
+  it('is served by command at head office, too', async () => {
+    await sell(store, 2);
+    const own = { database: hub.database, secrets: HubSecrets.open(hub.secretsDir) };
+    const [up, down] = [join(store.dataDir, 'up'), join(store.dataDir, 'down')];
+    await writeBundleFile(place(store), up, false);
+    const taken = await hubCommands.takeBundleFile(own, up);
+    expect(taken).toMatchObject({ branch: 'B001', newLines: taken.lines });
+    await hubCommands.writeBundleFile(own, down, { tenant: 'ACME', branch: 'B001' });
+    expect(await well(intoEdge(store, readFileSync(down)))).toMatchObject({ isNewest: true, queue: 0 });
+    await expectTheSame(store);
+    await expect(hubCommands.takeBundleFile(own, down)).rejects.toThrow('for a store, not for head office');
+    await expect(hubCommands.writeBundleFile(own, down, { tenant: 'ACME', branch: 'B9' })).rejects.toThrow(
+      'no such box',
+    );
   });
 
   it('goes on by line where bundles ended, and by bundles where the line ended', async () => {

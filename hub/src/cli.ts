@@ -16,6 +16,7 @@ import { openDataSource } from './database/database.js';
 import { doctor } from './database/doctor.js';
 import { assertMigrated, migrate } from './database/migrate.js';
 import { Database } from './database/unit-of-work.js';
+import { takeBundleFile, writeBundleFile } from './bundles/bundle-commands.js';
 import { currency } from './branches/places.js';
 import { emailSchema } from './people/create-person.js';
 import { createTenant } from './people/create-tenant.js';
@@ -168,6 +169,47 @@ function parsed<S extends z.ZodType>(schema: S, options: Record<string, unknown>
   throw new BadInput(result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; '));
 }
 
+type Run = (
+  work: (options: Record<string, string>) => Promise<number>,
+) => (options: Record<string, string>) => Promise<void>;
+
+function bundleCommands(program: Command, run: Run): void {
+  const bundles = program.command('bundle').description('carries what head office and stores with no line have to say');
+  bundles
+    .command('in <file>')
+    .description('takes in what a box has written; exit 1 when a history of it does not follow what is held')
+    .action((file: string) => run(() => runBundleIn(file))({}));
+  bundles
+    .command('out <file>')
+    .description('writes what head office has for a box of the branch')
+    .requiredOption('--tenant <code>', 'of the branch')
+    .requiredOption('--branch <code>', 'of the box')
+    .option('--box <id>', 'this one; else the one enrolled last')
+    .action((file: string, options: Record<string, string>) => run(() => runBundleOut(file, options))({}));
+}
+
+const bundleOptions = z.object({ tenant: code, branch: code, box: z.uuid().optional() });
+
+function runBundleIn(file: string): Promise<number> {
+  const secrets = HubSecrets.openExisting(readSecretsDir(process.env));
+  return withDatabase(async (database) => {
+    await assertMigrated(database);
+    const taken = await takeBundleFile({ database, secrets }, file);
+    say(taken);
+    return taken.streams.every(({ refused }) => refused === null) ? EXIT.well : EXIT.failed;
+  }, false);
+}
+
+function runBundleOut(file: string, options: Record<string, string>): Promise<number> {
+  const asked = parsed(bundleOptions, options);
+  const secrets = HubSecrets.openExisting(readSecretsDir(process.env));
+  return withDatabase(async (database) => {
+    await assertMigrated(database);
+    say(await writeBundleFile({ database, secrets }, file, asked));
+    return EXIT.well;
+  }, false);
+}
+
 runMain('hub', async () => {
   let exitCode: number = EXIT.well;
   const run =
@@ -206,6 +248,7 @@ runMain('hub', async () => {
     .option('--tenant <code>', 'of this tenant only')
     .option('--branch <code>', 'this branch only')
     .action(run(runRebuildRollups));
+  bundleCommands(program, run);
   program
     .command('init')
     .description('make a tenant and its administrator; prints the password, once')
