@@ -46,7 +46,7 @@ export type HubHarness = {
 /** The whole hub in this process, on a port of its own and a fresh database. */
 export async function startHubHarness(
   clock: Clock = systemClock,
-  other: Pick<HubConfig, 'trial'> = {},
+  other: Pick<HubConfig, 'trial' | 'pushRestMs'> = {},
 ): Promise<HubHarness> {
   const template = await prepareTemplate('branchline_hub_migrated', migrateTemplate);
   const testDatabase = await createTestDatabase(template);
