@@ -254,15 +254,34 @@ describe('a store without a line', () => {
   });
 
   it('goes on by line where bundles ended, and by bundles where the line ended', async () => {
-    const before = await upOf(store);
+    const [before, last] = [await upOf(store), await downOf('B001')];
+    await well(intoEdge(store, last));
+    await sell(store, 2);
     line.restore();
     await eventually('an empty queue', async () => (await statusOf(store)).queue === 0);
     await expectTheSame(store);
     line.cut();
     expect(await well(intoHub(before))).toMatchObject({ newLines: 0 });
+    // It knows less than the line has taught since.
+    expect(await well(intoEdge(store, last))).toMatchObject({ isNewest: true, queue: 0 });
     await sell(store, 4);
     await well(intoHub(await upOf(store)));
     await well(intoEdge(store, await downOf('B001')));
+    await expectTheSame(store);
+    await expectTheSameCatalogue(store);
+  });
+});
+
+describe('an older bundle of head office', () => {
+  it('takes nothing back that a newer one has brought', async () => {
+    const store = await openStore('B006');
+    await well(intoHub(await upOf(store)));
+    const older = await downOf('B006');
+    await sell(store, 3);
+    await importProducts(products + 2);
+    await well(intoHub(await upOf(store)));
+    await well(intoEdge(store, await downOf('B006')));
+    expect(await well(intoEdge(store, older))).toMatchObject({ isNewest: false, queue: 0 });
     await expectTheSame(store);
     await expectTheSameCatalogue(store);
   });
@@ -380,6 +399,7 @@ describe('a bundle that is not what it should be', () => {
     const last = await upOf(other);
     expect((await api.post(`/v1/branches/B004/boxes/${box?.box}/revoke`)).status).toBe(200);
     expect((await intoHub(last)).data.code).toBe('box-revoked');
+    expect((await incidents()).some((key) => key.startsWith('box-revoked'))).toBe(true);
     expect((await api.get('/v1/bundles/B004')).data.code).toBe('box-revoked');
   });
 });

@@ -138,6 +138,26 @@ describe('a bundle', () => {
       expect(await made(...wrong)).toBe('malformed');
   });
 
+  it('does not open cut or put together anew between records, even under a signature that holds', async () => {
+    const label = encodeRecord(page(1, Buffer.alloc(0)))[1] as Buffer;
+    const aChunk = Buffer.alloc(BUNDLE_CHUNK_BYTES - 8 - label.length);
+    const bytes = await written([page(1, aChunk), page(2, aChunk), page(3, aChunk)]);
+    const { preamble } = decodePreamble(bytes);
+    expect(bytes.length).toBe(preamble.length + 3 * SEALED + 64);
+    const made = (...order: number[]): Promise<unknown> => {
+      const chunks = order.map((no) => bytes.subarray(preamble.length + no * SEALED).subarray(0, SEALED));
+      return received(signedAnew(Buffer.concat([preamble, ...chunks])));
+    };
+    expect(await made(0, 1, 2)).toHaveLength(3);
+    for (const wrong of [
+      [0, 1],
+      [1, 0, 2],
+      [0, 2],
+      [0, 0, 1, 2],
+    ])
+      expect(await made(...wrong)).toBe('malformed');
+  });
+
   it('does not open under another name: its clear part is part of its key', async () => {
     const bytes = await written(sample);
     const { header, preamble } = decodePreamble(bytes);
