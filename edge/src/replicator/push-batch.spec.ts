@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { batchAfterRefusal, batchAfterSuccess, judgeAnswer } from './push-batch.js';
+import { batchAfterRefusal, batchAfterSuccess, judgeAnswer, restAfter } from './push-batch.js';
 import { queueLength, streamToPush, type Stream } from './push-state.js';
 
 const BATCH = { incarnationNo: 1, incarnation: 'i', fromSeq: 11, lastSeq: 20 };
@@ -44,5 +44,17 @@ describe('the stream to push', () => {
   ])('is %s', (_what, streams, expected, queue) => {
     expect(streamToPush(streams)?.incarnationNo ?? null).toBe(expected);
     expect(queueLength(streams)).toBe(queue);
+  });
+});
+
+describe('what is left after a batch', () => {
+  const stream = { incarnationNo: 1, incarnation: 'x', lastSeq: 10, appliedSeq: 4 } as Stream;
+
+  it('is the stream from there on', () => {
+    expect(restAfter({ lastSeq: 7 }, stream)).toEqual({ ...stream, appliedSeq: 7 });
+  });
+
+  it('is nothing at its end, and beyond it: lines were written while the batch was packed', () => {
+    expect([restAfter({ lastSeq: 10 }, stream), restAfter({ lastSeq: 11 }, stream)]).toEqual([null, null]);
   });
 });

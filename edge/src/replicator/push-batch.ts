@@ -39,6 +39,11 @@ const PACKED_LINES_MIN = 3;
 /** About 2 ms of reading and packing; sales go in between. */
 const LINES_AT_A_TIME = 64;
 
+/** What of a stream is left after a batch; null: nothing that was there when it was looked at. A batch may hold lines written since. */
+export function restAfter({ lastSeq }: Pick<PushBatch, 'lastSeq'>, stream: Stream): Stream | null {
+  return lastSeq >= stream.lastSeq ? null : { ...stream, appliedSeq: lastSeq };
+}
+
 /** The next lines of a stream after what the hub has, under a signed header. @throws DamagedLine when it is the next */
 export async function nextBatch(
   tx: ReadTx,

@@ -11,6 +11,7 @@ import {
   batchAfterSuccess,
   judgeAnswer,
   nextBatch,
+  restAfter,
   type PushBatch,
   type PushForm,
 } from './push-batch.js';
@@ -101,12 +102,13 @@ export class PushRound {
   }
 
   /** While the hub works on one push, the next is read and packed: of a backlog that is a fifth of the time. */
-  private prepareAfter({ lastSeq }: PushBatch, stream: Stream): void {
-    if (lastSeq === stream.lastSeq) return;
+  private prepareAfter(before: PushBatch, stream: Stream): void {
+    const rest = restAfter(before, stream);
+    if (rest === null) return;
     const { store, linesMax } = this.parts;
     const lines = batchAfterSuccess(this.linesMax, linesMax);
     const { form } = this;
-    const batch = nextBatch(store.reads, { ...stream, appliedSeq: lastSeq }, lines, store.box, form);
+    const batch = nextBatch(store.reads, rest, lines, store.box, form);
     this.prepared = { form, batch };
     // Told to whoever takes it; who does not, has trouble of his own.
     batch.catch(() => undefined);

@@ -104,7 +104,8 @@ async function download(
       },
     });
   } catch (error) {
-    if (error instanceof Refusal && error.code === 'no-snapshot') return null;
+    // None is worth it here; or a hub of before, that has no such route.
+    if (error instanceof Refusal && error.status === 404) return null;
     // What is here is no beginning of what is there.
     if (error instanceof CorruptSnapshot || (error instanceof Refusal && error.status === 416))
       await dropSnapshot(base);
