@@ -185,6 +185,11 @@ describe('a sale that an edge had answered and this one has not', () => {
     ['another total', { totalMinor: 1 }],
     ['another receipt number', { receiptNumber: 'B001-T2-1-000001' }],
     ['the number of another branch', { receiptNumber: 'B002-T1-1-000001' }],
+    ['a number that no till comes to', { receiptNumber: 'B001-T1-1-999999999' }],
+    ['a number of an epoch that no store comes to', { receiptNumber: 'B001-T1-999999999-000001' }],
+    ['a card number in a flag', { flags: ['4111 1111 1111 1111'] }],
+    ['a control character in a flag', { flags: ['\u001b@'] }],
+    ['the number of a till that is no code', { receiptNumber: 'B001-T1\n-1-000001' }],
     ['no receipt number at all', { receiptNumber: 'ANYTHING' }],
     ['another id', { id: v7() }],
     ['lines of another sale', { lines: [] }],
@@ -193,5 +198,8 @@ describe('a sale that an edge had answered and this one has not', () => {
     const { data } = await till.device.batch([offered(request, answer, changes)]);
     expect(data.results[0]).toMatchObject({ id: request.id, status: 'refused' });
     expect(count('sale')).toBe(0);
+    await till.openShift();
+    const dearer = milkSale({ tenders: [{ tenderNo: 1, type: 'cash', amountMinor: 5_000 }] });
+    expect((await till.sell(dearer)).data).toMatchObject({ receiptNumber: 'B001-T1-1-000001' });
   });
 });

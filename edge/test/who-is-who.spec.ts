@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { v7 } from 'uuid';
 import { rawPublicKey } from '@branchline/replication/head-signature.js';
 import { readHead } from '../src/store/journal.js';
 import { FakeHub } from '../src/replicator/testing/fake-hub.js';
+import { noteSeen } from '../src/replicator/seen-lines.js';
 import { readHistories } from '../src/replicator/push-state.js';
 import { eventually, replicatorOn } from '../src/replicator/testing/replicator-fixture.js';
 import { newBox } from '../src/store/testing/store-fixture.js';
@@ -51,6 +53,25 @@ const headOf = ({ store }: WorldBox) => {
   if (head === null) throw new Error('nothing was journalled');
   return head;
 };
+
+describe('what a till says that it has seen', () => {
+  it('takes no epoch out of reach, however far the one that is named: a store that has come to the last one sells nothing', async () => {
+    await sells(a, 2);
+    const { epoch } = headOf(a);
+    const say = (named: number) =>
+      a.store.writer.write(noteSeen, {
+        seen: { incarnation: v7(), epoch: named, seq: 9, hash: 'f'.repeat(64) },
+        device: 'T1',
+      });
+    expect(await say(999_999_999)).toBe(false);
+    await sells(a, 1);
+    expect(headOf(a)).toMatchObject({ epoch });
+    expect(await say(epoch + 7)).toBe(true);
+    await sells(a, 1);
+    expect(headOf(a)).toMatchObject({ epoch: epoch + 8 });
+    await expectWhole(a);
+  });
+});
 
 describe('a restored box', () => {
   it('that sold nothing since gets what it lost and goes on in the same incarnation', async () => {

@@ -1,4 +1,4 @@
-import { hasLine, markIncarnationDue, type SeenLine } from '../store/incarnation.js';
+import { EPOCHS_AHEAD_MAX, hasLine, highestEpochKnown, markIncarnationDue, type SeenLine } from '../store/incarnation.js';
 import { readHead } from '../store/journal.js';
 import type { ReadTx } from '../store/tx.js';
 import type { LocalWrite } from '../store/write-job.js';
@@ -26,11 +26,13 @@ export function journalHeader(tx: ReadTx): string | null {
 
 /**
  * Whether a till was told of a line that this file lacks, and that what is written next could contradict: the file was
- * restored, and its witness with it. Of a history with an earlier epoch nothing is written any more.
+ * restored, and its witness with it. Of a history with an earlier epoch nothing is written any more; to one
+ * far out of reach nobody has come.
  */
 export function isAheadOf(tx: ReadTx, seen: SeenByTill): boolean {
   const head = readHead(tx);
   if (head !== null && head.incarnation !== seen.incarnation && seen.epoch < head.epoch) return false;
+  if (seen.epoch > highestEpochKnown(tx) + EPOCHS_AHEAD_MAX) return false;
   return !hasLine(tx, seen);
 }
 

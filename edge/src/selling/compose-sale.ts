@@ -8,7 +8,8 @@ import { problem } from '@branchline/http/problem.js';
 import type { SaleBody } from '@branchline/replication/kinds/sale.js';
 import type { DraftLine } from '../store/command.js';
 import type { ReadTx } from '../store/tx.js';
-import { AMOUNT_MINOR_MAX, type SaleInput } from './sale-input.js';
+import { AMOUNT_MINOR_MAX } from './sale-fields.js';
+import type { SaleInput } from './sale-input.js';
 import { resolveLines, type SaleSource } from './sale-lines.js';
 import type { SalePlace } from './sale-place.js';
 

@@ -1,20 +1,16 @@
 import { instant, quantity, text, uuid } from '@branchline/http/fields.js';
 import { DEVICE_REFERENCE_PATTERN } from '@branchline/domain/receipt-number.js';
 import { z } from 'zod';
-import { holdsCardNumber } from './card-number.js';
+import { amount, AMOUNT_MINOR_MAX, cardless, PARTS_OF_LINE_MAX } from './sale-fields.js';
 import { toldSchema } from './told-schema.js';
 
 export const SALE_LINES_MAX = 1_000;
 const TENDERS_MAX = 50;
-const PARTS_OF_LINE_MAX = 50;
-/** As the hub projects them: sums of a million such amounts are still exact. */
-export const AMOUNT_MINOR_MAX = 10_000_000_000_000;
 
-const amount = z.int().min(-AMOUNT_MINOR_MAX).max(AMOUNT_MINOR_MAX);
 const amountFromZero = z.int().min(0).max(AMOUNT_MINOR_MAX);
 const aboveZero = quantity.refine((value) => value > 0, 'expected more than nothing');
 const number = z.int().min(1).max(1_000_000);
-const part = z.strictObject({ kind: text(40), amountMinor: amount });
+const part = z.strictObject({ kind: cardless(40), amountMinor: amount });
 
 const line = z
   .strictObject({
@@ -30,9 +26,6 @@ const line = z
   .refine((given) => given.product !== undefined || given.barcode !== undefined, 'expected a product or a barcode')
   .refine((given) => given.priceSource !== 'external' || given.price !== undefined, 'an external price is to be sent');
 
-const cardText = (lengthMax: number) =>
-  text(lengthMax).refine((given) => !holdsCardNumber(given), 'a card number is never taken');
-
 const tender = z.strictObject({
   tenderNo: number,
   type: z.string().regex(/^[a-z][a-z0-9-]{0,19}$/, 'expected a type of tender in lower case'),
@@ -40,12 +33,12 @@ const tender = z.strictObject({
   cashBackMinor: amountFromZero.optional(),
   card: z
     .strictObject({
-      scheme: cardText(20),
-      maskedPan: cardText(25),
-      authCode: cardText(20),
-      rrn: cardText(20),
-      terminalId: cardText(20),
-      token: cardText(100),
+      scheme: cardless(20),
+      maskedPan: cardless(25),
+      authCode: cardless(20),
+      rrn: cardless(20),
+      terminalId: cardless(20),
+      token: cardless(100),
     })
     .partial()
     .optional(),
@@ -55,7 +48,7 @@ const location = z.strictObject({
   latitude: z.number().min(-90).max(90),
   longitude: z.number().min(-180).max(180),
   accuracyM: z.number().min(0).max(1e7).optional(),
-  source: text(20).optional(),
+  source: cardless(20).optional(),
 });
 
 const fields = {

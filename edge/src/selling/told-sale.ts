@@ -7,6 +7,7 @@ import { saleSchema, type SaleBody } from '@branchline/replication/kinds/sale.js
 import { describeIssues } from '@branchline/replication/line.js';
 import { faultOfSale } from '@branchline/replication/sale-faults.js';
 import type { Command, DraftLine } from '../store/command.js';
+import { EPOCHS_AHEAD_MAX } from '../store/incarnation.js';
 import { recorded, type SaleOutcome } from './complete-sale.js';
 import { saleAnswer } from './sale-answer.js';
 import type { SaleInput, ToldSaleInput } from './sale-input.js';
@@ -26,9 +27,15 @@ export const recordToldSale: Command<OfferedSale, SaleOutcome> = {
       const answer = saleAnswer(stored, branchCode, 'QUEUED');
       return { lines: [], answer: () => ({ answer, replayed: true }) };
     }
-    return recorded(draftOfTold(offered), context, branchCode);
+    return recorded(draftOfTold(offered, context.epoch), context, branchCode);
   },
 };
+
+/**
+ * The till's series goes on behind what is offered, and ends at nine digits: a series that a till could take to its end
+ * would sell nothing more. A receipt a second for three years does not come so far.
+ */
+const RECEIPT_NO_MAX = 99_999_999;
 
 /**
  * A live sale whose edge was told to be gone, or set back, after it had answered: the customer has the receipt, so number,
@@ -37,11 +44,16 @@ export const recordToldSale: Command<OfferedSale, SaleOutcome> = {
  *
  * @throws Problem invalid-sale
  */
-function draftOfTold({ input: { told, ...input }, contentHash, till, branchCode }: OfferedSale): DraftLine<'sale'> {
+function draftOfTold(
+  { input: { told, ...input }, contentHash, till, branchCode }: OfferedSale,
+  epochHere: number,
+): DraftLine<'sale'> {
   const printed = parseReceiptNumber(told.receiptNumber);
   if (printed === null || printed.branch !== branchCode || printed.till !== till) {
     throw problem('invalid-sale', `${told.receiptNumber} is no receipt of till ${till}`);
   }
+  if (printed.number > RECEIPT_NO_MAX || printed.epoch > epochHere + EPOCHS_AHEAD_MAX)
+    throw problem('invalid-sale', `no till has come to ${told.receiptNumber}`);
   const body = parsed({
     id: told.id,
     receiptNumber: told.receiptNumber,

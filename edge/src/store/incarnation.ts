@@ -111,10 +111,27 @@ function placeOf(head: Head | null): IncarnationOpen['previous'] {
 
 /** Epochs only grow, as far as this file, the hub and the witness know: two histories never print one number. */
 function nextEpoch(tx: ReadTx, box: BoxIdentity, epochAbove: number): number {
-  const known = tx.get<{ here: number; hub: number }>(
+  const known = epochsKnown(tx);
+  return Math.max((known?.here ?? 0) + 1, (known?.hub ?? 0) + 1, epochAbove + 1, box.epoch);
+}
+
+type EpochsKnown = { here: number; hub: number };
+
+function epochsKnown(tx: ReadTx): EpochsKnown | undefined {
+  return tx.get<EpochsKnown>(
     `SELECT coalesce((SELECT max(epoch) FROM incarnation), 0) AS here, coalesce((SELECT epoch FROM hub_known), 0) AS hub`,
   );
-  return Math.max((known?.here ?? 0) + 1, (known?.hub ?? 0) + 1, epochAbove + 1, box.epoch);
+}
+
+/**
+ * What a till says of epochs is believed so far beyond what is known here: so many disasters no store has, and each epoch
+ * is printed on receipts with nine digits at most. A till that names the last one must not take the store there.
+ */
+export const EPOCHS_AHEAD_MAX = 1_000;
+
+export function highestEpochKnown(tx: ReadTx): number {
+  const known = epochsKnown(tx);
+  return Math.max(known?.here ?? 0, known?.hub ?? 0);
 }
 
 function writeFirstLine(tx: Tx, body: IncarnationOpen, previousHlc: string | null, nowMs: number): void {
