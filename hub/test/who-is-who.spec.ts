@@ -49,6 +49,19 @@ async function incidents(code: string): Promise<Incident[]> {
   return data.items.filter((incident) => incident.code === code);
 }
 
+describe('epochs of a branch', () => {
+  it('stay within reach, whatever a box names: the next box of the branch goes on above them', async () => {
+    const branch = await newBranch();
+    const box = await enrol(branch);
+    for (const epoch of [2_147_483_647, 999_999_999]) {
+      const { status, data } = await box.push(trading(box, 1, { epoch }).push());
+      expect([status, data.code]).toEqual([400, 'malformed-push']);
+    }
+    expect((await box.push(trading(box, 1, { epoch: box.epoch + 1_001 }).push())).status).toBe(200);
+    expect((await enrol(branch)).epoch).toBe(box.epoch + 1_002);
+  });
+});
+
 describe('the lines of a branch', () => {
   it('come back as they went, to another box of the branch too, page by page, each to a head that their box signed', async () => {
     const branch = await newBranch();

@@ -1,4 +1,10 @@
-import { EPOCHS_AHEAD_MAX, hasLine, highestEpochKnown, markIncarnationDue, type SeenLine } from '../store/incarnation.js';
+import {
+  EPOCHS_AHEAD_MAX,
+  hasLine,
+  highestEpochKnown,
+  markIncarnationDue,
+  type SeenLine,
+} from '../store/incarnation.js';
 import { readHead } from '../store/journal.js';
 import type { ReadTx } from '../store/tx.js';
 import type { LocalWrite } from '../store/write-job.js';

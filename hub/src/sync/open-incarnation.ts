@@ -3,12 +3,18 @@ import { GENESIS_HASH } from '@branchline/replication/chain.js';
 import type { IncarnationOpen } from '@branchline/replication/kinds/incarnation-open.js';
 import { MalformedPush } from '@branchline/replication/push.js';
 import type { Tx } from '../database/unit-of-work.js';
+import { highestEpoch } from './histories.js';
 import type { LineReading } from './read-line.js';
 
 /** Whose push it is: from its token and the hub's own rows, never from the body. */
 export type BoxOfStream = { tenantId: string; branchId: string; boxId: string; signingKey: string };
 
-const EPOCH_MAX = 2_147_483_647;
+/**
+ * Epochs are printed on receipts with nine digits at most, and every box of the branch goes on above the highest that is
+ * known here: one box that named the last would leave its branch without numbers, also when it is revoked and replaced.
+ * A till may lead a store on by 1,000 at a time.
+ */
+const EPOCHS_AHEAD_MAX = 2_000;
 
 /**
  * Opens a stream by its first line, which has to say of the box what the hub knows of it. `previous` is recorded, never a
@@ -27,8 +33,9 @@ export async function openIncarnation(
   }
   const { body, atMs } = first.ready;
   if (body.incarnation !== incarnation) throw new MalformedPush('the first line opens another incarnation');
-  if (body.epoch > EPOCH_MAX) throw new MalformedPush(`no epoch is ${body.epoch}`);
   refuseForeign(body, box);
+  if (body.epoch > (await highestEpoch(tx, box.branchId, null)) + EPOCHS_AHEAD_MAX)
+    throw new MalformedPush(`the branch has not come to epoch ${body.epoch}`);
   await tx.query(
     `INSERT INTO incarnation (tenant_id, branch_id, incarnation, box_id, epoch, reason, previous_incarnation, previous_seq, previous_hash, applied_seq,
        head_hash, last_line_at, opened_at, last_push_at)
