@@ -10,7 +10,7 @@ import { resolve } from 'node:path';
 import { v7 } from 'uuid';
 import { z } from 'zod';
 import { type BackupParts, beginBackup, forgetBackup, listBackups, verifyBackup } from './backups/backups.js';
-import { dumpAndVerify } from './backups/dump.js';
+import { dumpAndVerify, OWN_PREFIX } from './backups/dump.js';
 import { readDatabaseUrl, readSecretsDir } from './config.js';
 import { openDataSource } from './database/database.js';
 import { doctor } from './database/doctor.js';
@@ -100,7 +100,15 @@ const backupOptions = z
       .transform(Number),
     pgBin: z.string().min(1).optional(),
     list: z.boolean().optional(),
-    begin: z.string().min(1).max(500).optional(),
+    begin: z
+      .string()
+      .min(1)
+      .max(500)
+      .refine(
+        (what) => !what.startsWith(OWN_PREFIX),
+        `what begins with ${OWN_PREFIX} is written by this command itself`,
+      )
+      .optional(),
     verify: uuid.optional(),
     restored: z
       .string()

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
@@ -8,7 +8,7 @@ import { createTestDatabase, type TestDatabase } from '@branchline/fleet/testing
 import { createLogger } from '@branchline/http/log.js';
 import { v7 } from 'uuid';
 import { beginBackup, forgetBackup, listBackups, verifyBackup } from '../src/backups/backups.js';
-import { dumpAndVerify } from '../src/backups/dump.js';
+import { dumpAndVerify, forgetOlder } from '../src/backups/dump.js';
 import { openDataSource } from '../src/database/database.js';
 import { Database } from '../src/database/unit-of-work.js';
 import { HubSecrets } from '../src/secrets.js';
@@ -144,6 +144,53 @@ beforeAll(async () => {
     `SELECT current_setting('server_version_num')::int AS version`,
   );
   serverMajor = Math.floor((row?.version ?? 0) / 10_000);
+});
+
+describe('files of backups', () => {
+  let folder: string;
+  beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), 'branchline-backup-'))));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  const verified = (id: string) => database.asOwner('UPDATE hub_backup SET verified_at = now() WHERE id = $1', [id]);
+  /** Writes down what it was given, and fails. */
+  const toolFolder = (): string => {
+    const script =
+      '#!/bin/sh\nprintf "%s " "$@" >"$(dirname "$0")/said"\nprintf %s "$PGPASSWORD" >>"$(dirname "$0")/said"\nexit 1\n';
+    writeFileSync(join(folder, 'pg_dump'), script, { mode: 0o755 });
+    return folder;
+  };
+
+  it('are not written over one another, by the same name twice or by two at once', async () => {
+    const request = { databaseUrl: harness.databaseUrl, keep: 1, pgBin: toolFolder(), secrets };
+    const file = join(folder, 'nightly.dump');
+    writeFileSync(file, 'the only copy');
+    await verified(await beginBackup(parts(), `file:${file}`));
+    await expect(dumpAndVerify(parts(), { ...request, file })).rejects.toThrow(/is there already/);
+    expect(readFileSync(file, 'utf8')).toBe('the only copy');
+    expect(await listBackups({ database })).toHaveLength(1);
+    rmSync(file);
+    await expect(dumpAndVerify(parts(), { ...request, file })).rejects.toThrow(/pg_dump ended with 1/);
+    // Nor does a backup count whose file is gone, or one that was never written.
+    expect([existsSync(file), await listBackups({ database })]).toEqual([false, []]);
+  });
+
+  it('are deleted when newer ones stand, and never a file that an operator named', async () => {
+    const [theirs, ours] = [join(folder, 'base.tar'), join(folder, 'ours.dump')];
+    for (const file of [theirs, ours]) writeFileSync(file, 'a backup');
+    for (const what of [theirs, `file:${ours}`, 'file:/newest']) await verified(await beginBackup(parts(), what));
+    expect(await forgetOlder(parts(), 1)).toEqual([ours]);
+    expect([existsSync(theirs), existsSync(ours)]).toEqual([true, false]);
+    expect((await listBackups({ database })).map(({ what }) => what)).toEqual([theirs, 'file:/newest']);
+  });
+
+  it('are made without a password among the arguments, which everybody on the machine can read', async () => {
+    const request = { keep: 1, pgBin: toolFolder(), secrets, file: join(folder, 'secret.dump') };
+    const databaseUrl = 'postgres://hub:s%20cret@127.0.0.1:1/hub';
+    await expect(dumpAndVerify(parts(), { ...request, databaseUrl })).rejects.toThrow(/pg_dump/);
+    expect(readFileSync(join(folder, 'said'), 'utf8')).toBe(
+      `--dbname=postgres://hub@127.0.0.1:1/hub --format=custom --file=${request.file} s cret`,
+    );
+  });
 });
 
 describe('a backup by pg_dump', () => {
