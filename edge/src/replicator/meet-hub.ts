@@ -52,7 +52,9 @@ export class MeetHub {
 
   ifDue(): Promise<void> {
     const { clock } = this.parts;
-    if (this.meeting === null && clock.now() < this.dueAtMs) return Promise.resolve();
+    const untilMs = this.dueAtMs - clock.now();
+    // Farther than any hello is put off: the clock was set back.
+    if (this.meeting === null && untilMs > 0 && untilMs <= HELLO_EVERY_MS) return Promise.resolve();
     this.meeting ??= this.meet().finally(() => (this.meeting = null));
     return this.meeting;
   }

@@ -67,6 +67,17 @@ it('begins to count when something waits, not when it last had nothing to say', 
   expect(told()).toHaveLength(1);
 });
 
+it('counts on from where the clock was set back to', async () => {
+  await journalFacts(store, 1);
+  await pass(2);
+  fixture.clock.set(fixture.clock.now() - 10 * 365 * 86_400_000);
+  await pass(17);
+  expect(told()).toHaveLength(1);
+  fixture.clock.set(fixture.clock.now() - 86_400_000);
+  await pass(242);
+  expect(told()).toHaveLength(2);
+});
+
 it('is quiet as long as anything is acknowledged, however long the queue, and says when it goes on', async () => {
   await journalFacts(store, 4);
   for (let seq = 1; seq <= 4; seq += 1) {

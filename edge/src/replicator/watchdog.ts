@@ -53,6 +53,9 @@ export class Watchdog {
       this.toldAtMs = null;
       return wasTold ? { level: 'info', event: 'moving-again', detail: 'the hub takes lines again' } : null;
     }
+    // A clock that is set back must not make it wait for years.
+    this.sinceMs = Math.min(this.sinceMs, nowMs);
+    if (this.toldAtMs !== null) this.toldAtMs = Math.min(this.toldAtMs, nowMs);
     const stuckMs = nowMs - this.sinceMs;
     if (stuckMs < STUCK_MS || (this.toldAtMs !== null && nowMs - this.toldAtMs < TELL_AGAIN_MS)) return null;
     this.toldAtMs = nowMs;

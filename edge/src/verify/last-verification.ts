@@ -47,3 +47,8 @@ export function lastVerification(tx: ReadTx): { verification: EdgeVerification; 
   const row = tx.get<{ told: number; verification: string }>('SELECT told, verification FROM last_verification');
   return row ? { verification: JSON.parse(row.verification) as EdgeVerification, told: row.told === 1 } : null;
 }
+
+/** Dated after now, it is as old as the clock was wrong: otherwise nothing would be checked until then. */
+export function ageMs({ at }: Pick<EdgeVerification, 'at'>, nowMs: number): number {
+  return Math.abs(nowMs - Date.parse(at));
+}

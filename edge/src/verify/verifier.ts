@@ -12,7 +12,13 @@ import { logSync, type SyncLogEntry } from '../replicator/sync-log.js';
 import { Reader } from '../store/reader.js';
 import type { Store } from '../store/store.js';
 import type { ThreadProgram } from '../store/thread-program.js';
-import { keepVerification, lastVerification, verificationTold, type EdgeVerification } from './last-verification.js';
+import {
+  ageMs,
+  keepVerification,
+  lastVerification,
+  verificationTold,
+  type EdgeVerification,
+} from './last-verification.js';
 import { jobsOf, NoRoom, proveJournal } from './prove-journal.js';
 import { proveLine } from './prove-line.js';
 import type { VerifyJobs } from './verify-jobs.js';
@@ -57,7 +63,7 @@ export class Verifier {
     const { store, clock, config } = this.parts;
     const last = lastVerification(store.reads);
     this.parts.replicator.onVerifyAsked((by) => this.asked(by));
-    const isLate = clock.now() - Date.parse(last?.verification.at ?? '1970-01-01') > config.verifyMs;
+    const isLate = last === null || ageMs(last.verification, clock.now()) > config.verifyMs;
     this.loop.start(isLate ? this.catchUpMs() : this.untilTurnMs());
   }
 
@@ -159,7 +165,7 @@ export class Verifier {
     const { store, config, clock, replicator } = this.parts;
     const last = lastVerification(store.reads);
     if (last !== null && !last.told) await this.tell(last.verification);
-    const age = last === null ? Infinity : clock.now() - Date.parse(last.verification.at);
+    const age = last === null ? Infinity : ageMs(last.verification, clock.now());
     try {
       if (forced || age >= config.verifyMs / 2) await this.verify();
     } catch (error) {
