@@ -1,5 +1,8 @@
 import type { DaySeal } from '@branchline/replication/kinds/day-seal.js';
-import type { JournalKind } from '@branchline/replication/kinds/registry.js';
+import { isJournalKind, JOURNAL_KINDS, type JournalKind } from '@branchline/replication/kinds/registry.js';
+import type { SaleBody } from '@branchline/replication/kinds/sale.js';
+import { CONTRACT, describeIssues, type JournalLine } from '@branchline/replication/line.js';
+import { faultOfSale } from '@branchline/replication/sale-faults.js';
 import { APPLIERS } from './appliers.js';
 import { takeShiftClose, takeShiftOpen } from './cash/take-shift.js';
 import { takeSale } from './selling/take-sale.js';
@@ -44,9 +47,22 @@ function sealOf(tx: Tx, businessDate: string): DaySeal['sealedAt'] | undefined {
   return tx.get<{ at: number }>('SELECT sealed_at AS at FROM day_seal WHERE business_date = ?', businessDate)?.at;
 }
 
-/** @throws when this release has no applier for the kind */
+/**
+ * A signature tells whose line it is, not that it is sound. What head office sets aside is no fact here either.
+ * @throws when it is none that this release can take
+ */
+function assertSound({ kind, contract, body }: JournalLine): void {
+  if (!isJournalKind(kind)) throw new Error(`no applier for lines of kind ${kind}`);
+  if (contract > CONTRACT) throw new Error(`contract ${contract}, known here up to ${CONTRACT}`);
+  const { error } = JOURNAL_KINDS[kind].safeParse(body);
+  if (error !== undefined) throw new Error(`${kind}: ${describeIssues(error)}`);
+  const fault = kind === 'sale' ? faultOfSale(body as SaleBody) : null;
+  if (fault !== null) throw new Error(`${kind}: ${fault.detail}`);
+}
+
+/** @throws when the line cannot be taken by this release, or by any */
 export const applyFetched: FetchedApplier = (tx, line, place) => {
-  const take = TAKERS[line.kind as JournalKind] as Taker<JournalKind> | undefined;
-  if (take === undefined) throw new Error(`no applier for lines of kind ${line.kind}`);
+  assertSound(line);
+  const take = TAKERS[line.kind as JournalKind] as Taker<JournalKind>;
   return take(tx, line as Parameters<Taker<JournalKind>>[1], place);
 };

@@ -53,18 +53,22 @@ export class LinesRound {
     let pages = 0;
     for (const due of readHistoriesDue(store.reads)) {
       const counts: Counts = { ...NO_LINES_TAKEN.counts };
-      const held = new Set<number>();
-      for (let place = { ...due }; place.lastSeq < due.hubSeq;) {
-        if (this.signal.aborted) return false;
-        if (pages++ === PAGES_IN_A_ROUND_MAX) return true;
-        if (!(await this.takePage(place, held, counts))) {
-          // Changed by a fork or by a hub that was restored: hello says how it stands now.
-          meet.makeDue();
-          return true;
+      try {
+        const held = new Set<number>();
+        for (let place = { ...due }; place.lastSeq < due.hubSeq;) {
+          if (this.signal.aborted) return false;
+          if (pages++ === PAGES_IN_A_ROUND_MAX) return true;
+          if (!(await this.takePage(place, held, counts))) {
+            // Changed by a fork or by a hub that was restored: hello says how it stands now.
+            meet.makeDue();
+            return true;
+          }
+          place = { ...due, lastSeq: this.lastSeqOf(due) };
         }
-        place = { ...due, lastSeq: this.lastSeqOf(due) };
+      } finally {
+        // Also of what came before the line was cut: nobody comes to these lines again.
+        await this.tellTaken(due, counts);
       }
-      await this.tellTaken(due, counts);
     }
     return false;
   }

@@ -15,6 +15,9 @@ const INSERT_SALE = `
     content_hash, flags, reverses)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT no FROM shift WHERE id = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
+/* What a till offers again, or another history tells, may come before its shift has. */
+const AWAIT_SHIFT = 'INSERT OR IGNORE INTO orphan_sale SELECT ?, no FROM sale WHERE no = ? AND shift_no IS NULL';
+
 const INSERT_TENDER_ENTRY = `
   INSERT INTO tender_entry (shift_no, tender_type, currency, amount_minor, reason, sale_no)
   VALUES ((SELECT shift_no FROM sale WHERE no = ?), ?, ?, ?, ?, ?)`;
@@ -58,6 +61,7 @@ export const applySale: Applier<'sale'> = (tx, line, place) => {
     body.reverses?.sale ?? null,
   );
   const saleNo = Number(lastInsertRowid);
+  if (body.shift !== null) tx.run(AWAIT_SHIFT, body.shift, saleNo);
   for (const { tenderType, currency, amountMinor } of tenderEntriesOfSale(
     body.currency,
     body.tenders,

@@ -20,13 +20,16 @@ type PlaceRow = {
   lastReceiptNo: number;
 };
 
-/* Four point reads in one statement: this runs once for every sale. */
+/*
+ * Four point reads in one statement: this runs once for every sale. Beside the shift that was opened here, one that another
+ * box of the branch opened may have come; the till goes on in the one it sells in.
+ */
 const PLACE_SQL = `
   SELECT (SELECT body FROM branch_setting) AS settings,
          (SELECT max(business_date) FROM day_seal) AS sealedTo,
          coalesce((SELECT last FROM receipt_counter WHERE till = ? AND epoch = ? AND series = 'sale'), 0) AS lastReceiptNo,
          s.id AS shift, s.operator AS operator
-  FROM (SELECT 1) LEFT JOIN shift s ON s.till = ? AND s.closed_at IS NULL`;
+  FROM (SELECT 1) LEFT JOIN shift s ON s.till = ? AND s.closed_at IS NULL ORDER BY s.no LIMIT 1`;
 
 /** @throws Problem busy while the branch's settings have not come */
 export function salePlace(tx: ReadTx, till: string, epoch: number): SalePlace {

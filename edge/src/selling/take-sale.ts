@@ -9,7 +9,7 @@ export const DOUBLED_RECEIPT = 'duplicate-receipt-number';
 
 /** A sale of another history, or one that this file lost. Known with the same content, its other number is an alias. */
 export function takeSale(...[tx, line, place]: Parameters<Applier<'sale'>>): FetchedOutcome {
-  const { id, receiptNumber, shift } = line.body;
+  const { id, receiptNumber } = line.body;
   const known = tx.get<Known>(
     'SELECT no, content_hash AS contentHash, receipt_number AS receiptNumber FROM sale WHERE id = ?',
     id,
@@ -25,8 +25,6 @@ export function takeSale(...[tx, line, place]: Parameters<Applier<'sale'>>): Fet
   const isDoubled = tx.get('SELECT 1 FROM sale WHERE receipt_number = ?', receiptNumber) !== undefined;
   const flags = isDoubled ? [...line.body.flags, DOUBLED_RECEIPT] : line.body.flags;
   applySale(tx, { ...line, body: { ...line.body, flags } }, place);
-  if (shift !== null)
-    tx.run('INSERT INTO orphan_sale SELECT ?, no FROM sale WHERE id = ? AND shift_no IS NULL', shift, id);
   return isDoubled ? 'doubled' : 'applied';
 }
 
