@@ -50,6 +50,18 @@ function withBehindSignature(more: string): (journal: JournalBuilder) => Buffer 
   };
 }
 
+const journalOpening = (box: TestBox, incarnation: string) => ({
+  incarnation,
+  tenant: box.tenant,
+  branch: box.branch,
+  branchCode: box.branchCode,
+  box: box.box,
+  signingKey: box.keys.signingKey,
+  sealingKey: box.keys.sealingKey,
+  epoch: box.epoch,
+  previous: null,
+});
+
 async function refusals(reason: string): Promise<number> {
   const { data } = await harness.anonymous.get<string>('/metrics');
   return Number(new RegExp(`branchline_pushes_refused_total\\{reason="${reason}"\\} (\\d+)`).exec(data)?.[1] ?? 0);
@@ -335,6 +347,25 @@ describe('whose push it is', () => {
     const answer = await second.push(copied.push());
     expect([answer.status, answer.data.code]).toEqual([403, 'not-yours']);
     expect((await second.push(second.newJournal().push())).status).toBe(200);
+  });
+});
+
+describe('a box of a version to come', () => {
+  it('opens its history, and only what is not known yet is held', async () => {
+    const box = await newBox();
+    const journal = box.newJournal({ open: { reason: 'moved-house' } });
+    journal.lines.length = 0;
+    journal.hashes.length = 0;
+    const body = { ...journalOpening(box, journal.incarnation), reason: 'moved-house', flat: 7 };
+    journal.append('incarnation-open', journal.incarnation, body, { contract: 99 });
+    journal.sale();
+    journal.append('sale', v7(), { no: 'sale we know' }, { contract: 99 });
+    const { status, data } = await box.push(journal.push());
+    expect([status, data]).toEqual([
+      200,
+      { ...acknowledged(journal), quarantined: [expect.objectContaining({ seq: 3, code: 'newer-contract' })] },
+    ]);
+    expect(await counts(box)).toMatchObject({ lines: 3, sales: 1 });
   });
 });
 

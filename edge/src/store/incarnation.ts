@@ -2,13 +2,12 @@ import { canonicalJson } from '@branchline/replication/canonical-json.js';
 import { GENESIS_HASH, sha256Hex } from '@branchline/replication/chain.js';
 import { rawPublicKey } from '@branchline/replication/head-signature.js';
 import { nextHlc } from '@branchline/replication/hlc.js';
-import type { IncarnationOpen } from '@branchline/replication/kinds/incarnation-open.js';
+import type { IncarnationOpen, IncarnationReason } from '@branchline/replication/kinds/incarnation-open.js';
 import { CONTRACT, type JournalLine } from '@branchline/replication/line.js';
 import type { BoxIdentity } from './box.js';
 import { nextPosition, readHead, storeLine, type Head } from './journal.js';
 import type { ReadTx, Tx } from './tx.js';
 
-export type IncarnationReason = IncarnationOpen['reason'];
 
 /** A line that somebody has seen of a history of this file; `hash` in hex. */
 export type SeenLine = { incarnation: string; seq: number; hash: string };

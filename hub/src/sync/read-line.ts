@@ -115,7 +115,8 @@ const ESCAPE = Buffer.from('\\u');
 
 function readDecoded(line: JournalLine, bytes: Buffer): LineReading {
   const { seq, kind, contract } = line;
-  if (contract > CONTRACT)
+  // What opens a history is read under any contract: were it held, every line after it would be refused.
+  if (contract > CONTRACT && kind !== 'incarnation-open')
     return setAside(seq, line, 'newer-contract', `contract ${contract}, known here up to ${CONTRACT}`, true);
   if (!isJournalKind(kind)) return setAside(seq, line, 'unknown-kind', kind, true);
   // Only an escape can carry NUL or half a surrogate pair: raw ones are no UTF-8 or no JSON. And nested too deep to be

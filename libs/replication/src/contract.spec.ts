@@ -17,7 +17,7 @@ const HISTORY = [
     date: '2026-11-21',
     contract: 1,
     protocol: 1,
-    journal: '820cf65d325f84f5',
+    journal: '74e7af34eb8bd0e2',
     feed: '8d6822da6b8c00be',
     wire: '0e82c06aa292a048',
   },

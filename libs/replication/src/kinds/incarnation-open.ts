@@ -15,8 +15,20 @@ export const incarnationOpenSchema = z.looseObject({
   sealingKey: rawKey,
   epoch: z.int().min(1),
   previous: z.looseObject({ incarnation: id, seq: z.int().min(0), hash }).nullable(),
-  /** `hub-ahead`, `till-ahead`: the hub, or a till, has seen lines that this file lacks · `box-changed`: the file came from another box. */
-  reason: z.enum(['first', 'witness-missing', 'witness-ahead', 'fork', 'hub-ahead', 'till-ahead', 'box-changed']),
+  /** One of `INCARNATION_REASONS`, or of a version to come: recorded, and never a reason to refuse. */
+  reason: z.string().regex(/^[a-z][a-z-]{0,39}$/),
 });
+
+/** `hub-ahead`, `till-ahead`: the hub, or a till, has seen lines that this file lacks · `box-changed`: the file came from another box. */
+export const INCARNATION_REASONS = [
+  'first',
+  'witness-missing',
+  'witness-ahead',
+  'fork',
+  'hub-ahead',
+  'till-ahead',
+  'box-changed',
+] as const;
+export type IncarnationReason = (typeof INCARNATION_REASONS)[number];
 
 export type IncarnationOpen = z.infer<typeof incarnationOpenSchema>;
