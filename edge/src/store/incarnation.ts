@@ -8,7 +8,6 @@ import type { BoxIdentity } from './box.js';
 import { nextPosition, readHead, storeLine, type Head } from './journal.js';
 import type { ReadTx, Tx } from './tx.js';
 
-
 /** A line that somebody has seen of a history of this file; `hash` in hex. */
 export type SeenLine = { incarnation: string; seq: number; hash: string };
 
