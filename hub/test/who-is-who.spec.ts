@@ -62,6 +62,16 @@ describe('epochs of a branch', () => {
   });
 });
 
+describe('cursors of a hello', () => {
+  it('are one for each scope: a thousand of one would be a thousand questions', async () => {
+    const box = await enrol(await newBranch());
+    const cursor = { scope: 'tenant', hubEpoch: null, number: 0, hash: '0'.repeat(64) };
+    expect((await box.hello({ cursors: [cursor] })).status).toBe(200);
+    const { status, data } = await box.hello({ cursors: [cursor, { ...cursor, number: 1 }] });
+    expect([status, data.code]).toEqual([400, 'invalid-field']);
+  });
+});
+
 describe('the lines of a branch', () => {
   it('come back as they went, to another box of the branch too, page by page, each to a head that their box signed', async () => {
     const branch = await newBranch();

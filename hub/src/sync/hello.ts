@@ -30,7 +30,7 @@ type Box = PrincipalOf<'box'>;
  * A box to which more was acknowledged than is here has outlived what this hub had: a backup was put in its place. Then a
  * new epoch begins, for this box and all others.
  *
- * @throws Problem `protocol`
+ * @throws Problem `protocol`, `invalid-field`
  */
 export async function hello(parts: HelloParts, box: Box, request: HelloRequest): Promise<HelloAnswer> {
   assertSpoken(request);
@@ -41,7 +41,7 @@ export async function hello(parts: HelloParts, box: Box, request: HelloRequest):
   return withEpoch(parts, answer, lost);
 }
 
-/** The same for what came as a bundle: nobody was on the line. @throws Problem `protocol` */
+/** The same for what came as a bundle: nobody was on the line. @throws Problem `protocol`, `invalid-field` */
 export async function helloOfBundle(parts: HelloParts, box: Box, request: HelloRequest): Promise<HelloAnswer> {
   assertSpoken(request);
   const { answer, lost } = await parts.database.transaction(box.tenantId, (tx) => answerTo(tx, parts, box, request));
@@ -54,8 +54,11 @@ async function withEpoch(parts: HelloParts, answer: HelloAnswer, lost: string | 
   return { ...answer, hubEpoch: renewed ?? answer.hubEpoch };
 }
 
-function assertSpoken({ protocol }: HelloRequest): void {
+/** A box has one cursor in a scope; a thousand of one scope would be a thousand questions to the database. */
+function assertSpoken({ protocol, cursors }: HelloRequest): void {
   if (protocol !== PROTOCOL) throw problem('protocol', `This hub speaks protocol ${PROTOCOL}, the box ${protocol}.`);
+  if (new Set(cursors.map(({ scope }) => scope)).size < cursors.length)
+    throw problem('invalid-field', 'cursors: two of one scope');
 }
 
 async function answerTo(

@@ -1,4 +1,5 @@
 import { Logger, Module } from '@nestjs/common';
+import { APP_INTERCEPTOR } from '@nestjs/core';
 import type { Clock } from '@branchline/domain/clock.js';
 import type { NewId } from '@branchline/domain/uuid.js';
 import { METRICS_REGISTRY } from '@branchline/http/metrics.js';
@@ -6,6 +7,7 @@ import type { Registry } from 'prom-client';
 import { Database } from '../database/unit-of-work.js';
 import { BOX_AUTHENTICATOR, CLOCK, NEW_ID, PUSH_REST_MS, RANDOM_BYTES } from '../providers.js';
 import { HubSecrets } from '../secrets.js';
+import { BoxShare } from './box-share.js';
 import { BoxTokens } from './box-tokens.js';
 import { BoxesController } from './boxes.controller.js';
 import { Contacts } from './contacts.js';
@@ -26,6 +28,7 @@ import { WorkListController } from './work-list.controller.js';
   controllers: [BoxesController, SyncController, LinesController, WorkListController],
   providers: [
     PushAdmission,
+    { provide: APP_INTERCEPTOR, useClass: BoxShare },
     QuarantineRetrier,
     WorkListWatch,
     { provide: PushLane, useFactory: () => new PushLane() },
