@@ -4,9 +4,13 @@ import { encodeLine } from '@branchline/replication/line.js';
 import { PACKED_PUSH_MEDIA_TYPE } from '@branchline/replication/packed/packed-push.js';
 import { PUSH_MEDIA_TYPE, type PushHeader } from '@branchline/replication/push.js';
 import { startFaultProxy, type FaultProxy } from '@branchline/fleet/fault-proxy.js';
+import { rawPublicKey } from '@branchline/replication/head-signature.js';
+import { wrapPersonKey } from '@branchline/replication/person-wrap.js';
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { v7 } from 'uuid';
+import { keepNewPersonKey, personsWrappingKey } from '../src/customers/person-keys.js';
 import { FakeHub } from '../src/replicator/testing/fake-hub.js';
 import {
   eventually,
@@ -63,6 +67,28 @@ function expectSame(what: Store): void {
 }
 
 describe('a push', () => {
+  it.each([
+    ['goes after the keys of persons that its lines name: of a person the first key stands', 200],
+    ['goes all the same when the hub takes no keys', 503],
+  ])('%s', async (_title, keysStatus) => {
+    const sealingKey = rawPublicKey(newBox().sealingKey);
+    const keyRoute = '/sync/v1/person-keys';
+    // Nothing else offers keys: the feed, at the end of which they go otherwise, gives nothing.
+    hub.intercept = ({ route }) => {
+      if (route.includes('/sync/v1/feed/')) return { status: 503, body: { code: 'busy' } };
+      if (route === `GET ${keyRoute}`) return { status: 200, body: { sealingKey } };
+      return route === `POST ${keyRoute}` ? { status: keysStatus, body: { taken: 1, erased: [] } } : null;
+    };
+    const person = v7();
+    const wrapped = wrapPersonKey(person, Buffer.alloc(32, 7), personsWrappingKey(fixture.box)).toString('base64url');
+    await store.writer.write(keepNewPersonKey, { person, wrapped });
+    await journalFacts(store, 3);
+    started(store);
+    await drained(store);
+    const told = hub.requests.filter((route) => route === `POST ${keyRoute}` || route === 'POST /sync/v1/push');
+    expect(told.slice(0, 2)).toEqual([`POST ${keyRoute}`, 'POST /sync/v1/push']);
+  });
+
   it('ships the journal in batches until the heads are equal', async () => {
     await journalFacts(store, 173);
     const { replicator } = started(store);

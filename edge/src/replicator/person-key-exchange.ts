@@ -55,6 +55,21 @@ export class PersonKeyExchange {
     await this.cutLog();
   }
 
+  /**
+   * Before the lines go that name their persons: of a person the first key that is offered stands, and a store that reads
+   * of one before the hub has the key could offer another. That keys cannot go holds up no sale.
+   * @returns whether none is left to offer
+   */
+  async offerAhead(): Promise<boolean> {
+    try {
+      await this.offer();
+      return true;
+    } catch (error) {
+      if (error instanceof Refusal || error instanceof LineFailure) return false;
+      throw error;
+    }
+  }
+
   private async open(): Promise<void> {
     const { store, signal } = this;
     if (store.reads.get('SELECT 1 FROM customer_edit WHERE no > ?', this.editsSeenTo.no) !== undefined)

@@ -6,6 +6,7 @@ import type { Store } from '../store/store.js';
 import type { HubClient } from './hub-client.js';
 import { LineFailure, Refusal } from './hub-failure.js';
 import type { MeetHub } from './meet-hub.js';
+import type { PersonKeyExchange } from './person-key-exchange.js';
 import {
   batchAfterRefusal,
   batchAfterSuccess,
@@ -22,6 +23,7 @@ export type PushParts = {
   store: Store;
   hub: HubClient;
   meet: MeetHub;
+  keys: Pick<PersonKeyExchange, 'offerAhead'>;
   clock: Clock;
   /** Of a push at most; it begins with fewer. */
   linesMax: number;
@@ -73,9 +75,12 @@ export class PushRound {
   private async pushAll(): Promise<boolean> {
     const { store, onContact } = this.parts;
     let corrections = 0;
+    let mayOfferKeys = true;
     for (let pushes = 0; pushes < PUSHES_IN_A_ROUND_MAX; pushes++) {
       const stream = streamToPush(readStreams(store.reads));
       if (stream === null || this.signal.aborted) return false;
+      // Once in vain is enough for a round: a line that is down takes its time to say so.
+      mayOfferKeys &&= await this.parts.keys.offerAhead();
       const batch = await this.batchOf(stream);
       this.prepareAfter(batch, stream);
       try {

@@ -105,8 +105,8 @@ export class Replicator implements InFlight, HubClock {
     const onBehind = (): void => this.courses.lines.loop.nudge();
     this.meet = new MeetHub({ store, hub, clock, by, alarm, onContact, onBehind });
     const common = { store, hub, meet: this.meet, clock, alarm, onContact };
-    this.pushing = new PushRound({ ...common, linesMax: config.pushLines }, signal);
     const keys = new PersonKeyExchange(store, hub, signal);
+    this.pushing = new PushRound({ ...common, keys, linesMax: config.pushLines }, signal);
     const pulling = new PullRound({ ...common, kinds, keys }, signal);
     this.pulling = { run: () => this.pulls.take(() => pulling.run()) };
     this.pullNow = () => pulling.run();
