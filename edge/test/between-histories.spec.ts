@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { contentHash } from '@branchline/replication/content-hash.js';
 import type { SaleBody } from '@branchline/replication/kinds/sale.js';
 import { v7 } from 'uuid';
+import { sealDay } from '../src/cash/seal-day.js';
 import { FakeHub } from '../src/replicator/testing/fake-hub.js';
 import { replicatorOn } from '../src/replicator/testing/replicator-fixture.js';
 import { completeSale } from '../src/selling/complete-sale.js';
@@ -142,6 +143,17 @@ describe('a fetch that is cut in the middle', () => {
 });
 
 describe('a clock that is set back', () => {
+  it('leaves a day sealed that is still to come, and the store opens', async () => {
+    a.clock.set(Date.parse('2036-11-20T12:00:00Z'));
+    await a.closeShift(await a.openShift());
+    await a.store.writer.execute(sealDay, { businessDate: '2036-11-20', tillsHolding: [] }, BY);
+    await expect(a.openShift()).rejects.toMatchObject({ code: 'day-sealed' });
+    a.clock.set(Date.parse('2026-11-20T12:00:00Z'));
+    await a.openShift();
+    const { answer } = await soldAt(a);
+    expect(answer).toMatchObject({ businessDate: '2026-11-20', flags: ['late'] });
+  });
+
   it('does not keep the store from asking head office what it lacks', async () => {
     await a.openShift();
     const { replicator } = replicatorOn(a.store, hub.url, { clock: a.clock });
