@@ -251,6 +251,31 @@ describe('keys of persons', () => {
     expect(await read(person.id)).toMatchObject({ status: 410, code: 'customer-erased' });
   });
 
+  it('are destroyed of all whom head office knew to be one person, when that person is erased', async () => {
+    const persons = [new Person(), new Person(), new Person()];
+    const journal = one!.newJournal();
+    for (const person of persons)
+      append(journal, person.edit(one!, { name: { said: 'Merged' }, region: { said: 'R1' } }, { op: 'create' }));
+    await pushed(one, journal);
+    await offer(one, ...persons);
+    await opened();
+    const [first, second, third] = persons.map(({ id }) => id);
+    for (const [keep, drop] of [
+      [second, first],
+      [third, second],
+    ])
+      expect((await hub.admin.api.post('/v1/customers/merge', { keep, drop })).status).toBe(200);
+    expect((await hub.admin.api.post(`/v1/customers/${third}/erase`)).data).toEqual({ erased: true });
+    expect(await wanted(two, [first!, second!, third!])).toMatchObject({ keys: [], erased: expect.any(Array) });
+    const ids = [[first, second, third]];
+    const left = 'SELECT person FROM person_key WHERE wrapped IS NOT NULL AND person = ANY ($1::uuid[])';
+    expect(await hub.database.asOwner(left, ids)).toEqual([]);
+    expect(await hub.database.asOwner('SELECT id FROM customer_open WHERE id = ANY ($1::uuid[])', ids)).toEqual([]);
+    const told = `SELECT key FROM outbox WHERE kind = 'erasure' AND key = ANY ($1::text[])
+      UNION SELECT key FROM feed_record WHERE kind = 'erasure' AND key = ANY ($1::text[])`;
+    expect(await hub.database.asOwner(told, ids)).toHaveLength(3);
+  });
+
   it('of a person whose key never came can be destroyed before it comes', async () => {
     const person = new Person();
     const journal = one!.newJournal();
