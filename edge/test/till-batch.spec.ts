@@ -202,4 +202,12 @@ describe('a sale that an edge had answered and this one has not', () => {
     const dearer = milkSale({ tenders: [{ tenderNo: 1, type: 'cash', amountMinor: 5_000 }] });
     expect((await till.sell(dearer)).data).toMatchObject({ receiptNumber: 'B001-T1-1-000001' });
   });
+
+  it('is refused with more change than cash was given: what cannot be taken back as it stands was never sold', async () => {
+    const { request, answer } = await soldAndForgotten();
+    const { changeMinor, cashRoundingMinor } = answer as { changeMinor: number; cashRoundingMinor: number };
+    const forged = { changeMinor: changeMinor + 100_000, cashRoundingMinor: cashRoundingMinor - 100_000 };
+    const { data } = await till.device.batch([offered(request, answer, forged)]);
+    expect(data.results[0]).toMatchObject({ id: request.id, status: 'refused', code: 'invalid-sale' });
+  });
 });

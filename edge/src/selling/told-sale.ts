@@ -1,4 +1,5 @@
 import { DomainError } from '@branchline/domain/errors.js';
+import { CASH } from '@branchline/domain/sale.js';
 import { quantityMilli } from '@branchline/domain/quantity.js';
 import { parseReceiptNumber } from '@branchline/domain/receipt-number.js';
 import { instantMsOf } from '@branchline/domain/business-date.js';
@@ -125,6 +126,9 @@ function parsed(body: Record<string, unknown>): SaleBody {
   if (!parsedBody.success) throw problem('invalid-sale', describeIssues(parsedBody.error));
   const fault = faultOfSale(parsedBody.data);
   if (fault !== null) throw problem('invalid-sale', fault.detail);
+  const { tenders, changeMinor } = parsedBody.data;
+  const cashMinor = tenders.reduce((sum, { type, amountMinor }) => (type === CASH ? sum + amountMinor : sum), 0);
+  if (changeMinor > cashMinor) throw problem('invalid-sale', `${changeMinor} of change for ${cashMinor} of cash`);
   return parsedBody.data;
 }
 
