@@ -23,6 +23,7 @@ export default tseslint.config(
       ],
     },
   },
+  { files: ['libs/replication/second-client/*.mjs'], languageOptions: { globals: { fetch: 'readonly' } } },
   { files: ['**/*.cjs'], languageOptions: { sourceType: 'commonjs', globals: { module: 'writable' } } },
   {
     // Killed with SIGKILL at named points: it runs the built program, in a process of its own.
