@@ -123,6 +123,40 @@ describe('a fetched line that head office sets aside', () => {
   });
 });
 
+describe('a fetched line that is none at all', () => {
+  it.each([
+    ['no JSON', () => '{"seq":4,'],
+    ['no line', () => '{}'],
+    ['no text', () => Buffer.from([0x7b, 0xff, 0xfe, 0x7d])],
+    ['no UTF-8', (line: string) => Buffer.from(line.replace('Milk', 'M\u00eflk'), 'latin1')],
+    ['longer than any line', (line: string) => line.replace('"Milk"', `"${'M'.repeat(300_000)}"`)],
+  ])('but %s, is kept as it came, and does not keep back what follows it', async (_what, forged) => {
+    await a.openShift();
+    await a.sellMany(3);
+    await a.meet(hub);
+    const [incarnation = ''] = hub.streams.keys();
+    const { seq } = hub.headOf(incarnation);
+    hub.forge(incarnation, 4, forged);
+    hub.forgetLinesAfter(incarnation, seq);
+    const b = await replacement();
+    await b.meet(hub);
+    expect(b.logged('line-held')).toEqual([expect.stringContaining('line 4')]);
+    expect(b.sales()).toHaveLength(2);
+    await b.sell();
+    await b.meet(hub);
+    expect(hub.streams.size).toBe(2);
+    const told = (await broken(b, hub, new Set())).filter(
+      (what) => !/^(sales|stock|movements|tenders|grand total):/.test(what),
+    );
+    expect(told).toEqual([]);
+    // Head office loses it: what the dead box can give no more is journalled again, as far as it is a line.
+    hub.streams.clear();
+    await b.meet(hub);
+    expect(b.sales()).toHaveLength(3);
+    expect(b.logged('fork')).toHaveLength(1);
+  });
+});
+
 describe('a fetch that is cut in the middle', () => {
   it('tells of every receipt number that was printed twice, also of those before the cut', async () => {
     await a.openShift();

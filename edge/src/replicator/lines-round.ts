@@ -91,7 +91,7 @@ export class LinesRound {
       throw new CorruptLines(`line ${fromSeq} of ${due.incarnation} was asked for, ${header.fromSeq} came`);
     if (header.previousHash !== hashAt(store.reads, due.incarnationNo, due.lastSeq)) return false;
     this.assertSigned(due, header);
-    const texts = lines.map(({ bytes }) => bytes.toString('utf8'));
+    const texts = lines.map(({ bytes }) => bytes.toString('latin1'));
     const input = { incarnationNo: due.incarnationNo, fromSeq, lines: texts, held: [...held] };
     try {
       const taken = await store.writer.background(takeLines, input, NO_LINES_TAKEN, this.signal);

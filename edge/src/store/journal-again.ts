@@ -1,9 +1,10 @@
-import { decodeLine, type JournalLine } from '@branchline/replication/line.js';
+import { decodeLine, MalformedLine, type JournalLine } from '@branchline/replication/line.js';
 import { nextHlc } from '@branchline/replication/hlc.js';
 import type { ReferenceMover } from './command.js';
 import { markIncarnationDue, openIncarnationIfDue } from './incarnation.js';
 import { hashAt, nextPosition, readHead, storeLine } from './journal.js';
 import { unpackLine } from './line-storage.js';
+import { APPLIED, soundLine } from './take-lines.js';
 import type { Tx } from './tx.js';
 import type { LocalWrite, WriteContext } from './write-job.js';
 
@@ -74,11 +75,25 @@ function splitTail(tx: Tx, { incarnationNo, commonSeq }: ForkAt): number {
 
 function linesOf(tx: Tx, incarnationNo: number): JournalLine[] {
   return tx
-    .all<{ position: number; line: Buffer }>(
-      'SELECT position, line FROM journal WHERE incarnation_no = ? ORDER BY seq',
+    .all<{ position: number; applied: number; line: Buffer }>(
+      'SELECT position, applied, line FROM journal WHERE incarnation_no = ? ORDER BY seq',
       incarnationNo,
     )
-    .map(({ position, line }) => decodeLine(unpackLine(line, position)));
+    .flatMap(({ position, applied, line }) => {
+      const bytes = unpackLine(line, position);
+      return applied === APPLIED.held && !isLine(bytes) ? [] : [decodeLine(bytes)];
+    });
+}
+
+/** What another box signed and nobody can read stays where it is. */
+function isLine(bytes: Buffer): boolean {
+  try {
+    soundLine(bytes);
+    return true;
+  } catch (error) {
+    if (error instanceof MalformedLine) return false;
+    throw error;
+  }
 }
 
 function forgetAcknowledged(tx: Tx, { incarnationNo, commonSeq }: ForkAt): void {

@@ -143,7 +143,7 @@ function replayLine(target: Connection, row: JournalRow, bytes: Buffer, parts: R
     row.applied,
     row.line,
   );
-  applyStored(target, row, decodeLine(bytes), parts);
+  if (row.applied !== APPLIED.held) applyStored(target, row, decodeLine(bytes), parts);
 }
 
 /** The rows of a line by how it lies in the journal; looks at and writes rows of origin `journal` alone. */

@@ -1,5 +1,6 @@
+import { isUtf8 } from 'node:buffer';
 import { chainHash, GENESIS_HASH } from '@branchline/replication/chain.js';
-import { decodeLine, type JournalLine } from '@branchline/replication/line.js';
+import { decodeLine, LINE_BYTES_MAX, MalformedLine, type JournalLine } from '@branchline/replication/line.js';
 import type { FetchedOutcome } from './command.js';
 import { readHead, nextPosition } from './journal.js';
 import { packLine } from './line-storage.js';
@@ -14,11 +15,14 @@ export const APPLIED = {
   written: 1,
   /** Fetched: written where the fact was not known here. */
   fetched: 2,
-  /** Fetched, and its applier would not take it, or there is none in this release. */
+  /** Fetched, and its applier would not take it, or there is none in this release, or it is no line at all. */
   held: 3,
 } as const;
 
-/** `lines`: of one history, one after the other from `fromSeq` on, whose chain was proved. `held`: not to be applied. */
+/**
+ * `lines`: of one history, one after the other from `fromSeq` on, whose chain was proved; their bytes, a character each, for
+ * a box may sign what is no text. `held`: not to be applied.
+ */
 export type LinesToTake = { incarnationNo: number; fromSeq: number; lines: readonly string[]; held: readonly number[] };
 
 /** `followed` false: the history was changed meanwhile, and these lines do not follow it any more. */
@@ -85,17 +89,19 @@ function takeSlice(
   let position = nextPosition(tx);
   let hlc = '';
   while (at < lines.length && (at === state.at || stopwatch() - startMs < SLICE_MS_MAX)) {
-    const bytes = Buffer.from(lines[at] as string, 'utf8');
-    const line = decodeLine(bytes);
+    const bytes = Buffer.from(lines[at] as string, 'latin1');
     seq += 1;
     hash = chainHash(hash, bytes);
     const isHeld = held.includes(seq);
     const place = { incarnationNo, seq, position };
     tx.run(INSERT, position, incarnationNo, seq, hash, isHeld ? APPLIED.held : APPLIED.fetched, packLine(bytes));
-    if (!isHeld) counts[applied(() => applyFetched(tx, line, place), seq)] += 1;
+    if (!isHeld) {
+      const { outcome, line } = applied(bytes, seq, (read) => applyFetched(tx, read, place));
+      counts[outcome] += 1;
+      hlc = line.hlc > hlc ? line.hlc : hlc;
+    }
     position += 1;
     at += 1;
-    hlc = line.hlc > hlc ? line.hlc : hlc;
   }
   noteTaken(tx, { incarnationNo, seq, hlc, nowMs: clock.now() });
   return { at, followed: true, counts };
@@ -103,13 +109,25 @@ function takeSlice(
 
 const INSERT = 'INSERT INTO journal (position, incarnation_no, seq, hash, applied, line) VALUES (?, ?, ?, ?, ?, ?)';
 
-function applied(apply: () => FetchedOutcome, seq: number): FetchedOutcome {
+function applied(
+  bytes: Buffer,
+  seq: number,
+  apply: (line: JournalLine) => FetchedOutcome,
+): { outcome: FetchedOutcome; line: JournalLine } {
   try {
-    return apply();
+    const line = soundLine(bytes);
+    return { outcome: apply(line), line };
   } catch (error) {
     if (failureOf(error) !== null) throw error;
     throw new LineNotApplied(seq, error);
   }
+}
+
+/** As the hub reads it: what is no line there is none here. @throws MalformedLine */
+export function soundLine(bytes: Buffer): JournalLine {
+  if (bytes.length > LINE_BYTES_MAX) throw new MalformedLine(`${bytes.length} bytes`);
+  if (!isUtf8(bytes)) throw new MalformedLine('not UTF-8');
+  return decodeLine(bytes);
 }
 
 /** The hub has them: it gave them. Where the head's incarnation goes on behind them, its clock has to. */

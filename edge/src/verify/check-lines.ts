@@ -1,6 +1,7 @@
 import { GENESIS_HASH, chainHash } from '@branchline/replication/chain.js';
 import { decodeLine, type JournalLine } from '@branchline/replication/line.js';
 import { applyStored, type RebuildParts } from '../store/rebuild.js';
+import { APPLIED } from '../store/take-lines.js';
 import { hashAt, readHead } from '../store/journal.js';
 import { unpackLine } from '../store/line-storage.js';
 import type { Connection, ReadTx } from '../store/tx.js';
@@ -67,7 +68,8 @@ function provedLine(tx: ReadTx, heads: WalkState['heads'], row: JournalRow, find
       const told = `${hash.toString('hex')}, kept is ${row.hash.toString('hex')}`;
       finder.add('journal-line', `${place()}: its bytes lead to ${told}`);
     }
-    return decodeLine(bytes);
+    // It may be none, and has no rows.
+    return row.applied === APPLIED.held ? null : decodeLine(bytes);
   } catch (error) {
     finder.add('journal-line', `${place()} cannot be read: ${(error as Error).message}`);
     return null;

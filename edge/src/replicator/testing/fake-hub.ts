@@ -105,11 +105,11 @@ export class FakeHub {
   }
 
   /** Another line in the place of one, and a chain that holds: all that can be done without the box's key. */
-  forge(incarnation: string, seq: number, change: (line: string) => string): void {
+  forge(incarnation: string, seq: number, change: (line: string) => string | Uint8Array): void {
     const stream = this.streams.get(incarnation) as Stream;
     for (let at = seq - 1; at < stream.bytes.length; at += 1) {
       const bytes = stream.bytes[at] as Buffer;
-      if (at === seq - 1) stream.bytes[at] = Buffer.from(change(bytes.toString()));
+      if (at === seq - 1) stream.bytes[at] = Buffer.from(change(bytes.toString()) as Uint8Array);
       const previous = Buffer.from(String(this.hashOf(incarnation, at)), 'hex');
       stream.hashes[at] = chainHash(previous, stream.bytes[at] as Buffer).toString('hex');
     }
