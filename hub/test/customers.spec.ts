@@ -183,6 +183,26 @@ describe('customers at the hub', () => {
     expect((await read(person.id)).name).toBe('Later');
   });
 
+  it('are taken to another region by head office, and by no store of that region', async () => {
+    const person = new Person();
+    const journals = { one: one!.newJournal(), far: far!.newJournal() };
+    const made = person.edit(one!, { name: { said: 'Wanted' }, region: { said: 'R1' } }, { op: 'create' });
+    append(journals.one, made);
+    await pushed(one, journals.one);
+    await offer(one, person);
+    const thief = { hlc: nextHlc(null, NOW + 60_000), box: '00000000-0000-0000-0000-000000000000' };
+    append(journals.far, person.edit(far!, { region: { said: 'R2', over: [made.id] } }, thief));
+    append(journals.far, person.edit(far!, { region: { said: 'R2' } }, { ...thief, op: 'create' }));
+    append(journals.far, person.edit(far!, { region: { said: null, over: [made.id] } }, thief));
+    await pushed(far, journals.far);
+    expect(await read(person.id)).toMatchObject({ name: 'Wanted', region: 'R1', lost: [] });
+    expect(await wanted(far, [person.id])).toMatchObject({ keys: [], gone: [person.id] });
+    expect((await hub.admin.api.post('/v1/fleet/B003/repair')).status).toBe(200);
+    expect(await read(person.id)).toMatchObject({ region: 'R1' });
+    expect((await hub.admin.api.patch(`/v1/customers/${person.id}`, { region: 'R2' })).status).toBe(200);
+    expect(await wanted(far, [person.id])).toMatchObject({ keys: [person.key], gone: [] });
+  });
+
   it('are no line with a name in clear, and what is told of that line tells no name', async () => {
     const journal = one!.newJournal();
     const person = new Person();

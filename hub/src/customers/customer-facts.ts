@@ -23,6 +23,6 @@ export async function insertCustomerEdits(
   const stored = await tx.query<{ id: string }>(INSERT_EDITS, [tenantId, branchId, incarnation, JSON.stringify(rows)]);
   const inserted = new Set(stored.map(({ id }) => id));
   const fresh = lines.filter(({ body }) => inserted.has(body.id)).map(({ body }) => body);
-  await mergeEdits(tx, fresh as Parameters<typeof mergeEdits>[1], nowMs, isRebuild);
+  await mergeEdits(tx, fresh as Parameters<typeof mergeEdits>[1], nowMs, isRebuild ? 'rebuild' : 'branch');
   return inserted;
 }

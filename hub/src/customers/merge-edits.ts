@@ -26,16 +26,17 @@ type Row = { id: string; state: CustomerState; region: string | null; isDeleted:
 /**
  * Joins edits that have just been stored, each for the first time, into what stands, and tells the stores. Needs no key.
  * Locks customers in the order of their ids; the caller holds the branch, or nothing.
- * @param isRebuild these edits were here before: what they were written over by may be forgotten, so that all that is stored
- *   of their customers is joined from nothing
+ * @param from `rebuild`: these edits of a branch were here before; what they were written over by may be forgotten, so that all
+ *   that is stored of their customers is joined from nothing
  */
 export async function mergeEdits(
   tx: Tx,
   edits: readonly EditOfCustomer[],
   nowMs: number,
-  isRebuild = false,
+  from: 'office' | 'branch' | 'rebuild',
 ): Promise<void> {
   if (edits.length === 0) return;
+  const isRebuild = from === 'rebuild';
   const ids = [...new Set(edits.map(({ customer }) => customer))].sort();
   // A row to lock, also where two branches tell of a customer that nobody has told of before.
   await tx.execute(PLANT, [tx.tenantId, ids, JSON.stringify(NO_CUSTOMER), nowMs]);
@@ -43,9 +44,11 @@ export async function mergeEdits(
   const hlcMax = lastHlcOf(nowMs + AHEAD_MS_MAX);
   const joined = isRebuild ? await tx.query<EditOfCustomer>(ALL_EDITS, [ids]) : edits;
   const merged = rows.map((before) => {
-    const own = joined.filter(({ customer }) => customer === before.id && !(isRebuild && before.isErased));
+    const told = joined.filter(({ customer }) => customer === before.id && !(isRebuild && before.isErased));
+    const own = from === 'branch' ? told.map((edit) => whereItIs(edit, before)) : told;
     const start = isRebuild && !before.isErased ? NO_CUSTOMER : before.state;
-    return { before, state: own.reduce((state, edit) => join(state, stateOfEdit(edit, hlcMax)), start) };
+    const state = own.reduce((state, edit) => join(state, stateOfEdit(edit, hlcMax)), start);
+    return { before, state: isRebuild ? where(state, before) : state };
   });
   const come = await haveCome(tx, ids, joined, merged);
   const after = merged.map(({ before, state }) => {
@@ -58,6 +61,22 @@ export async function mergeEdits(
   await store(tx, after, nowMs);
   await publishCustomers(tx, after.filter(({ before }) => !before.isErased).map(publicationOf));
   tx.announced.add(CUSTOMERS_TOPIC);
+}
+
+/**
+ * Which region a person is in decides who may read of them: a store says it once, of a person whom it makes, and only head
+ * office moves one. Otherwise any store that had an id could call the person into its own region, key and all.
+ */
+function whereItIs(edit: EditOfCustomer, { region }: Row): EditOfCustomer {
+  if (region === null || edit.changes['region'] === undefined || edit.changes['region'].value === region) return edit;
+  const { region: _theirs, ...changes } = edit.changes;
+  return { ...edit, changes };
+}
+
+/** What was decided about the region as the edits came is not told by the edits alone. */
+function where(state: CustomerState, before: Row): CustomerState {
+  const region = before.state.fields['region'];
+  return region === undefined ? state : { ...state, fields: { ...state.fields, region } };
 }
 
 function publicationOf({ before, state, region }: { before: Row; state: CustomerState; region: string | null }) {

@@ -60,7 +60,7 @@ export async function editAtOffice(
     personId,
     new Date(parts.nowMs),
   ]);
-  await mergeEdits(tx, [edit], parts.nowMs);
+  await mergeEdits(tx, [edit], parts.nowMs, 'office');
   await openCustomers(tx, parts.personsMaster, customer);
   return Object.keys(changes);
 }
