@@ -196,6 +196,22 @@ describe('a sale told twice', () => {
     ]);
   });
 
+  it('is looked for in the archive at as many tills as a store has, not at the thousands that lines may name', async () => {
+    const box = await newBox();
+    const journal = box.newJournal();
+    for (const receiptNo of [1, 2])
+      for (let at = 0; at < 200; at += 1) {
+        const [till, number] = [`X${at}`, String(receiptNo).padStart(6, '0')];
+        const receiptNumber = `${box.branchCode}-${till}-1-${number}`;
+        const body = { ...saleBody(box.branchCode, receiptNo, 1, { lines: TWO, receiptNumber }), till };
+        journal.append('sale', body.id, body);
+      }
+    expect((await box.push(journal.push(1, 201))).data.quarantined).toEqual([]);
+    expect((await box.push(journal.push(202))).data.quarantined).toEqual([]);
+    const [told] = (await newest(box, 'work-lists')).slice(-1) as [{ conflicts: { open: number } }];
+    expect(told.conflicts.open).toBe(100);
+  });
+
   it('fills no list without end', async () => {
     const box = await newBox();
     const journal = box.newJournal();

@@ -18,6 +18,9 @@ type SaleLine = LineOfKind<'sale'>;
 /** Same content at the same till within so long: perhaps one sale, told twice under two ids. */
 const SAME_SALE_MS_MAX = 2 * 60_000;
 
+/** In one push; each is a chunk of the archive unpacked, while the branch is held. No store has so many tills. */
+const TILLS_COMPARED_MAX = 100;
+
 /** What the branch's rows say about sales that are about to go in: who bears their numbers, and who came right before. */
 export type BeforeSales = ReadonlyMap<string, PrintedSale>;
 
@@ -52,6 +55,7 @@ export async function disputesOfSales(
   const last = new Map<string, SaleLine>();
   const disputes: NewConflict[] = [];
   const marks: SaleException[] = [];
+  let compared = 0;
   const dispute = (
     line: SaleLine,
     first: LineRef,
@@ -81,7 +85,9 @@ export async function disputesOfSales(
       if (first) dispute(line, first, SAME_REFERENCE);
       marks.push({ id: body.id, code: 'duplicate', detail: body.duplicateOf });
     } else if (body.reverses === undefined) {
-      const twin = await twinOf(tx, context, line, last.get(body.till), before);
+      const previous = last.get(body.till);
+      const mayCompare = previous !== undefined || (compared += 1) <= TILLS_COMPARED_MAX;
+      const twin = mayCompare ? await twinOf(tx, context, line, previous, before) : null;
       if (twin) {
         dispute(line, twin, SAME_CONTENT);
         marks.push({ id: body.id, code: 'duplicate', detail: `line ${twin.seq} of ${twin.incarnation}` });
