@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { sha256Hex } from '@branchline/replication/chain.js';
 import { LINE_BYTES_MAX } from '@branchline/replication/line.js';
+import { PUSH_DECOMPRESSED_BYTES_MAX } from '@branchline/replication/push.js';
 import fc from 'fast-check';
 import { crc32, deflateRawSync } from 'node:zlib';
 import { LINE_DICTIONARY_1 } from './line-dictionary.js';
@@ -84,8 +85,8 @@ describe('a line in the journal', () => {
     expect(() => unpackLine(Buffer.alloc(0), 77)).toThrow('the journal is damaged at position 77');
   });
 
-  it('is not inflated to more than a line may be', () => {
-    const bomb = deflateRawSync(Buffer.alloc(LINE_BYTES_MAX + 1, 0x7b), {
+  it('is not inflated to more than a page of lines may be', () => {
+    const bomb = deflateRawSync(Buffer.alloc(PUSH_DECOMPRESSED_BYTES_MAX + 1, 0x7b), {
       windowBits: 12,
       dictionary: LINE_DICTIONARY_1,
     });

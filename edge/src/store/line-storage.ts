@@ -1,4 +1,5 @@
 import { crc32, deflateRawSync, inflateRawSync } from 'node:zlib';
+import { PUSH_DECOMPRESSED_BYTES_MAX } from '@branchline/replication/push.js';
 import { LINE_DICTIONARY_1 } from './line-dictionary.js';
 
 /**
@@ -16,10 +17,10 @@ const HEADER_BYTES = 5;
 /** A window of 4 KiB reaches over a usual line and the dictionary; the smaller it is, the less is set up for each line. */
 const SHAPE = { windowBits: 12, dictionary: LINE_DICTIONARY_1 };
 /** Another box may have signed what is longer than any line: it is held as it came. No page of lines is longer. */
-const FETCHED_BYTES_MAX = 64 * 1024 * 1024;
+const STORED_BYTES_MAX = PUSH_DECOMPRESSED_BYTES_MAX;
 /** What usually comes out fits one chunk. Zlib's own 16 KB wait outside the heap for the collector and take 5 µs to get. */
 const DEFLATE = { ...SHAPE, level: 4, memLevel: 5, chunkSize: 2_048 };
-const INFLATE = { ...SHAPE, maxOutputLength: FETCHED_BYTES_MAX, chunkSize: 4_096 };
+const INFLATE = { ...SHAPE, maxOutputLength: STORED_BYTES_MAX, chunkSize: 4_096 };
 
 /** What lies at a position is not what was written there. */
 export class DamagedLine extends Error {
