@@ -1,11 +1,20 @@
 import { helloRequestSchema, type HelloRequest } from '@branchline/replication/box-protocol.js';
 import type { Tx } from '../database/unit-of-work.js';
+import { whyNotSpoken } from '../sync/hello.js';
+import { findUnstorable } from '../sync/storable.js';
 import type { BundleBox } from './bundle-box.js';
 
 /** What the box said in the bundle that was taken in last; null: none came, or none that is understood. */
 export async function helloOf(tx: Tx, boxId: string): Promise<HelloRequest | null> {
   const [row] = await tx.query<{ hello: unknown }>('SELECT hello FROM box_bundle WHERE box_id = $1', [boxId]);
-  return helloRequestSchema.safeParse(row?.hello).data ?? null;
+  return understood(row?.hello);
+}
+
+/** What a box may have sealed is anything; over HTTP most of it would not come through the door. */
+export function understood(said: unknown): HelloRequest | null {
+  const hello = helloRequestSchema.safeParse(said).data;
+  if (hello === undefined || findUnstorable(hello) !== null) return null;
+  return whyNotSpoken(hello) === null ? hello : null;
 }
 
 export async function noteIn(

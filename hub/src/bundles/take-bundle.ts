@@ -1,7 +1,7 @@
 import type { LoggerService } from '@nestjs/common';
 import { Problem, problem } from '@branchline/http/problem.js';
 import { uuid } from '@branchline/http/fields.js';
-import { helloRequestSchema, type HelloRequest } from '@branchline/replication/box-protocol.js';
+import type { HelloRequest } from '@branchline/replication/box-protocol.js';
 import { BadBundle, type BundleFault, type BundleHeader } from '@branchline/replication/bundle.js';
 import { BundleFile } from '@branchline/replication/bundle-file.js';
 import type { RecordPlace } from '@branchline/replication/bundle-records.js';
@@ -12,7 +12,7 @@ import { findStreams } from '../sync/streams.js';
 import { takePush } from '../sync/take-push.js';
 import type { SyncParts } from '../sync/sync-parts.js';
 import { findSender, principalOf, type BundleBox, type Carrier } from './bundle-box.js';
-import { noteIn } from './bundle-notes.js';
+import { noteIn, understood } from './bundle-notes.js';
 
 export type BundleParts = Pick<
   SyncParts,
@@ -110,7 +110,9 @@ async function incident(
   box: string,
   { code, detail }: Problem,
 ): Promise<void> {
-  const told = { branchId, code: `bundle-refused`, key: `${code} ${box}`, detail: `a bundle of box ${box}: ${detail}` };
+  // A box that nobody knows is any id: one incident for all of them, or the list has no end.
+  const key = branchId === null ? code : `${code} ${box}`;
+  const told = { branchId, code: `bundle-refused`, key, detail: `a bundle of box ${box}: ${detail}` };
   const at = { nowMs: parts.clock.now(), newId: parts.newId };
   await parts.database.transaction(tenantId, (tx) => raiseIncident(tx, told, at));
   parts.logger.warn({ message: 'bundle refused', box, reason: code, detail });
@@ -127,7 +129,7 @@ async function takeRecords(
   const taken: RecordsTaken = { streams: new Map(), hello: null };
   for (const place of places) {
     const { label } = place;
-    if (label?.kind === 'hello') taken.hello = helloRequestSchema.safeParse(await file.readJson(place)).data ?? null;
+    if (label?.kind === 'hello') taken.hello = understood(await file.readJson(place));
     if (label?.kind !== 'push') continue;
     const { incarnation, fromSeq, lastSeq, mediaType, encoding } = label;
     const before = taken.streams.get(incarnation) ?? (await streamBefore(parts, box, incarnation, fromSeq));

@@ -4,7 +4,7 @@ import { PROTOCOL } from '@branchline/replication/push.js';
 import type { PrincipalOf } from '@branchline/access/principal.js';
 import type { Clock } from '@branchline/domain/clock.js';
 import type { NewId } from '@branchline/domain/uuid.js';
-import { problem } from '@branchline/http/problem.js';
+import { type Problem, problem } from '@branchline/http/problem.js';
 import { durableSeqs } from '../backups/durable.js';
 import { hubEpoch, renewLostEpoch } from '../database/hub-epoch.js';
 import type { Database, Tx } from '../database/unit-of-work.js';
@@ -54,11 +54,17 @@ async function withEpoch(parts: HelloParts, answer: HelloAnswer, lost: string | 
   return { ...answer, hubEpoch: renewed ?? answer.hubEpoch };
 }
 
+function assertSpoken(request: HelloRequest): void {
+  const why = whyNotSpoken(request);
+  if (why !== null) throw why;
+}
+
 /** A box has one cursor in a scope; a thousand of one scope would be a thousand questions to the database. */
-function assertSpoken({ protocol, cursors }: HelloRequest): void {
-  if (protocol !== PROTOCOL) throw problem('protocol', `This hub speaks protocol ${PROTOCOL}, the box ${protocol}.`);
+export function whyNotSpoken({ protocol, cursors }: HelloRequest): Problem | null {
+  if (protocol !== PROTOCOL) return problem('protocol', `This hub speaks protocol ${PROTOCOL}, the box ${protocol}.`);
   if (new Set(cursors.map(({ scope }) => scope)).size < cursors.length)
-    throw problem('invalid-field', 'cursors: two of one scope');
+    return problem('invalid-field', 'cursors: two of one scope');
+  return null;
 }
 
 async function answerTo(
