@@ -73,8 +73,8 @@ export const CUSTOMER_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'hub/src/customers/customer-facts.ts',
-        find: 'nowMs, isRebuild);',
-        replace: 'nowMs, isRebuild && false);',
+        find: `isRebuild ? 'rebuild' : 'branch');`,
+        replace: `'branch');`,
       },
     ],
     specs: [HUB_SPEC],
