@@ -143,7 +143,7 @@ describe('finding sales', () => {
       tx.run(
         `INSERT INTO sale SELECT value + 1, 'copy ' || value, position, incarnation_no, seq, receipt_number, NULL, 'T2', device,
            operator, shift_no, business_date, sold_at, lines, units_milli, amount_minor, discount_minor, net_minor, tax_minor,
-           total_minor, content_hash, flags
+           total_minor, content_hash, flags, NULL
          FROM sale, (WITH RECURSIVE n (value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 45000) SELECT value FROM n)`,
       ),
     );

@@ -55,7 +55,7 @@ export function statusOf(store: Store, replicator: Replicator): SyncStatus {
   return syncStatus(store.reads, replicator.figures());
 }
 
-const EVENTUALLY_MS_MAX = 10_000;
+const EVENTUALLY_MS_MAX = 30_000;
 
 /** Looks until it holds. @throws Error naming what did not come */
 export async function eventually(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
