@@ -133,6 +133,27 @@ describe('customers at the hub', () => {
     );
   });
 
+  it('are told by a store in the name of its own boxes alone', async () => {
+    const person = new Person();
+    const made = person.edit(one!, { name: { said: 'Own' }, region: { said: 'R1' } }, { op: 'create' });
+    const theirs = person.edit(two!, { language: { said: 'en' } }, { box: one!.box, hlc: 'ffffffffffff-ffff' });
+    const [first, second] = [one!.newJournal(), two!.newJournal()];
+    append(first, made);
+    append(second, theirs);
+    await pushed(one, first);
+    await pushed(two, second);
+    await hub.numbered();
+    const judged = async (): Promise<Record<string, string>> => {
+      const [record] = await hub.database.asOwner<{ body: { judged: Record<string, string> } }>(
+        `SELECT body FROM feed_record WHERE kind = 'customer' AND key = $1 ORDER BY number DESC LIMIT 1`,
+        [person.id],
+      );
+      return record?.body.judged ?? {};
+    };
+    expect((await judged())[one!.box]).toBe(made.hlc);
+    expect((await judged())[two!.box]).toBe(theirs.hlc);
+  });
+
   it('told again by another history are the same edits', async () => {
     const person = new Person();
     const made = person.edit(one!, { name: { said: 'Once' }, region: { said: 'R1' } }, { op: 'create' });

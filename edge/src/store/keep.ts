@@ -179,7 +179,8 @@ function setAside(file: string, suffix: string): void {
   const to = freeName(`${file}.${suffix}`);
   try {
     copyFile(file, to);
-    forgetWherePossible(to);
+    // The file may be what is gone: that is why somebody restores.
+    if (existsSync(to)) forgetWherePossible(to);
   } catch (error) {
     removeFile(to);
     throw error;

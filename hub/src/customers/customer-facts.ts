@@ -22,7 +22,29 @@ export async function insertCustomerEdits(
   });
   const stored = await tx.query<{ id: string }>(INSERT_EDITS, [tenantId, branchId, incarnation, JSON.stringify(rows)]);
   const inserted = new Set(stored.map(({ id }) => id));
-  const fresh = lines.filter(({ body }) => inserted.has(body.id)).map(({ body }) => body);
+  const named = lines.filter(({ body }) => inserted.has(body.id)).map(({ body }) => body);
+  const fresh = await inOwnName(tx, { branchId, incarnation }, named);
   await mergeEdits(tx, fresh as Parameters<typeof mergeEdits>[1], nowMs, isRebuild ? 'rebuild' : 'branch');
   return inserted;
 }
+
+/**
+ * A store speaks for boxes of its own branch, also those it had: an edit in the name of another's would tell that box that
+ * its own edits up to any clock have been decided on. It counts as the one's that told it.
+ */
+async function inOwnName<E extends { box: string }>(
+  tx: Tx,
+  { branchId, incarnation }: Pick<FactContext, 'branchId' | 'incarnation'>,
+  edits: readonly E[],
+): Promise<E[]> {
+  if (edits.length === 0) return [];
+  const boxes = await tx.query<{ id: string; isTeller: boolean }>(OWN_BOXES, [branchId, incarnation]);
+  const own = new Set(boxes.map(({ id }) => id));
+  const teller = boxes.find(({ isTeller }) => isTeller)?.id;
+  if (teller === undefined) throw new Error(`the history ${incarnation} has no box`);
+  return edits.map((edit) => (own.has(edit.box) ? edit : { ...edit, box: teller }));
+}
+
+const OWN_BOXES = `
+SELECT box.id, box.id = i.box_id AS "isTeller" FROM incarnation i JOIN box ON box.branch_id = i.branch_id
+WHERE i.branch_id = $1 AND i.incarnation = $2`;

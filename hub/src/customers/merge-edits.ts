@@ -126,7 +126,10 @@ SELECT id FROM customer_edit WHERE customer_id = ANY ($1::uuid[]) AND id = ANY (
 UNION ALL SELECT id FROM customer_office_edit WHERE customer_id = ANY ($1::uuid[]) AND id = ANY ($2::uuid[])`;
 
 const ALL_EDITS = `
-SELECT id, customer_id AS customer, op, box, hlc, changes FROM customer_edit WHERE customer_id = ANY ($1::uuid[])
+SELECT e.id, e.customer_id AS customer, e.op, coalesce(own.id, i.box_id) AS box, e.hlc, e.changes FROM customer_edit e
+  JOIN incarnation i ON i.branch_id = e.branch_id AND i.incarnation = e.incarnation
+  LEFT JOIN box own ON own.id = e.box AND own.branch_id = e.branch_id
+WHERE e.customer_id = ANY ($1::uuid[])
 UNION ALL SELECT id, customer_id, op, '00000000-0000-0000-0000-000000000000', hlc, changes FROM customer_office_edit
 WHERE customer_id = ANY ($1::uuid[])`;
 
