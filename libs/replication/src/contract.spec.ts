@@ -1,12 +1,17 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
-import { enrolAnswerSchema, enrolRequestSchema, helloAnswerSchema, helloRequestSchema } from './box-protocol.js';
+import * as box from './box-protocol.js';
+import { bundleHeaderSchema } from './bundle.js';
+import { recordLabelSchema } from './bundle-records.js';
 import { canonicalJson } from './canonical-json.js';
 import { FEED_KINDS, feedPageSchema } from './feed.js';
 import { JOURNAL_KINDS } from './kinds/registry.js';
 import { CONTRACT, lineSchema } from './line.js';
+import * as personKeys from './person-keys.js';
 import { PROTOCOL, pushAnswerSchema, pushHeaderSchema } from './push.js';
+import { snapshotFactsSchema } from './snapshot.js';
+import * as verify from './verify-protocol.js';
 
 /**
  * What boxes in the field speak. A hash that differs means that the wire changed: give the set a new number, keep what
@@ -19,9 +24,15 @@ const HISTORY = [
     protocol: 1,
     journal: '74e7af34eb8bd0e2',
     feed: '8d6822da6b8c00be',
-    wire: '0e82c06aa292a048',
+    wire: '62ea85069d594292',
   },
 ];
+
+/** What a room exports that is a schema. */
+const schemasOf = (room: Record<string, unknown>): Record<string, z.ZodType> =>
+  Object.fromEntries(
+    Object.entries(room).filter((entry): entry is [string, z.ZodType] => entry[1] instanceof z.ZodType),
+  );
 
 const hashOf = (schemas: Record<string, z.ZodType>): string => {
   const shapes = Object.fromEntries(Object.entries(schemas).map(([name, schema]) => [name, z.toJSONSchema(schema)]));
@@ -37,12 +48,10 @@ describe('the contract with boxes in the field', () => {
       journal: hashOf({ line: lineSchema, ...JOURNAL_KINDS }),
       feed: hashOf({ page: feedPageSchema, ...FEED_KINDS }),
       wire: hashOf({
-        pushHeaderSchema,
-        pushAnswerSchema,
-        enrolRequestSchema,
-        enrolAnswerSchema,
-        helloRequestSchema,
-        helloAnswerSchema,
+        ...{ pushHeaderSchema, pushAnswerSchema, snapshotFactsSchema, bundleHeaderSchema, recordLabelSchema },
+        ...schemasOf(box),
+        ...schemasOf(verify),
+        ...schemasOf(personKeys),
       }),
     }).toEqual({
       contract: newest?.contract,
