@@ -44,7 +44,7 @@ UPDATE customer SET state = $2::jsonb, erased_at = to_timestamp($3::bigint / 100
 /**
  * PostgreSQL keeps what was deleted on its pages until they are needed again, and VACUUM alone leaves it readable there: after
  * it a name was still found in the files of three indexes. Written anew, the files of before go with the next checkpoint. For that
- * time, a second for 100,000 customers, who looks one up at head office waits; stores do not.
+ * time who looks one up at head office waits; stores do not.
  *
  * What stood in the table in clear stays readable in the write-ahead log until that is recycled, and in backups of the
  * database for as long as they are kept. Keys stand there wrapped under one that is in no database.

@@ -7,7 +7,7 @@ import { Integrations } from './migrations/000005-integrations.js';
 import { JournalChunks } from './migrations/000006-journal-chunks.js';
 import { SessionsAndContacts } from './migrations/000007-sessions-and-contacts.js';
 import { Backups } from './migrations/000015-backups.js';
-import { Bundles } from './migrations/000018-bundles.js';
+import { Bundles } from './migrations/000019-bundles.js';
 import { DerivedRows } from './migrations/000008-derived-rows.js';
 import { WhoIsWho } from './migrations/000009-who-is-who.js';
 import { FeedThatEnds } from './migrations/000010-feed-that-ends.js';

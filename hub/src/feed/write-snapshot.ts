@@ -24,7 +24,7 @@ type Reading = <T>(work: (tx: Tx) => Promise<T>) => Promise<T>;
 /**
  * Writes a scope, as one transaction sees it, into a file beside `path`, and gives it its name when it is whole and on the
  * disk. The same records give the same bytes, so that a download goes on at another hub process. Rows go in by some hundred
- * at a time, 2 ms each: the hub serves on meanwhile.
+ * at a time, and the hub serves on in between.
  */
 export async function writeSnapshot(reading: Reading, scope: string, path: string): Promise<Snapshot> {
   const part = `${path}.part`;

@@ -7,6 +7,8 @@ export interface Ask {
   path: string;
   body?: unknown;
   token?: string | null;
+  /** The last line of the journal that a till was told: it is a witness of it. */
+  seen?: string | null;
   /** Of a body that is not JSON. */
   contentType?: string;
 }
@@ -66,10 +68,11 @@ export class JsonClient {
   }
 
   /** Any status is an answer. @throws NoAnswer; or the signal's reason */
-  async ask({ method, path, body, token, contentType }: Ask): Promise<Answer> {
+  async ask({ method, path, body, token, seen, contentType }: Ask): Promise<Answer> {
     this.signal.throwIfAborted();
     const headers = {
       ...(token && { authorization: `Bearer ${token}` }),
+      ...(seen && { 'branchline-seen': seen }),
       ...(body !== undefined && { 'content-type': contentType ?? 'application/json' }),
     };
     try {

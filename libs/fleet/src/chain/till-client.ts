@@ -12,6 +12,8 @@ export interface TillOptions {
   clock: Clock;
   chance: () => number;
   signal: AbortSignal;
+  /** The last line of the journal that this till was told, as `incarnation;epoch;seq;hash`; absent: it keeps none. */
+  seen?: () => string | null;
 }
 
 const enrolledSchema = z.looseObject({ deviceId: z.string(), deviceToken: z.string(), till: z.string() });
@@ -21,6 +23,7 @@ const saleSchema = z.looseObject({
   receiptNumber: z.string(),
   businessDate: z.string(),
   totalMinor: z.number(),
+  journal: z.object({ incarnation: z.string(), epoch: z.number(), seq: z.number(), hash: z.string() }).optional(),
 });
 const batchSchema = z.looseObject({
   results: z.array(
@@ -244,7 +247,8 @@ export class TillClient {
     }
   }
 
-  private async askOnce(request: Ask): Promise<Answer | NoAnswer> {
+  private async askOnce(asked: Ask): Promise<Answer | NoAnswer> {
+    const request: Ask = { ...asked, seen: this.options.seen?.() ?? null };
     try {
       if (request.token !== undefined) return await this.http.ask(request);
       const answer = await this.http.ask({ ...request, token: await this.validToken() });

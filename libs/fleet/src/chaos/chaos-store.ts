@@ -35,6 +35,8 @@ export class ChaosStore {
   private readonly tills: Till[] = [];
 
   private manager: TillClient | null = null;
+  /** Tills say to their box which line they were told last. */
+  remembers = true;
 
   private constructor(
     readonly branch: PreparedBranch,
@@ -48,7 +50,9 @@ export class ChaosStore {
       const { deviceId, deviceToken } = await TillClient.enrol(box.url, deviceCode, `Till ${till}`, parts.till.signal);
       const operator = CASHIERS[at] ?? 'mia';
       const pin = branch.operators.find((each) => each.operator === operator)?.pin ?? '';
-      const cashier = new TillClient({ ...parts.till, url: box.url, deviceToken, operator, pin });
+      const told: Told[] = [];
+      const seen = (): string | null => (store.remembers ? lastSeen(told) : null);
+      const cashier = new TillClient({ ...parts.till, url: box.url, deviceToken, operator, pin, seen });
       const manager = branch.operators.find((each) => each.role === 'store-manager');
       if (manager !== undefined) {
         store.manager ??= new TillClient({
@@ -65,7 +69,7 @@ export class ChaosStore {
         deviceToken,
         drawer: DRAWERS[at] ?? 'D1',
         cashier,
-        told: [],
+        told,
         forgotten: 0,
       });
     }
@@ -178,4 +182,12 @@ export class ChaosStore {
     if (till === undefined) throw new Error(`${this.code} has no till ${at + 1}`);
     return till;
   }
+}
+
+/** Of the sale that was told last. */
+function lastSeen(told: readonly Told[]): string | null {
+  const journal = told.at(-1)?.answer.journal;
+  if (journal === undefined) return null;
+  const { incarnation, epoch, seq, hash } = journal;
+  return `${incarnation};${epoch};${seq};${hash}`;
 }

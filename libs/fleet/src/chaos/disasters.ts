@@ -107,7 +107,9 @@ export const DISASTERS: readonly Disaster[] = [
       hubLine.cut();
       await restoreBox(field, copy, false);
       // Tills that forget what they saw: the hardest case, for nothing warns the box.
+      field.struck.remembers = false;
       await field.struck.sell(someCustomers(field));
+      field.struck.remembers = true;
       hubLine.restore();
       await field.untilQuiet();
       await field.struck.offerAgain();

@@ -2,7 +2,7 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /** What boxes without a line were last brought, and what they last said by the same way. */
 export class Bundles implements MigrationInterface {
-  readonly name = 'bundles-0000000000018';
+  readonly name = 'bundles-0000000000019';
 
   async up(runner: QueryRunner): Promise<void> {
     await runner.query(BOX_BUNDLE);
