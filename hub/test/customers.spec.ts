@@ -284,7 +284,7 @@ describe('keys of persons', () => {
     const forged = Object.assign(new Person(), { id: person.id });
     await offer(two, forged);
     expect(await wanted(two, [person.id])).toMatchObject({ keys: [person.key] });
-    expect((await hub.admin.api.post(`/v1/customers/${person.id}/erase`)).data).toEqual({ erased: true });
+    expect((await hub.admin.api.post(`/v1/customers/${person.id}/erase`)).data.erased).toBe(true);
     expect(await offer(one, person)).toEqual({ taken: 0, erased: [person.id] });
     expect(await wanted(two, [person.id])).toMatchObject({ keys: [], erased: [person.id] });
     append(journal, person.edit(one!, { name: { said: 'Back again' } }));
@@ -306,7 +306,7 @@ describe('keys of persons', () => {
       [third, second],
     ])
       expect((await hub.admin.api.post('/v1/customers/merge', { keep, drop })).status).toBe(200);
-    expect((await hub.admin.api.post(`/v1/customers/${third}/erase`)).data).toEqual({ erased: true });
+    expect((await hub.admin.api.post(`/v1/customers/${third}/erase`)).data.erased).toBe(true);
     expect(await wanted(two, [first!, second!, third!])).toMatchObject({ keys: [], erased: expect.any(Array) });
     const ids = [[first, second, third]];
     const left = 'SELECT person FROM person_key WHERE wrapped IS NOT NULL AND person = ANY ($1::uuid[])';
@@ -322,7 +322,7 @@ describe('keys of persons', () => {
     const journal = one!.newJournal();
     append(journal, person.edit(one!, { name: { said: 'Early' }, region: { said: 'R1' } }, { op: 'create' }));
     await pushed(one, journal);
-    expect((await hub.admin.api.post(`/v1/customers/${person.id}/erase`)).data).toEqual({ erased: true });
+    expect((await hub.admin.api.post(`/v1/customers/${person.id}/erase`)).data.erased).toBe(true);
     expect(await offer(one, person)).toEqual({ taken: 0, erased: [person.id] });
     await opened();
     expect(await hub.database.asOwner('SELECT 1 FROM customer_open WHERE id = $1', [person.id])).toEqual([]);

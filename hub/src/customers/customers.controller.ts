@@ -23,7 +23,8 @@ import { actorOf, recordAudit } from '../audit/record-audit.js';
 import { Database, type Tx } from '../database/unit-of-work.js';
 import { CLOCK, NEW_ID, RANDOM_BYTES } from '../providers.js';
 import { HubSecrets } from '../secrets.js';
-import { eraseCustomer, scrubErased } from './erase-customer.js';
+import { eraseCustomer } from './erase-customer.js';
+import { ErasureScrubber } from './erasure-scrubber.js';
 import { mergeCustomers, mergeInput } from './merge-customers.js';
 import { editAtOffice, type OfficeEdit, type OfficeParts } from './office-edit.js';
 import {
@@ -37,6 +38,9 @@ import {
 
 type Who = PrincipalOf<'person'>;
 
+/** Whoever erases a person hears by then, whether or not the disk is clean. */
+const ANSWER_MS_MAX = 3_000;
+
 /** The chain's customers. Whoever has a region only has its customers only. */
 @ApiTags('customers')
 @ApiBearerAuth()
@@ -45,6 +49,7 @@ export class CustomersController {
   constructor(
     private readonly database: Database,
     private readonly secrets: HubSecrets,
+    private readonly scrubber: ErasureScrubber,
     @Inject(CLOCK) private readonly clock: Clock,
     @Inject(NEW_ID) private readonly newId: NewId,
     @Inject(RANDOM_BYTES) private readonly randomBytes: (bytes: number) => Buffer,
@@ -113,20 +118,24 @@ export class CustomersController {
     });
   }
 
-  /** For ever, and at every store as soon as its edge hears of it. */
+  /**
+   * For ever, and at every store as soon as its edge hears of it. `scrubbed`: the text is off head office's disk too; while a
+   * transaction from before is open it cannot be, and goes once that has ended.
+   */
   @Post(':id/erase')
   @HttpCode(200)
   @Allow({ by: 'person', ability: 'customer.erase' })
-  async erase(@CurrentPrincipal('person') who: Who, @param('id', uuid) id: string): Promise<{ erased: boolean }> {
+  async erase(
+    @CurrentPrincipal('person') who: Who,
+    @param('id', uuid) id: string,
+  ): Promise<{ erased: boolean; scrubbed: boolean }> {
     const erased = await this.database.transaction(who.tenantId, async (tx) => {
       const nowMs = this.clock.now();
       const done = await eraseCustomer(tx, id, await regionsOf(tx, who, 'customer.erase'), nowMs);
       if (done) await this.audit(tx, who, 'customer.erase', id, {});
       return done;
     });
-    // Asked again it scrubs again: the first time may have ended between the two.
-    await scrubErased(this.database);
-    return { erased };
+    return { erased, scrubbed: await this.scrubber.scrubbed(who.tenantId, ANSWER_MS_MAX) };
   }
 
   /** Two customers are one person: `keep` takes what it lacks from `drop`, which is deleted. */

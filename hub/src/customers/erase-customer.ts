@@ -1,6 +1,6 @@
 import { NO_CUSTOMER } from '@branchline/domain/customer.js';
 import { problem } from '@branchline/http/problem.js';
-import type { Database, Tx } from '../database/unit-of-work.js';
+import type { Tx } from '../database/unit-of-work.js';
 import { publishErasure } from './publish-customers.js';
 
 type Held = { id: string; region: string | null; isTheirs: boolean; isErased: boolean };
@@ -35,21 +35,8 @@ FROM customer WHERE id IN (SELECT id FROM same) ORDER BY id FOR NO KEY UPDATE`;
 
 const DESTROY_KEY = `
 INSERT INTO person_key (tenant_id, person, wrapped, erased_at) VALUES ($1, $2, NULL, to_timestamp($3::bigint / 1000.0))
-ON CONFLICT (tenant_id, person) DO UPDATE SET wrapped = NULL, erased_at = excluded.erased_at`;
+ON CONFLICT (tenant_id, person) DO UPDATE SET wrapped = NULL, erased_at = excluded.erased_at, scrubbed_at = NULL`;
 
 /** Opened: nothing is left to open. */
 const EMPTY = `
 UPDATE customer SET state = $2::jsonb, erased_at = to_timestamp($3::bigint / 1000.0), opened = true WHERE id = $1`;
-
-/**
- * PostgreSQL keeps what was deleted on its pages until they are needed again, and VACUUM alone leaves it readable there: after
- * it a name was still found in the files of three indexes. Written anew, the files of before go with the next checkpoint. For that
- * time who looks one up at head office waits; stores do not.
- *
- * What stood in the table in clear stays readable in the write-ahead log until that is recycled, and in backups of the
- * database for as long as they are kept. Keys stand there wrapped under one that is in no database.
- */
-export async function scrubErased(database: Database): Promise<void> {
-  await database.asOwner('VACUUM (FULL) customer_open');
-  await database.asOwner('VACUUM (FULL) person_key');
-}

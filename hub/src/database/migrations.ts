@@ -8,6 +8,7 @@ import { JournalChunks } from './migrations/000006-journal-chunks.js';
 import { SessionsAndContacts } from './migrations/000007-sessions-and-contacts.js';
 import { Backups } from './migrations/000015-backups.js';
 import { Bundles } from './migrations/000019-bundles.js';
+import { ErasuresScrubbed } from './migrations/000020-erasures-scrubbed.js';
 import { DerivedRows } from './migrations/000008-derived-rows.js';
 import { WhoIsWho } from './migrations/000009-who-is-who.js';
 import { FeedThatEnds } from './migrations/000010-feed-that-ends.js';
@@ -40,4 +41,5 @@ export const MIGRATIONS: (new () => MigrationInterface)[] = [
   Amendments,
   WorkListFigures,
   Bundles,
+  ErasuresScrubbed,
 ];

@@ -132,9 +132,21 @@ export const CUSTOMER_MUTANTS: readonly Mutant[] = [
     breaks: 'who was erased is read from the files of PostgreSQL’s indexes',
     edits: [
       {
-        file: 'hub/src/customers/erase-customer.ts',
+        file: 'hub/src/customers/erasure-scrubber.ts',
         find: "'VACUUM (FULL) customer_open'",
         replace: "'VACUUM customer_open'",
+      },
+    ],
+    specs: [ERASURE_SPEC],
+  },
+  {
+    name: 'scrubbed-under-an-older-transaction',
+    breaks: 'who was erased is carried along into the files written anew, for a transaction that began before',
+    edits: [
+      {
+        file: 'hub/src/customers/erasure-scrubber.ts',
+        find: ' || !(await this.olderHaveEnded())',
+        replace: '',
       },
     ],
     specs: [ERASURE_SPEC],
