@@ -1,6 +1,7 @@
 import type { DaySeal } from '@branchline/replication/kinds/day-seal.js';
 import { isJournalKind, JOURNAL_KINDS, type JournalKind } from '@branchline/replication/kinds/registry.js';
 import type { SaleBody } from '@branchline/replication/kinds/sale.js';
+import { faultOfLabel } from '@branchline/replication/label-faults.js';
 import { CONTRACT, describeIssues, type JournalLine } from '@branchline/replication/line.js';
 import { faultOfSale } from '@branchline/replication/sale-faults.js';
 import { APPLIERS } from './appliers.js';
@@ -51,12 +52,13 @@ function sealOf(tx: Tx, businessDate: string): DaySeal['sealedAt'] | undefined {
  * A signature tells whose line it is, not that it is sound. What head office sets aside is no fact here either.
  * @throws when it is none that this release can take
  */
-function assertSound({ kind, contract, body }: JournalLine): void {
+function assertSound(line: JournalLine): void {
+  const { kind, contract, body } = line;
   if (!isJournalKind(kind)) throw new Error(`no applier for lines of kind ${kind}`);
   if (contract > CONTRACT) throw new Error(`contract ${contract}, known here up to ${CONTRACT}`);
   const { error } = JOURNAL_KINDS[kind].safeParse(body);
   if (error !== undefined) throw new Error(`${kind}: ${describeIssues(error)}`);
-  const fault = kind === 'sale' ? faultOfSale(body as SaleBody) : null;
+  const fault = faultOfLabel(kind, line) ?? (kind === 'sale' ? faultOfSale(body as SaleBody) : null);
   if (fault !== null) throw new Error(`${kind}: ${fault.detail}`);
 }
 

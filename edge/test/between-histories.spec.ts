@@ -92,13 +92,13 @@ describe('a sale that its till offers again', () => {
 });
 
 /** What no program of ours writes: a line of a box that is in other hands. */
-const forgeSale: Command<{ change: Partial<SaleBody> }, null> = {
+const forgeSale: Command<{ change: Partial<SaleBody>; key?: string }, null> = {
   name: 'forge-sale',
-  decide(tx, { change }) {
+  decide(tx, { change, key }) {
     const last = tx.get<{ position: number }>('SELECT position FROM sale ORDER BY no DESC LIMIT 1');
     const body = { ...(lineAt(tx, last?.position ?? 0).body as SaleBody), id: v7(), ...change };
     return {
-      lines: [{ kind: 'sale', key: body.id, refs: [], contentHash: contentHash(body), body }],
+      lines: [{ kind: 'sale', key: key ?? body.id, refs: [], contentHash: contentHash(body), body }],
       answer: () => null,
     };
   },
@@ -109,10 +109,11 @@ describe('a fetched line that head office sets aside', () => {
     ['amounts that are no whole minor units', { totalMinor: 39.98 }],
     ['sums that are not its lines’', { totalMinor: 1 }],
     ['no till', { till: '' }],
-  ])('for %s, is held here too, and the others stand', async (_what, change) => {
+    ['the key of another', {}, v7()],
+  ])('for %s, is held here too, and the others stand', async (_what, change, key: string | undefined = undefined) => {
     await a.openShift();
     await a.sell();
-    await a.store.writer.execute(forgeSale, { change }, BY);
+    await a.store.writer.execute(forgeSale, { change, ...(key !== undefined && { key }) }, BY);
     await a.sell();
     await a.meet(hub);
     const b = await replacement();

@@ -258,7 +258,7 @@ export class JournalBuilder {
       ...{ businessDate, operator: 'anna', sealedAt: SOLD_AT_MS + 7_200_000, shifts: [], figures },
       ...(tillsHolding && { tillsHolding }),
     };
-    this.append('day-seal', `day:${businessDate}`, body);
+    this.append('day-seal', businessDate, body);
   }
 
   /** NDJSON of the lines `fromSeq` to `toSeq`; `header` overrides what is true. */

@@ -97,7 +97,8 @@ describe('a push', () => {
     const odd = { product: 'A\u0000B' };
     const written = [plain, packed].map((box) => {
       const journal = trading(box, 30);
-      journal.append('sale', v7(), { ...journal.sale(), id: v7(), till: odd.product });
+      const id = v7();
+      journal.append('sale', id, { ...journal.sale(), id, till: odd.product });
       journal.append('of-another-year', 'x', { '2': [1.5, null, { é: '😀' }], '1': 'line\nfeed' });
       return journal;
     }) as [JournalBuilder, JournalBuilder];
@@ -323,9 +324,10 @@ describe('whose push it is', () => {
     const [mine, theirs] = [await newBox(), await newBox()];
     const journal = mine.newJournal();
     const sale = journal.sale();
-    journal.append('sale', v7(), {
+    const id = v7();
+    journal.append('sale', id, {
       ...sale,
-      id: v7(),
+      id,
       branch: theirs.branch,
       branchId: theirs.branch,
       branchCode: theirs.branchCode,

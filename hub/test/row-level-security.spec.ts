@@ -83,7 +83,8 @@ async function fill({ api, tenantId }: Signed): Promise<void> {
 function historiesOf(box: TestBox): JournalBuilder[] {
   const first = box.newJournal();
   const codeHash = '0'.repeat(64);
-  first.append('device-enrol', v7(), { device: v7(), name: 'Till', till: 'T1', codeHash, tokenHash: codeHash });
+  const device = v7();
+  first.append('device-enrol', device, { device, name: 'Till', till: 'T1', codeHash, tokenHash: codeHash });
   const shift = first.shiftOpen();
   const sale = first.sale({ lines: [{ priceMinor: 1000, modifiers: [{ kind: 'loyalty', amountMinor: -150 }] }] });
   first.sale({ receiptNumber: sale.receiptNumber, flags: ['late'] });

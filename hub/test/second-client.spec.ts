@@ -199,7 +199,8 @@ describe('a client written from the page', () => {
     journal.append({ kind: 'of-tomorrow', key: 'x', at: NOW, body: { any: 1 } });
     const bad = sale({ id: v7(), no: 1, epoch: 1, shift: null, atMs: NOW });
     journal.append({ ...bad, body: { ...bad.body, totalMinor: 1 } });
-    journal.append({ ...bad, key: v7(), refs: [`sale:${v7()}`], body: { ...bad.body, id: v7() } });
+    const id = v7();
+    journal.append({ ...bad, key: id, refs: [`sale:${v7()}`], body: { ...bad.body, id } });
     const { appliedSeq, quarantined } = await client.push(journal.push());
     expect([appliedSeq, quarantined.map(({ seq, code }) => [seq, code])]).toEqual([
       4,

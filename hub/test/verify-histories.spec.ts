@@ -129,7 +129,8 @@ describe('what waits in quarantine', () => {
     const sale = journal.sale();
     journal.append('sale', v7(), { no: 'sale' });
     journal.append('sale', sale.id, { ...sale, operator: 'eve' });
-    journal.append('sale', v7(), { ...sale, id: v7(), currency: 'EUR' });
+    const foreign = { ...sale, id: v7(), currency: 'EUR' };
+    journal.append('sale', foreign.id, foreign);
     await pushed(box, journal);
     const { outcome, quarantined } = await verify(box);
     expect([outcome, quarantined.map(({ seq, code, why }) => [seq, code, why])]).toEqual([

@@ -33,8 +33,9 @@ async function newBox(): Promise<TestBox> {
 async function traded(): Promise<{ box: TestBox; journal: JournalBuilder }> {
   const box = await newBox();
   const journal = box.newJournal();
-  journal.append('device-enrol', v7(), {
-    device: v7(),
+  const device = v7();
+  journal.append('device-enrol', device, {
+    device,
     name: 'Till 1',
     till: 'T1',
     codeHash: 'c'.repeat(64),
@@ -140,7 +141,8 @@ describe('a verification', () => {
     journal.appendBytes(Buffer.from('{"seq":'));
     // The same sale with other content, and in a currency that the branch does not sell in.
     journal.append('sale', sale.id, { ...sale, operator: 'eve' });
-    journal.append('sale', v7(), { ...sale, id: v7(), currency: 'EUR' });
+    const foreign = { ...sale, id: v7(), currency: 'EUR' };
+    journal.append('sale', foreign.id, foreign);
     await pushed(box, journal, 9);
     const { outcome, differences, streams } = await verify(box);
     expect([outcome, differences, streams[0]?.lines]).toEqual(['equal', [], 14]);

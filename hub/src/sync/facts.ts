@@ -5,6 +5,7 @@ import type { NewConflict } from '../worklists/record-conflict.js';
 import type { FactContext } from './fact-context.js';
 import type { Inserted } from './inserted.js';
 import type { LineOfKind, ReadyLine } from './read-line.js';
+import { otherContents } from './same-content.js';
 import { insertAliases, insertSales } from './sale-facts.js';
 import { insertDaySeals, insertDevices, insertShiftCloses, insertShifts } from './store-facts.js';
 
@@ -64,8 +65,8 @@ export const FACT_STORES: { [K in Exclude<JournalKind, 'incarnation-open'>]: Fac
   },
 };
 
-/** The same fact was journalled with other content: the first stands. */
-export type Mismatch = { line: ReadyLine; first: { incarnation: string; seq: number } };
+/** The same fact was journalled with other content: the first stands. `isHidden`: under the hash of the first one's. */
+export type Mismatch = { line: ReadyLine; first: { incarnation: string; seq: number }; isHidden: boolean };
 
 /** `mismatches`: the lines that contradict a fact which stands. `disputes`: about facts that went in. */
 export type ProjectedLines = { mismatches: Mismatch[]; disputes: NewConflict[] };
@@ -104,9 +105,16 @@ async function projectKind(
     const first = standing.get(store.idOf(line));
     if (!first) throw new Error(`${line.kind} ${line.key} was neither inserted nor is it there`);
     if (first.contentHash === line.contentHash) repeats.push(line);
-    else mismatches.push({ line, first });
+    else mismatches.push({ line, first, isHidden: false });
   }
-  if (repeats.length > 0) await store.repeated?.(tx, context, repeats);
+  if (repeats.length === 0) return { mismatches, disputes: [...disputes] };
+  const hidden = await otherContents(tx, context, repeats);
+  for (const line of hidden) {
+    const first = standing.get(store.idOf(line)) as Standing;
+    mismatches.push({ line, first, isHidden: true });
+  }
+  const same = repeats.filter((line) => !hidden.has(line));
+  if (same.length > 0) await store.repeated?.(tx, context, same);
   return { mismatches, disputes: [...disputes] };
 }
 

@@ -15,6 +15,7 @@ import {
   type JournalKind,
 } from '@branchline/replication/kinds/registry.js';
 import type { ReceivedLine } from '@branchline/replication/push.js';
+import { faultOfLabel } from '@branchline/replication/label-faults.js';
 import { parentsOf } from './parents.js';
 import { quickCheck } from './quick-check.js';
 import { faultOfSale } from '@branchline/replication/sale-faults.js';
@@ -40,6 +41,8 @@ export type SetAsideCode =
   | 'newer-contract'
   | 'misplaced-kind'
   | 'invalid-body'
+  | 'key-differs'
+  | 'content-hash-differs'
   | 'unstorable-text'
   | 'number-out-of-range'
   | 'sums-differ'
@@ -134,6 +137,8 @@ function readBody(line: JournalLine, kind: JournalKind): LineReading {
     ? { success: true as const, data: line.body }
     : JOURNAL_KINDS[kind].safeParse(line.body);
   if (!parsed.success) return setAside(seq, line, 'invalid-body', describeIssues(parsed.error));
+  const lie = faultOfLabel(kind, line);
+  if (lie) return setAside(seq, line, lie.code, lie.detail);
   // The schema was chosen by the kind, which the compiler does not follow through the table.
   const waitsFor = parentsOf(kind, line.refs);
   const ready = { kind, seq, key, atMs: at, contentHash, waitsFor, body: parsed.data } as ReadyLine;

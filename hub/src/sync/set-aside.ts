@@ -1,5 +1,6 @@
 import type { NewId } from '@branchline/domain/uuid.js';
 import type { Tx } from '../database/unit-of-work.js';
+import { raiseIncident } from '../incidents/raise-incident.js';
 import type { FactContext } from './fact-context.js';
 import type { Mismatch, ProjectedLines } from './facts.js';
 import type { ReadyLine, SetAside } from './read-line.js';
@@ -57,6 +58,8 @@ async function recordMismatches(
     reason,
   }));
   await recordConflicts(tx, context.branchId, conflicts, { nowMs: context.nowMs, newId });
+  const hidden = mismatches.find(({ isHidden }) => isHidden);
+  if (hidden) await reportHidden(tx, context, hidden, newId);
   return mismatches.map(({ line, first }) => ({
     seq: line.seq,
     kind: line.kind,
@@ -65,6 +68,14 @@ async function recordMismatches(
     detail: `differs from line ${first.seq} of incarnation ${first.incarnation}`,
     held: false,
   }));
+}
+
+/** No two tellings of one fact come to this: the box that wrote the line hashed something else than it tells. */
+async function reportHidden(tx: Tx, context: FactContext, { line, first }: Mismatch, newId: NewId): Promise<void> {
+  const { branchId, incarnation, nowMs } = context;
+  const detail = `line ${line.seq} of ${incarnation} has the content hash of line ${first.seq} of ${first.incarnation} and tells something else: look at the box that wrote it.`;
+  const incident = { branchId, code: 'same-hash-other-content', key: incarnation, detail };
+  await raiseIncident(tx, incident, { nowMs, newId });
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Tx } from '../database/unit-of-work.js';
 import type { LineReading, ReadyLine } from '../sync/read-line.js';
+import { tellsTheSame } from '../sync/same-content.js';
 import type { Verification } from './answer.js';
 import type { Differences } from './differences.js';
 import { expectedFact, type FactKind } from './expected-facts.js';
@@ -59,12 +60,13 @@ export class QuarantineProof {
     if (!fact) return false;
     const stored = await storedFacts(this.tx, this.branch.id, line.kind as FactKind, [fact.id]);
     const row = stored.get(fact.id);
-    return row !== undefined && row.contentHash !== line.contentHash;
+    if (row === undefined) return false;
+    return row.contentHash !== line.contentHash || !tellsTheSame(line.kind as FactKind, fact, row);
   }
 }
 
 /** What `readLine` says of a line: it says the same of the same bytes, until a later version knows more. */
 const FOUND_BY_READING = new Set([
   ...['malformed-line', 'line-too-large', 'unknown-kind', 'newer-contract', 'misplaced-kind', 'invalid-body'],
-  ...['unstorable-text', 'number-out-of-range', 'sums-differ'],
+  ...['unstorable-text', 'number-out-of-range', 'sums-differ', 'key-differs', 'content-hash-differs'],
 ]);
