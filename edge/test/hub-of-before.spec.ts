@@ -17,7 +17,7 @@ const RELEASE = JSON.parse(
 /** All that the first release had. */
 const ROUTES = ['/enrol', '/token', '/hello', '/push', '/feed/', '/nudges'].map((route) => `/sync/v1${route}`);
 /** Members that its hello did not have. */
-const LATER = ['histories', 'certifyingKey', 'epoch', 'directives', 'hubKeys'];
+const LATER = ['histories', 'certifyingKey', 'epoch', 'directives', 'hubKeys', 'spoken'];
 
 let fixture: StoreFixture;
 let store: Store;

@@ -383,6 +383,16 @@ describe('a hub that lies', () => {
       (incarnation: string) => hub.streams.get(incarnation)?.bytes.splice(3, 1, Buffer.from('{}')),
     ],
     [
+      'came in a protocol that is not spoken here',
+      () => {
+        hub.bend = ({ route }, reply) => {
+          if (!route.includes('/lines?')) return reply;
+          const text = (reply.body as Buffer).toString('latin1').replace('"protocol":1', '"protocol":7');
+          return { ...reply, body: Buffer.from(text, 'latin1') };
+        };
+      },
+    ],
+    [
       'their box never signed',
       (incarnation: string) => hub.forge(incarnation, 4, (line) => line.replace('":3998', '":9998')),
     ],

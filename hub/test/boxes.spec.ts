@@ -274,7 +274,8 @@ describe('the door of boxes', () => {
       'B001',
     );
     const answer = await fresh.hello({ protocol: 2 });
-    expect([answer.status, answer.data.code]).toEqual([426, 'protocol']);
+    expect(answer.data).toMatchObject({ status: 426, code: 'protocol', spoken: [1, 1] });
+    expect((await fresh.hello()).data).toMatchObject({ protocol: 1, spoken: [1, 1] });
   });
 
   it('lets only so many bodies in at once, says when to come again, and answers hello meanwhile', async () => {

@@ -7,6 +7,7 @@ import { systemClock } from '@branchline/domain/clock.js';
 import { createHttpApp, listen } from '@branchline/http/app.js';
 import { createLogger } from '@branchline/http/log.js';
 import { feedPageSchema } from '@branchline/replication/feed.js';
+import { PROTOCOL, PROTOCOL_HEADER, SPOKEN } from '@branchline/replication/protocol.js';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -40,6 +41,8 @@ const OPEN = new Set([
   'get /health/live',
   'get /health/ready',
 ]);
+
+const enrolment = { code: 'AAAA-BBBB-CCCC', signingKey: 'A'.repeat(43), sealingKey: 'A'.repeat(43) };
 
 /** What everybody who is signed in may do for himself, whatever his roles. */
 const FOR_ONESELF = new Set(['post /v1/auth/links']);
@@ -106,6 +109,18 @@ describe('every route', () => {
     expect([ofBoxes.length > 2, ofPeople.length > 15]).toEqual([true, true]);
     expect((await answersTo(box.token, ofPeople)).filter(([, status]) => status !== 401)).toEqual([]);
     expect((await answersTo(harness.admin.accessToken, ofBoxes)).filter(([, status]) => status !== 401)).toEqual([]);
+  });
+
+  it('of boxes tells one that speaks another protocol what is spoken here, and a code is not spent on it', async () => {
+    const ofBoxes = (await closedRoutes()).filter(({ path }) => path.startsWith('/sync/'));
+    const asked = [...ofBoxes, { method: 'post', path: '/sync/v1/enrol' }];
+    const headers = { [PROTOCOL_HEADER]: String(PROTOCOL + 1) };
+    for (const { method, path } of asked) {
+      const body = { ...(method !== 'get' && { data: enrolment }) };
+      const answer = await apiAt(harness.url, box.token).request({ method, url: pathOf(path), headers, ...body });
+      const told = { status: 426, code: 'protocol', spoken: [SPOKEN.from, SPOKEN.to] };
+      expect([path, answer.data]).toEqual([path, expect.objectContaining(told)]);
+    }
   });
 
   it('is closed to a person without any role there', async () => {

@@ -9,7 +9,8 @@ import type { IncarnationOpen } from '@branchline/replication/kinds/incarnation-
 import type { SaleBody } from '@branchline/replication/kinds/sale.js';
 import type { ShiftClose } from '@branchline/replication/kinds/shift-close.js';
 import { CONTRACT, encodeLine, type JournalLine } from '@branchline/replication/line.js';
-import { PROTOCOL, encodePush, type PushHeader } from '@branchline/replication/push.js';
+import { PROTOCOL } from '@branchline/replication/protocol.js';
+import { encodePush, type PushHeader } from '@branchline/replication/push.js';
 import { v7 } from 'uuid';
 
 export type BoxKeys = { signing: KeyObject; sealing: KeyObject; signingKey: string; sealingKey: string };

@@ -1,6 +1,7 @@
 import type { Clock } from '@branchline/domain/clock.js';
 import { problem, type Problem } from '@branchline/http/problem.js';
 import { helloAnswerSchema, type HelloAnswer } from '@branchline/replication/box-protocol.js';
+import { rangeText, SPOKEN, speaks } from '@branchline/replication/protocol.js';
 import { BadBundle, type BundleFault, type BundleHeader } from '@branchline/replication/bundle.js';
 import { BundleFile } from '@branchline/replication/bundle-file.js';
 import type { RecordPlace } from '@branchline/replication/bundle-records.js';
@@ -93,6 +94,9 @@ async function answerIn(file: BundleFile, places: readonly RecordPlace[]): Promi
   const place = places.find(({ label }) => label?.kind === 'hello');
   const parsed = place && helloAnswerSchema.safeParse(await file.readJson(place));
   if (!parsed?.success) throw new BadBundle('malformed', 'it does not say what head office has');
+  const { protocol } = parsed.data;
+  if (!speaks(SPOKEN, protocol))
+    throw problem('protocol', `The bundle is in protocol ${protocol}, this box speaks ${rangeText(SPOKEN)}.`);
   return parsed.data;
 }
 

@@ -3,6 +3,7 @@ import type { Clock } from '@branchline/domain/clock.js';
 import { problem } from '@branchline/http/problem.js';
 import { HISTORIES_MAX } from '@branchline/replication/box-protocol.js';
 import type { BundleRecord } from '@branchline/replication/bundle-records.js';
+import { PROTOCOL } from '@branchline/replication/protocol.js';
 import { brotli, brotliJson, writeBundle } from '@branchline/replication/write-bundle.js';
 import type { BoxIdentity } from '../store/box.js';
 import { isDamagedLine } from '../store/line-storage.js';
@@ -76,7 +77,13 @@ async function* pushesOf(
   // As it stood when the bundle was begun: what is sold meanwhile goes with the next.
   for (let sent = whole ? 0 : stream.appliedSeq; sent < stream.lastSeq;) {
     const linesMax = Math.min(PUSH_LINES, stream.lastSeq - sent);
-    const batch = await nextBatch(tx, { ...stream, appliedSeq: sent }, linesMax, box, 'packed');
+    const batch = await nextBatch(
+      tx,
+      { ...stream, appliedSeq: sent },
+      linesMax,
+      { ...box, protocol: PROTOCOL },
+      'packed',
+    );
     const { incarnation, fromSeq, lastSeq, mediaType } = batch;
     yield {
       label: { kind: 'push', encoding: 'br', mediaType, incarnation, fromSeq, lastSeq },

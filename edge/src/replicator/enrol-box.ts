@@ -7,6 +7,7 @@ import { openSealed } from '@branchline/replication/sealing.js';
 import { newBoxKeys, type BoxIdentity, type BoxKeys } from '../store/box.js';
 import { LineFailure, Refusal } from './hub-failure.js';
 import { HubLine } from './hub-line.js';
+import { NoCommonProtocol, Speech } from './speech.js';
 
 const TRIES_MAX = 3;
 
@@ -20,7 +21,8 @@ const TRIES_MAX = 3;
  */
 export async function enrolBox(hubUrl: string, code: string, requestTimeoutMs = 30_000): Promise<BoxIdentity> {
   const keys = newBoxKeys();
-  const line = new HubLine({ hubUrl, requestTimeoutMs, clock: systemClock, signal: new AbortController().signal });
+  const { signal } = new AbortController();
+  const line = new HubLine({ hubUrl, requestTimeoutMs, clock: systemClock, signal, speech: new Speech() });
   try {
     const answer = await askForPlace(line, code, keys);
     return identityOf(answer, keys);
@@ -35,7 +37,8 @@ async function askForPlace(line: HubLine, code: string, keys: BoxKeys): Promise<
   const body = { code, signingKey: rawPublicKey(keys.signingKey), sealingKey: rawPublicKey(keys.sealingKey) };
   for (let tries = 1; ; tries++) {
     try {
-      return await line.ask({ method: 'POST', path: '/sync/v1/enrol', body }, enrolAnswerSchema);
+      const request = { method: 'POST', path: '/sync/v1/enrol', body } as const;
+      return await line.speech.ask(() => line.ask(request, enrolAnswerSchema));
     } catch (error) {
       if (!(error instanceof LineFailure) || tries === TRIES_MAX) throw error;
     }
@@ -67,6 +70,8 @@ function enrolFailure(hubUrl: string, error: unknown): unknown {
   if (error instanceof LineFailure) {
     return new EnvironmentFailure(`cannot enrol: no usable answer from ${hubUrl} (${error.message})`, { cause: error });
   }
+  if (error instanceof NoCommonProtocol)
+    return new EnvironmentFailure(`cannot enrol at ${hubUrl}: ${error.message}`, { cause: error });
   if (error instanceof Refusal) {
     const advice = error.status === 401 ? '; ask head office for a new one' : '';
     return new EnvironmentFailure(`cannot enrol at ${hubUrl}: ${error.detail} (${error.code})${advice}`, {

@@ -19,6 +19,7 @@ import {
   personKeysTakenSchema,
   type PersonKeysGiven,
 } from '@branchline/replication/person-keys.js';
+import { rangeOf } from '@branchline/replication/protocol.js';
 import { PUSH_MEDIA_TYPE, pushAnswerSchema, type PushAnswer } from '@branchline/replication/push.js';
 import { signTokenProof } from '@branchline/replication/token-proof.js';
 import {
@@ -38,6 +39,7 @@ import type { BoxIdentity } from '../store/box.js';
 import { LineFailure, Refusal } from './hub-failure.js';
 import type { HubLine, LineRequest, Listener, StreamTaker } from './hub-line.js';
 import type { PushBatch } from './push-batch.js';
+import type { Speech } from './speech.js';
 
 const compress = promisify(brotliCompress);
 /** Quality 6, beside the loop: of a packed sale 66 bytes in 3 µs; 4 leaves 69, 9 takes seven times as long for nothing. */
@@ -104,8 +106,20 @@ export class HubClient {
     private readonly clock: Clock,
   ) {}
 
+  get speech(): Speech {
+    return this.line.speech;
+  }
+
   async hello(request: HelloRequest): Promise<HelloAnswer> {
-    const answer = await this.ask({ method: 'POST', path: '/sync/v1/hello', body: request }, helloAnswerSchema);
+    const answer = await this.withToken((authorization) => {
+      const body = { ...request, protocol: this.speech.protocol };
+      return this.line.ask(
+        { method: 'POST', path: '/sync/v1/hello', body, headers: { authorization } },
+        helloAnswerSchema,
+      );
+    });
+    const { protocol, spoken = [protocol, protocol] } = answer;
+    this.speech.heard(rangeOf(spoken));
     for (const { kind } of answer.directives ?? []) this.onDirective(kind);
     return answer;
   }
@@ -194,8 +208,13 @@ export class HubClient {
     );
   }
 
+  /** @throws NoCommonProtocol, and what `request` throws */
+  private withToken<T>(request: (authorization: string) => Promise<T>): Promise<T> {
+    return this.speech.ask(() => this.withValidToken(request));
+  }
+
   /** A token the hub no longer takes (it was restored, its key changed) is renewed, once. */
-  private async withToken<T>(request: (authorization: string) => Promise<T>): Promise<T> {
+  private async withValidToken<T>(request: (authorization: string) => Promise<T>): Promise<T> {
     const token = await this.validToken();
     try {
       return await request(`Bearer ${token}`);

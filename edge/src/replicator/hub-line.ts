@@ -5,11 +5,13 @@ import { isNativeError } from 'node:util/types';
 import { POLL_MS_HEADER } from '@branchline/replication/box-protocol.js';
 import { LINE_BYTES_MAX } from '@branchline/replication/line.js';
 import { NUDGES_MEDIA_TYPE } from '@branchline/replication/nudge.js';
+import { PROTOCOL_HEADER } from '@branchline/replication/protocol.js';
 import { PUSH_BODY_BYTES_MAX, PUSH_DECOMPRESSED_BYTES_MAX } from '@branchline/replication/push.js';
 import type { Clock } from '@branchline/domain/clock.js';
 import type { AxiosInstance, AxiosRequestConfig, AxiosResponse } from 'axios';
 import type { z } from 'zod';
 import { LineFailure, refusalOf, type Refusal } from './hub-failure.js';
+import type { Speech } from './speech.js';
 
 export type LineOptions = {
   hubUrl: string;
@@ -17,6 +19,8 @@ export type LineOptions = {
   requestTimeoutMs: number;
   /** How often the hub is asked when nothing is new; absent where there is no such rhythm yet. */
   pollMs?: number;
+  /** In which protocol. */
+  speech: Speech;
   clock: Clock;
   /** Ends every request at once: the edge stops. */
   signal: AbortSignal;
@@ -65,6 +69,10 @@ export class HubLine {
   bytesDown = 0;
 
   constructor(private readonly options: LineOptions) {}
+
+  get speech(): Speech {
+    return this.options.speech;
+  }
 
   /** @throws LineFailure, or Refusal for any status but 2xx */
   async ask<S extends z.ZodType>(request: LineRequest, schema: S): Promise<z.output<S>> {
@@ -122,10 +130,11 @@ export class HubLine {
   ): Promise<void> {
     let response: AxiosResponse<Readable>;
     try {
-      const { signal } = this.options;
+      const { signal, speech } = this.options;
+      const headers = { ...options.headers, [PROTOCOL_HEADER]: String(speech.protocol) };
       // With a limit of length axios reads ahead in a generator of its own, which a stream that is silent cannot be taken from.
       const common = { responseType: 'stream', maxContentLength: -1, signal } as const;
-      response = await (await this.http()).get(path, { ...options, ...common });
+      response = await (await this.http()).get(path, { ...options, ...common, headers });
     } catch (error) {
       throw failureOf(path, error);
     }
@@ -183,7 +192,8 @@ export class HubLine {
     };
   }
 
-  private async exchange({ method, path, body, headers }: LineRequest): Promise<AxiosResponse<Buffer>> {
+  private async exchange({ method, path, body, headers: own }: LineRequest): Promise<AxiosResponse<Buffer>> {
+    const headers = { ...own, [PROTOCOL_HEADER]: String(this.options.speech.protocol) };
     const signal = AbortSignal.any([this.options.signal, AbortSignal.timeout(REQUEST_MS_MAX)]);
     try {
       return await (await this.http()).request<Buffer>({ method, url: path, data: body, headers, signal });

@@ -1,6 +1,6 @@
 import { HISTORIES_MAX, type HelloAnswer, type HelloRequest } from '@branchline/replication/box-protocol.js';
 import { CONTRACT } from '@branchline/replication/line.js';
-import { PROTOCOL } from '@branchline/replication/push.js';
+import { PROTOCOL } from '@branchline/replication/protocol.js';
 import { hashAt } from '../store/journal.js';
 import type { ReadTx, Tx } from '../store/tx.js';
 import type { LocalWrite } from '../store/write-job.js';
@@ -13,7 +13,7 @@ import { writeEntries, type SyncLogEntry } from './sync-log.js';
 /** Who asks: its release, and which process it is; a question on the way does not say. */
 export type HelloBy = { version: string; instance?: string };
 
-/** What the box says of itself: its histories, newest last, its own heads to be compared, its cursors. */
+/** What the box says of itself, in its newest protocol: its histories, newest last, its own heads to be compared, its cursors. */
 export function helloRequestOf(tx: ReadTx, streams: readonly Stream[], { version, instance }: HelloBy): HelloRequest {
   const named = streams.slice(-HISTORIES_MAX);
   return {

@@ -1,4 +1,5 @@
 import { headIsSigned } from '@branchline/replication/head-signature.js';
+import { speaks } from '@branchline/replication/protocol.js';
 import { decodePush, MalformedPush, type ReceivedPush } from '@branchline/replication/push.js';
 import { hashAt } from '../store/journal.js';
 import type { FetchedOutcome } from '../store/command.js';
@@ -87,6 +88,8 @@ export class LinesRound {
     const fromSeq = due.lastSeq + 1;
     const { header, lines } = decoded(await hub.lines({ incarnation: due.incarnation, fromSeq }));
     onContact();
+    if (!speaks(hub.speech.spoken, header.protocol))
+      throw new CorruptLines(`lines of ${due.incarnation} came in protocol ${header.protocol}`);
     if (header.incarnation !== due.incarnation || header.fromSeq !== fromSeq)
       throw new CorruptLines(`line ${fromSeq} of ${due.incarnation} was asked for, ${header.fromSeq} came`);
     if (header.previousHash !== hashAt(store.reads, due.incarnationNo, due.lastSeq)) return false;

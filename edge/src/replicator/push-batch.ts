@@ -4,7 +4,6 @@ import { LinePacker } from '@branchline/replication/packed/pack-lines.js';
 import { encodePackedPush, PACKED_PUSH_MEDIA_TYPE } from '@branchline/replication/packed/packed-push.js';
 import {
   encodePush,
-  PROTOCOL,
   PUSH_BYTES_FIRST,
   PUSH_LINES_FIRST,
   PUSH_MEDIA_TYPE,
@@ -30,7 +29,8 @@ export type PushBatch = {
   body: Buffer;
 };
 
-type Signer = Pick<BoxIdentity, 'tenant' | 'branch' | 'signingKey'>;
+/** Who signs, and in which protocol it speaks. */
+export type Signer = Pick<BoxIdentity, 'tenant' | 'branch' | 'signingKey'> & { protocol: number };
 
 /** What a packed push may come to as NDJSON: its lines are not held, so that it may be more than a plain one. */
 const PACKED_BYTES_MAX = 4 * 1024 * 1024;
@@ -130,7 +130,8 @@ function headerOf(
   const head = { tenant: box.tenant, branch: box.branch, incarnation, seq: last.seq, hash: headHash };
   const signature = signHead(head, box.signingKey);
   const count = last.seq - appliedSeq;
-  return { protocol: PROTOCOL, incarnation, fromSeq: appliedSeq + 1, count, previousHash, headHash, signature };
+  const { protocol } = box;
+  return { protocol, incarnation, fromSeq: appliedSeq + 1, count, previousHash, headHash, signature };
 }
 
 export type PushVerdict =

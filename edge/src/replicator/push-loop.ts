@@ -15,6 +15,7 @@ import {
   restAfter,
   type PushBatch,
   type PushForm,
+  type Signer,
 } from './push-batch.js';
 import { acknowledge, readStreams, streamToPush, type Stream } from './push-state.js';
 import { logSync, type SyncLogEntry } from './sync-log.js';
@@ -40,7 +41,7 @@ const QUARANTINED_TOLD_MAX = 20;
 /** After it a hub that did not take a packed push is tried with one again: it may be a newer one by then. */
 const PLAIN_MS = 600_000;
 
-type Prepared = { form: PushForm; batch: Promise<PushBatch> };
+type Prepared = { form: PushForm; protocol: number; batch: Promise<PushBatch> };
 
 /** Ships the journal, oldest incarnation first, one push in flight. */
 export class PushRound {
@@ -96,14 +97,14 @@ export class PushRound {
 
   /** The one that was prepared, when things came as was thought. */
   private async batchOf(stream: Stream): Promise<PushBatch> {
-    const { prepared, form } = this;
+    const { prepared, form, signer } = this;
     if (prepared !== null) {
       const batch = await prepared.batch;
       this.prepared = null;
       const isNext = batch.incarnationNo === stream.incarnationNo && batch.fromSeq === stream.appliedSeq + 1;
-      if (isNext && prepared.form === form) return batch;
+      if (isNext && prepared.form === form && prepared.protocol === signer.protocol) return batch;
     }
-    return nextBatch(this.parts.store.reads, stream, this.linesMax, this.parts.store.box, form);
+    return nextBatch(this.parts.store.reads, stream, this.linesMax, signer, form);
   }
 
   /** While the hub works on one push, the next is read and packed: of a backlog that is a fifth of the time. */
@@ -112,9 +113,9 @@ export class PushRound {
     if (rest === null) return;
     const { store, linesMax } = this.parts;
     const lines = batchAfterSuccess(this.linesMax, linesMax);
-    const { form } = this;
-    const batch = nextBatch(store.reads, rest, lines, store.box, form);
-    this.prepared = { form, batch };
+    const { form, signer } = this;
+    const batch = nextBatch(store.reads, rest, lines, signer, form);
+    this.prepared = { form, protocol: signer.protocol, batch };
     // Told to whoever takes it; who does not, has trouble of his own.
     batch.catch(() => undefined);
   }
@@ -122,6 +123,11 @@ export class PushRound {
   private async forgetPrepared(): Promise<void> {
     await this.prepared?.batch.catch(() => undefined);
     this.prepared = null;
+  }
+
+  private get signer(): Signer {
+    const { store, hub } = this.parts;
+    return { ...store.box, protocol: hub.speech.protocol };
   }
 
   private get form(): PushForm {
@@ -132,7 +138,8 @@ export class PushRound {
   private async corrected(error: unknown): Promise<boolean> {
     if (!(error instanceof Refusal)) return false;
     const { meet } = this.parts;
-    if (!['seq-gap', 'fork', 'push-unclear'].includes(error.code)) return false;
+    // `protocol`: the hub was exchanged for another release; by its refusal it is known which to speak.
+    if (!['seq-gap', 'fork', 'push-unclear', 'protocol'].includes(error.code)) return false;
     meet.makeDue();
     await meet.ifDue();
     return true;

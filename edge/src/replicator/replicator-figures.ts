@@ -3,7 +3,7 @@ import { Gauge, type Registry } from 'prom-client';
 import type { Store } from '../store/store.js';
 import { linesBehind } from './history-due.js';
 import { queueLength, readStreams } from './push-state.js';
-import type { Replicator } from './replicator.js';
+import type { Replicator, Standing } from './replicator.js';
 import type { Watchdog } from './watchdog.js';
 import { isoOrNull, oldestQueuedAtMs } from './sync-status.js';
 
@@ -14,14 +14,15 @@ export type ReplicationReadiness = {
   lastContactAt: string | null;
   attempts: number;
   nudges: 'on' | 'off';
-  standing: 'enrolled' | 'revoked';
+  standing: Standing;
+  standingReason: string | null;
   behind: number;
   hubOffsetMs: number | null;
 };
 
 /** For `/health/ready`. A store without a line is ready all the same. */
 export function replicationReadiness(store: Store, replicator: Replicator): ReplicationReadiness {
-  const { line, lastContactAtMs, attempts, nudges, standing, hubOffsetMs } = replicator.figures();
+  const { line, lastContactAtMs, attempts, nudges, standing, standingReason, hubOffsetMs } = replicator.figures();
   const streams = readStreams(store.reads);
   return {
     line,
@@ -31,6 +32,7 @@ export function replicationReadiness(store: Store, replicator: Replicator): Repl
     attempts,
     nudges,
     standing,
+    standingReason,
     behind: linesBehind(store.reads),
     hubOffsetMs,
   };
@@ -71,6 +73,9 @@ export function registerReplicationMetrics(
     linesBehind(store.reads),
   );
   gauge('box_revoked', 'Whether the hub refuses this box', () => (replicator.figures().standing === 'revoked' ? 1 : 0));
+  gauge('no_common_protocol', 'Whether box and hub are to be brought to releases that understand each other', () =>
+    replicator.figures().standing === 'no-common-protocol' ? 1 : 0,
+  );
   gauge('sync_attempts', 'Attempts to reach the hub that failed in a row', () => replicator.figures().attempts);
   gauge('line_up', 'Whether the hub answered last time', () => (replicator.figures().line === 'up' ? 1 : 0));
   gauge('nudges_connected', 'Whether the hub can tell at once that something is new', () =>

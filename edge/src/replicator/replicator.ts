@@ -7,6 +7,7 @@ import type { InFlight, LineRange } from '../selling/in-flight.js';
 import { readHead } from '../store/journal.js';
 import type { Store } from '../store/store.js';
 import { NUDGE_SILENT_MS_MAX } from '@branchline/replication/nudge.js';
+import type { ProtocolRange } from '@branchline/replication/protocol.js';
 import { pollDelayMs, pollPhaseMs, retryDelayMs, type Chance } from './backoff.js';
 import type { RowsOfKinds } from './feed-takes.js';
 import { linesBehind } from './history-due.js';
@@ -21,7 +22,8 @@ import { PullRound } from './pull-loop.js';
 import { PushRound } from './push-loop.js';
 import { noteSeen, type SeenByTill } from './seen-lines.js';
 import { logSync, type SyncLogEntry } from './sync-log.js';
-import { troubleOf } from './trouble.js';
+import { NoCommonProtocol, Speech } from './speech.js';
+import { troubleOf, type Trouble } from './trouble.js';
 import { Turns } from './turns.js';
 
 export type ReplicatorConfig = Pick<
@@ -41,7 +43,15 @@ export type ReplicatorParts = {
   logger: Pick<LoggerService, 'error'>;
   /** Absent: as the protocol has it. */
   nudgeSilentMsMax?: number;
+  /** Absent: what this release speaks. */
+  spoken?: ProtocolRange;
 };
+
+/**
+ * Either way the store sells on, and what it sells stays here. `revoked`: head office takes nothing more from this box.
+ * `no-common-protocol`: an upgrade at one end, after which all of it goes by itself.
+ */
+export type Standing = 'enrolled' | 'revoked' | 'no-common-protocol';
 
 /** What people and machines are shown of the line. */
 export type LineFigures = {
@@ -56,8 +66,11 @@ export type LineFigures = {
   bytesDown: number;
   /** Whether the hub can tell at once that something is new; otherwise the next poll finds it. */
   nudges: 'on' | 'off';
-  /** `revoked`: head office takes nothing more from this box; it sells on, and what it sells stays here. */
-  standing: 'enrolled' | 'revoked';
+  standing: Standing;
+  /** One line for people; null while the box is as it should be. */
+  standingReason: string | null;
+  /** `hub`: as heard last; null: not since the start. */
+  protocol: { spoken: ProtocolRange; hub: ProtocolRange | null; now: number };
 };
 
 type Direction = 'push' | 'pull' | 'lines';
@@ -77,6 +90,7 @@ export type FeedAtRest = { hub: HubClient; pull(): Promise<void> };
 /** Keeps this edge and the hub of one mind: the journal up, the feed down, each in a loop of its own, neither waiting for the other. */
 export class Replicator implements InFlight, HubClock {
   private readonly stopping = new AbortController();
+  private readonly speech: Speech;
   private readonly hubLine: HubLine;
   private readonly meet: MeetHub;
   private readonly pushing: PushRound;
@@ -89,7 +103,8 @@ export class Replicator implements InFlight, HubClock {
   private readonly pullNow: () => Promise<boolean>;
   private verifyAsked: (by: 'nudge' | 'hello') => void = () => undefined;
   private line: 'up' | 'down' = 'down';
-  private standing: LineFigures['standing'] = 'enrolled';
+  private standing: Standing = 'enrolled';
+  private standingReason: string | null = null;
   private lastContactAtMs: number | null = null;
 
   constructor(private readonly parts: ReplicatorParts) {
@@ -97,7 +112,8 @@ export class Replicator implements InFlight, HubClock {
     const { signal } = this.stopping;
     const alarm = (message: string): void => parts.logger.error(message);
     const onContact = (): void => this.contacted();
-    this.hubLine = new HubLine({ ...config, clock, signal });
+    this.speech = new Speech(parts.spoken);
+    this.hubLine = new HubLine({ ...config, clock, signal, speech: this.speech });
     const hub = new HubClient(this.hubLine, store.box, clock);
     this.hub = hub;
     hub.onDirective = (kind) => kind === 'verify' && this.verifyAsked('hello');
@@ -214,6 +230,8 @@ export class Replicator implements InFlight, HubClock {
       bytesDown: this.hubLine.bytesDown,
       nudges: this.nudges.isConnected ? 'on' : 'off',
       standing: this.standing,
+      standingReason: this.standingReason,
+      protocol: { spoken: this.speech.spoken, hub: this.speech.hub, now: this.speech.protocol },
     };
   }
 
@@ -245,13 +263,14 @@ export class Replicator implements InFlight, HubClock {
     const { config, chance } = this.parts;
     const trouble = troubleOf(error);
     course.attempts += 1;
-    if (trouble.event === 'box-revoked') this.standing = 'revoked';
+    const isToldAlready = trouble.event === 'protocol' && this.standing === 'no-common-protocol';
+    this.noteStanding(error, trouble);
     if (trouble.hello) this.meet.makeDue();
     const news =
       trouble.line === 'down'
         ? // That the line is down is told by those who are always on it.
           direction !== 'lines' && (this.line === 'up' || course.trouble === null)
-        : course.trouble !== trouble.event;
+        : course.trouble !== trouble.event && !isToldAlready;
     if (trouble.line === 'down') this.line = 'down';
     course.trouble = trouble.event;
     if (news) {
@@ -265,10 +284,18 @@ export class Replicator implements InFlight, HubClock {
     return { kind: 'waiting', afterMs: retryDelayMs(course.attempts, config, chance, trouble.retryAfterMs) };
   }
 
+  private noteStanding(error: unknown, { event, detail }: Trouble): void {
+    if (event === 'box-revoked') this.standing = 'revoked';
+    else if (error instanceof NoCommonProtocol) this.standing = 'no-common-protocol';
+    else return;
+    this.standingReason = detail;
+  }
+
   /** The line carries again: whoever waits for the other loop's retry need not. */
   private contacted(): void {
     this.lastContactAtMs = this.parts.clock.now();
     this.standing = 'enrolled';
+    this.standingReason = null;
     if (this.line === 'up') return;
     this.line = 'up';
     for (const { loop, trouble } of Object.values(this.courses)) {

@@ -1,11 +1,12 @@
 import { decodeLine } from '@branchline/replication/line.js';
+import type { ProtocolRange } from '@branchline/replication/protocol.js';
 import { readHead, readLines } from '../store/journal.js';
 import { DamagedLine } from '../store/line-storage.js';
 import type { ReadTx } from '../store/tx.js';
 import { readCursors } from './feed-cursors.js';
 import { linesBehind } from './history-due.js';
 import { lastAcknowledgedAt, queueLength, readStreams, streamToPush, type Stream } from './push-state.js';
-import type { LineFigures } from './replicator.js';
+import type { LineFigures, Standing } from './replicator.js';
 
 export type SyncStatus = {
   incarnation: string | null;
@@ -21,8 +22,11 @@ export type SyncStatus = {
   attempts: number;
   /** `on`: what is new at the hub comes at once and not with the next poll. */
   nudges: 'on' | 'off';
-  /** `revoked`: head office takes nothing more from this box. It sells on, and what it sells stays here. */
-  standing: 'enrolled' | 'revoked';
+  standing: Standing;
+  /** Why it is not `enrolled`, for people: what is to be done. */
+  standingReason: string | null;
+  /** Ranges, both ends included. `hub`: as heard last; null: not since the start. */
+  protocol: { spoken: ProtocolRange; hub: ProtocolRange | null; now: number };
   /** Lines of this store that head office has and this box lacks; they are being fetched. */
   behind: number;
   cursors: { scope: string; hubEpoch: string | null; number: number; hash: string }[];
@@ -47,6 +51,8 @@ export function syncStatus(tx: ReadTx, figures: LineFigures): SyncStatus {
     attempts: figures.attempts,
     nudges: figures.nudges,
     standing: figures.standing,
+    standingReason: figures.standingReason,
+    protocol: figures.protocol,
     behind: linesBehind(tx),
     cursors: readCursors(tx).map(({ scope, hubEpoch, number, hash }) => ({ scope, hubEpoch, number, hash })),
   };

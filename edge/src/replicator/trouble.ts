@@ -4,6 +4,7 @@ import { LineFailure, Refusal } from './hub-failure.js';
 import { CorruptPage } from './feed-staging.js';
 import { CorruptSnapshot } from './snapshot-file.js';
 import { CorruptLines } from './lines-round.js';
+import { NoCommonProtocol } from './speech.js';
 
 /**
  * What a failed round comes to. `halt`: not again before a person asks for it or the edge starts anew. `hello`: the next
@@ -21,7 +22,7 @@ export type Trouble = {
 
 const HALTING = ['box-revoked'];
 /** The hub stands elsewhere than this box believed. */
-const ASKING_HELLO = ['seq-gap', 'fork', 'feed-fork', 'not-yours', 'unknown-incarnation', 'not-found'];
+const ASKING_HELLO = ['seq-gap', 'fork', 'feed-fork', 'not-yours', 'unknown-incarnation', 'not-found', 'protocol'];
 /** Nothing that waiting mends: somebody has to look. */
 const INCIDENTS = ['box-revoked', 'malformed-push', 'protocol', 'not-yours', 'line-too-large', 'unauthenticated'];
 
@@ -42,6 +43,8 @@ export function troubleOf(error: unknown): Trouble {
       retryAfterMs,
     };
   }
+  if (error instanceof NoCommonProtocol)
+    return { ...common, line: 'up', hello: true, level: 'incident', event: 'protocol', detail: error.message };
   if (error instanceof CorruptPage || error instanceof CorruptSnapshot) {
     return { ...common, line: 'up', level: 'incident', event: 'feed-corrupt', detail: error.message };
   }

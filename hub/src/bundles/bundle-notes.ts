@@ -1,6 +1,7 @@
 import { helloRequestSchema, type HelloRequest } from '@branchline/replication/box-protocol.js';
 import type { Tx } from '../database/unit-of-work.js';
-import { whyNotSpoken } from '../sync/hello.js';
+import { Problem } from '@branchline/http/problem.js';
+import { assertAnswerable } from '../sync/hello.js';
 import { findUnstorable } from '../sync/storable.js';
 import type { BundleBox } from './bundle-box.js';
 
@@ -14,7 +15,13 @@ export async function helloOf(tx: Tx, boxId: string): Promise<HelloRequest | nul
 export function understood(said: unknown): HelloRequest | null {
   const hello = helloRequestSchema.safeParse(said).data;
   if (hello === undefined || findUnstorable(hello) !== null) return null;
-  return whyNotSpoken(hello) === null ? hello : null;
+  try {
+    assertAnswerable(hello);
+    return hello;
+  } catch (error) {
+    if (error instanceof Problem) return null;
+    throw error;
+  }
 }
 
 export async function noteIn(

@@ -1,4 +1,4 @@
-import { PROTOCOL } from '@branchline/replication/push.js';
+import { PROTOCOL } from '@branchline/replication/protocol.js';
 import { CONTRACT } from '@branchline/replication/line.js';
 import type { HelloAnswer, HelloRequest } from '@branchline/replication/box-protocol.js';
 import type { BundleRecord } from '@branchline/replication/bundle-records.js';

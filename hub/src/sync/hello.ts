@@ -1,10 +1,10 @@
 import type { HelloAnswer, HelloRequest } from '@branchline/replication/box-protocol.js';
 import { rawPublicKey } from '@branchline/replication/head-signature.js';
-import { PROTOCOL } from '@branchline/replication/push.js';
+import { SPOKEN } from '@branchline/replication/protocol.js';
 import type { PrincipalOf } from '@branchline/access/principal.js';
 import type { Clock } from '@branchline/domain/clock.js';
 import type { NewId } from '@branchline/domain/uuid.js';
-import { type Problem, problem } from '@branchline/http/problem.js';
+import { problem } from '@branchline/http/problem.js';
 import { durableSeqs } from '../backups/durable.js';
 import { hubEpoch, renewLostEpoch } from '../database/hub-epoch.js';
 import type { Database, Tx } from '../database/unit-of-work.js';
@@ -17,6 +17,7 @@ import { isProofAsked } from '../verify/box-proof.js';
 import { archivedHashes } from './archive.js';
 import { highestEpoch, historiesLackedBy } from './histories.js';
 import { noteContact } from './note-contact.js';
+import { assertSpoken } from './spoken.js';
 import { findStreams } from './streams.js';
 
 export type HelloParts = { database: Database; secrets: HubSecrets; clock: Clock; newId: NewId };
@@ -33,7 +34,7 @@ type Box = PrincipalOf<'box'>;
  * @throws Problem `protocol`, `invalid-field`
  */
 export async function hello(parts: HelloParts, box: Box, request: HelloRequest): Promise<HelloAnswer> {
-  assertSpoken(request);
+  assertAnswerable(request);
   const { answer, lost } = await parts.database.transaction(box.tenantId, async (tx) => {
     await noteContact(tx, box, request, { nowMs: parts.clock.now(), newId: parts.newId });
     return answerTo(tx, parts, box, request);
@@ -43,7 +44,7 @@ export async function hello(parts: HelloParts, box: Box, request: HelloRequest):
 
 /** The same for what came as a bundle: nobody was on the line. @throws Problem `protocol`, `invalid-field` */
 export async function helloOfBundle(parts: HelloParts, box: Box, request: HelloRequest): Promise<HelloAnswer> {
-  assertSpoken(request);
+  assertAnswerable(request);
   const { answer, lost } = await parts.database.transaction(box.tenantId, (tx) => answerTo(tx, parts, box, request));
   return withEpoch(parts, answer, lost);
 }
@@ -54,17 +55,11 @@ async function withEpoch(parts: HelloParts, answer: HelloAnswer, lost: string | 
   return { ...answer, hubEpoch: renewed ?? answer.hubEpoch };
 }
 
-function assertSpoken(request: HelloRequest): void {
-  const why = whyNotSpoken(request);
-  if (why !== null) throw why;
-}
-
-/** A box has one cursor in a scope; a thousand of one scope would be a thousand questions to the database. */
-export function whyNotSpoken({ protocol, cursors }: HelloRequest): Problem | null {
-  if (protocol !== PROTOCOL) return problem('protocol', `This hub speaks protocol ${PROTOCOL}, the box ${protocol}.`);
+/** A box has one cursor in a scope; a thousand of one scope would be a thousand questions to the database. @throws Problem */
+export function assertAnswerable({ protocol, cursors }: HelloRequest): void {
+  assertSpoken(protocol);
   if (new Set(cursors.map(({ scope }) => scope)).size < cursors.length)
-    return problem('invalid-field', 'cursors: two of one scope');
-  return null;
+    throw problem('invalid-field', 'cursors: two of one scope');
 }
 
 async function answerTo(
@@ -94,7 +89,8 @@ async function answerTo(
   const answer: HelloAnswer = {
     hubEpoch: await hubEpoch(tx),
     now: nowMs,
-    protocol: PROTOCOL,
+    protocol: request.protocol,
+    spoken: [SPOKEN.from, SPOKEN.to],
     scopes,
     streams: streams.map(({ incarnation, appliedSeq, headHash }) => ({
       incarnation,

@@ -1,16 +1,17 @@
-import { Controller, Get, Headers, Res } from '@nestjs/common';
+import { Controller, Get, Headers, Req, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
 import type { PrincipalOf } from '@branchline/access/principal.js';
 import { Allow, CurrentPrincipal } from '@branchline/access/route-access.js';
 import { queryInt, uuid } from '@branchline/http/fields.js';
 import { query } from '@branchline/http/schema.js';
 import { PUSH_MEDIA_TYPE } from '@branchline/replication/push.js';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { Database } from '../database/unit-of-work.js';
 import { compressed, encodingFor } from '../feed/compress.js';
 import { LinesLane } from './lines-lane.js';
 import { readLines } from './read-lines.js';
+import { spokenIn } from './spoken.js';
 
 const linesQuery = z.strictObject({ incarnation: uuid, from: queryInt(1, Number.MAX_SAFE_INTEGER) });
 
@@ -34,11 +35,12 @@ export class LinesController {
     @CurrentPrincipal('box') box: PrincipalOf<'box'>,
     @query(linesQuery) { incarnation, from }: z.infer<typeof linesQuery>,
     @Headers('accept-encoding') accepted: string | undefined,
+    @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const { encoding, bytes } = await this.lane.read(async () => {
       const page = await this.database.transaction(box.tenantId, (tx) =>
-        readLines(tx, box.branchId, { incarnation, fromSeq: from }),
+        readLines(tx, box.branchId, { incarnation, fromSeq: from, protocol: spokenIn(request) }),
       );
       return compressed(page, encodingFor(accepted));
     });

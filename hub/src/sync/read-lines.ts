@@ -1,5 +1,5 @@
 import { problem } from '@branchline/http/problem.js';
-import { encodePush, PROTOCOL, PUSH_LINES_MAX } from '@branchline/replication/push.js';
+import { encodePush, PUSH_LINES_MAX } from '@branchline/replication/push.js';
 import type { Tx } from '../database/unit-of-work.js';
 import { CHUNK_COLUMNS } from './archive.js';
 import { unpackChunk, type ChunkLine, type JournalChunk } from './journal-chunk.js';
@@ -13,12 +13,12 @@ const PAGE_BYTES = 4 * 1024 * 1024;
  * Lines of one history of the branch from `fromSeq` on, in the form of a push: chained from `previousHash` to a head that
  * their own box has signed. Every page ends where a push did, so that whoever reads it need not believe the hub.
  *
- * @returns the bytes of a push @throws Problem `not-found`: no such history of this branch, or no such line in it
+ * @param protocol in which it is asked for @returns the bytes of a push @throws Problem `not-found`: no such history of this branch, or no such line in it
  */
 export async function readLines(
   tx: Tx,
   branchId: string,
-  { incarnation, fromSeq }: { incarnation: string; fromSeq: number },
+  { incarnation, fromSeq, protocol }: { incarnation: string; fromSeq: number; protocol: number },
 ): Promise<Buffer> {
   const stream = await findStream(tx, branchId, incarnation);
   const [end] = stream === null ? [] : await tx.query<PageEnd>(PAGE_END, [branchId, incarnation, fromSeq]);
@@ -31,7 +31,7 @@ export async function readLines(
   const previousHash = await findHash(tx, stream, fromSeq - 1);
   if (last === undefined || previousHash === null) throw new Error(`line ${fromSeq} of ${incarnation} is not archived`);
   const header = {
-    protocol: PROTOCOL,
+    protocol,
     incarnation,
     fromSeq,
     count: lines.length,

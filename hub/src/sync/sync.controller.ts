@@ -19,6 +19,7 @@ import type { z } from 'zod';
 import { enrolBox } from './enrol-box.js';
 import { hello } from './hello.js';
 import { giveNonce, giveToken } from './issue-token.js';
+import { spokenIn } from './spoken.js';
 import { takePush } from './take-push.js';
 import { SYNC_PARTS, type SyncParts } from './sync-parts.js';
 
@@ -33,8 +34,11 @@ export class SyncController {
   @AllowAny('the one-time code is the proof')
   async enrol(
     @body(enrolRequestSchema) request: z.infer<typeof enrolRequestSchema>,
-    @Req() { ip }: FastifyRequest,
+    @Req() sent: FastifyRequest,
   ): Promise<EnrolAnswer> {
+    // Before the code is spent: a box that cannot speak with this hub is to be upgraded first.
+    spokenIn(sent);
+    const { ip } = sent;
     const { throttle } = this.parts;
     throttle.check(ip);
     try {

@@ -19,6 +19,7 @@ import { PushAdmission } from './push-admission.js';
 import { PushLane } from './push-lane.js';
 import { PushTroubles } from './push-troubles.js';
 import { QuarantineRetrier } from './quarantine-retrier.js';
+import { speaking } from './spoken.js';
 import { SYNC_PARTS, type SyncParts } from './sync-parts.js';
 import { SyncController } from './sync.controller.js';
 import { WorkListWatch } from '../worklists/work-list-watch.js';
@@ -56,7 +57,7 @@ import { WorkListController } from './work-list.controller.js';
       provide: BOX_AUTHENTICATOR,
       inject: [BoxTokens, Database, Contacts],
       useFactory: (tokens: BoxTokens, database: Database, contacts: Contacts) =>
-        contacts.hearing(tokens.authenticator(database)),
+        speaking(contacts.hearing(tokens.authenticator(database))),
     },
     {
       provide: Contacts,

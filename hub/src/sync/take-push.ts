@@ -4,7 +4,7 @@ import type { Clock } from '@branchline/domain/clock.js';
 import type { NewId } from '@branchline/domain/uuid.js';
 import { Problem, problem, type ProblemBody, problemBody } from '@branchline/http/problem.js';
 import { headIsSigned } from '@branchline/replication/head-signature.js';
-import { MalformedPush, PROTOCOL, type PushAnswer, type ReceivedPush } from '@branchline/replication/push.js';
+import { MalformedPush, type PushAnswer, type ReceivedPush } from '@branchline/replication/push.js';
 import type { Database, Tx } from '../database/unit-of-work.js';
 import { ingest, type IngestOutcome } from './ingest.js';
 import type { IngestMetrics } from './ingest-metrics.js';
@@ -12,6 +12,7 @@ import type { BoxOfStream } from './open-incarnation.js';
 import { openPush, type SentPush } from './push-body.js';
 import type { PushTroubles } from './push-troubles.js';
 import { readPush } from './read-push.js';
+import { assertSpoken } from './spoken.js';
 
 export type PushParts = {
   database: Database;
@@ -34,8 +35,7 @@ export type PushOutcome = { answer: PushAnswer } | { refusal: ProblemBody & Reco
 export async function takePush(parts: PushParts, who: PrincipalOf<'box'>, sent: SentPush): Promise<PushOutcome> {
   try {
     const push = await openPush(sent);
-    if (push.header.protocol !== PROTOCOL)
-      throw problem('protocol', `This hub speaks protocol ${PROTOCOL}, the push ${push.header.protocol}.`);
+    assertSpoken(push.header.protocol);
     const read = await readPush(push);
     const outcome = await parts.database.transaction(who.tenantId, async (tx) => {
       const { box, timeZone, currency } = await findBox(tx, who);

@@ -20,7 +20,7 @@ export type ProblemBody = {
 export type ProblemExtra = {
   errors?: FieldError[];
   headers?: Record<string, string>;
-  members?: Record<string, string>;
+  members?: Record<string, unknown>;
 };
 
 /** An expected outcome that the caller is told about. Bugs are plain errors and become `internal`. */
@@ -30,7 +30,7 @@ export class Problem extends Error {
   readonly title: string;
   readonly errors?: FieldError[];
   readonly headers?: Record<string, string>;
-  readonly members?: Record<string, string>;
+  readonly members?: Record<string, unknown>;
 
   constructor(
     readonly code: ProblemCode,

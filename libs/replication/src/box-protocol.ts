@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { scopeSchema } from './feed.js';
 import { code, hash, id, instantMs, rawKey } from './kinds/fields.js';
+import { spokenSchema } from './protocol.js';
 
 /** `POST /sync/v1/enrol`: a box trades a one-time code for its place in a branch. Keys are raw public keys, base64url. */
 export const enrolRequestSchema = z.strictObject({
@@ -92,7 +93,10 @@ export type HelloRequest = z.infer<typeof helloRequestSchema>;
 export const helloAnswerSchema = z.looseObject({
   hubEpoch: id,
   now: instantMs,
+  /** In which this answer is. */
   protocol: z.int().min(1),
+  /** Absent from a hub of before, which speaks `protocol` alone. */
+  spoken: spokenSchema.optional(),
   scopes: z.array(scopeSchema),
   /** One for each incarnation named that the hub knows. */
   streams: z.array(

@@ -9,7 +9,8 @@ import { FEED_KINDS, feedPageSchema } from './feed.js';
 import { JOURNAL_KINDS } from './kinds/registry.js';
 import { CONTRACT, lineSchema } from './line.js';
 import * as personKeys from './person-keys.js';
-import { PROTOCOL, pushAnswerSchema, pushHeaderSchema } from './push.js';
+import { PROTOCOL } from './protocol.js';
+import { pushAnswerSchema, pushHeaderSchema } from './push.js';
 import { snapshotFactsSchema } from './snapshot.js';
 import * as verify from './verify-protocol.js';
 
@@ -24,7 +25,7 @@ const HISTORY = [
     protocol: 1,
     journal: '74e7af34eb8bd0e2',
     feed: '8d6822da6b8c00be',
-    wire: '62ea85069d594292',
+    wire: '0562cd194764b124',
   },
 ];
 

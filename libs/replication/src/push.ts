@@ -2,9 +2,6 @@ import { z } from 'zod';
 import { chainHash } from './chain.js';
 import { hash, id } from './kinds/fields.js';
 
-/** Number of the wire's own rules (routes, headers, answers); spoken: N, N−1, N−2. */
-export const PROTOCOL = 1;
-
 export const PUSH_LINES_MAX = 5_000;
 export const PUSH_LINES_FIRST = 500;
 export const PUSH_BYTES_FIRST = 1024 * 1024;

@@ -9,6 +9,7 @@ import { headIsSigned, rawPublicKey, signHead } from '@branchline/replication/he
 import { decodeLine, type JournalLine } from '@branchline/replication/line.js';
 import { NUDGES_MEDIA_TYPE, NUDGES_PATH, NUDGE_BEAT, encodeNudge } from '@branchline/replication/nudge.js';
 import { PACKED_PUSH_MEDIA_TYPE, PackedPush } from '@branchline/replication/packed/packed-push.js';
+import { PROTOCOL_HEADER, protocolSaid, SPOKEN, speaks, type ProtocolRange } from '@branchline/replication/protocol.js';
 import {
   decodePush,
   encodePush,
@@ -30,7 +31,13 @@ type Stream = {
   box: BoxIdentity;
 };
 type Reply = { status: number; body: unknown; headers?: Record<string, string> };
-type Received = { route: string; body: Buffer; token: string | undefined; mediaType: string | undefined };
+type Received = {
+  route: string;
+  body: Buffer;
+  token: string | undefined;
+  mediaType: string | undefined;
+  protocol: number | null;
+};
 export type Published = Pick<FeedRecord, 'kind' | 'key' | 'version' | 'body'> &
   Partial<Pick<FeedRecord, 'release' | 'deleted'>>;
 
@@ -54,6 +61,10 @@ export class FakeHub {
   pageLinesMax = 1_000;
   epoch = 0;
   tokenLifeS = 600;
+  /** In the place of another hub: what this one speaks. */
+  speaks: ProtocolRange = SPOKEN;
+  /** Of pushes that were taken. */
+  readonly protocolsPushed: number[] = [];
   /** Looked at before the request is served; what it returns is the answer, nothing else happens. */
   intercept: (request: Received) => Reply | null = () => null;
   /** Looked at after it was served: the answer may be bent. */
@@ -156,7 +167,8 @@ export class FakeHub {
     const body = request.headers['content-encoding'] === 'br' ? brotliDecompressSync(raw) : raw;
     const route = `${request.method} ${request.url}`;
     const { authorization, 'content-type': mediaType } = request.headers;
-    const received = { route, body, mediaType, token: authorization?.slice('Bearer '.length) };
+    const protocol = protocolSaid(request.headers[PROTOCOL_HEADER]);
+    const received = { route, body, mediaType, protocol, token: authorization?.slice('Bearer '.length) };
     this.requests.push(route);
     const intercepted = this.intercept(received);
     const { status, body: answer, headers } = intercepted ?? this.bend(received, this.serve(received));
@@ -173,21 +185,32 @@ export class FakeHub {
     response.once('close', () => this.nudgeStreams.delete(response));
   }
 
-  private serve({ route, body, token, mediaType }: Received): Reply {
+  private serve({ route, body, token, mediaType, protocol }: Received): Reply {
     const [, path = ''] = route.split(' ');
+    if (path !== '/sync/v1/token' && !this.isSpoken(protocol)) return this.notSpoken();
     if (path === '/sync/v1/enrol')
       return this.enrol(JSON.parse(body.toString()) as { code: string; sealingKey: string });
     if (path === '/sync/v1/token') return this.giveToken(JSON.parse(body.toString()) as Record<string, string>);
     const box = this.tokens.get(token ?? '');
     if (box === undefined) return refuse(401, 'unauthenticated');
-    if (path === '/sync/v1/hello')
-      return { status: 200, body: this.hello(JSON.parse(body.toString()) as HelloRequest) };
+    if (path === '/sync/v1/hello') {
+      const request = JSON.parse(body.toString()) as HelloRequest;
+      return this.isSpoken(request.protocol) ? { status: 200, body: this.hello(request) } : this.notSpoken();
+    }
     if (path === '/sync/v1/push')
       return this.push(box, mediaType === PACKED_PUSH_MEDIA_TYPE ? unpacked(body) : decodePush(body));
     if (path.startsWith('/sync/v1/lines?')) return this.linesPage(new URL(path, 'http://hub').searchParams);
     if (path === NUDGES_PATH) return { status: 200, body: null };
     if (path.startsWith('/sync/v1/snapshot/')) return refuse(404, 'no-snapshot');
     return this.feed(new URL(path, 'http://hub'));
+  }
+
+  private isSpoken(protocol: number | null): boolean {
+    return protocol !== null && speaks(this.speaks, protocol);
+  }
+
+  private notSpoken(): Reply {
+    return refuse(426, 'protocol', { spoken: [this.speaks.from, this.speaks.to] });
   }
 
   private enrol({ code, sealingKey }: { code: string; sealingKey: string }): Reply {
@@ -217,11 +240,12 @@ export class FakeHub {
     return { status: 200, body: { token, expiresInS: this.tokenLifeS } };
   }
 
-  private hello({ incarnations, hashesAt, cursors }: HelloRequest): HelloAnswer {
+  private hello({ protocol, incarnations, hashesAt, cursors }: HelloRequest): HelloAnswer {
     return {
       hubEpoch: this.hubEpoch,
       now: 1_800_000_000_000,
-      protocol: 1,
+      protocol,
+      spoken: [this.speaks.from, this.speaks.to],
       scopes: this.scopes,
       streams: incarnations
         .filter(({ incarnation }) => this.streams.has(incarnation))
@@ -280,6 +304,7 @@ export class FakeHub {
 
   private push(box: BoxIdentity, { header, lines }: ReceivedPush): Reply {
     const { incarnation, fromSeq, headHash, previousHash, signature } = header;
+    if (!this.isSpoken(header.protocol)) return this.notSpoken();
     const { tenant, branch, signingKey } = box;
     const head = { tenant, branch, incarnation, seq: fromSeq + lines.length - 1, hash: headHash };
     if (!headIsSigned(head, signature, rawPublicKey(signingKey))) return refuse(400, 'malformed-push');
@@ -303,6 +328,7 @@ export class FakeHub {
     }
     stream.signatures.set(stream.hashes.length, signature);
     this.linesReceived += lines.length;
+    this.protocolsPushed.push(header.protocol);
     this.streams.set(incarnation, stream);
     const now = this.headOf(incarnation);
     const answer: PushAnswer = {

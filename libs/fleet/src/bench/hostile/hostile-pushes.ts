@@ -6,7 +6,8 @@ import { JOURNAL_KINDS } from '@branchline/replication/kinds/registry.js';
 import { CONTRACT } from '@branchline/replication/line.js';
 import { LinePacker } from '@branchline/replication/packed/pack-lines.js';
 import { encodePackedPush, PACKED_PUSH_MEDIA_TYPE } from '@branchline/replication/packed/packed-push.js';
-import { encodePush, PROTOCOL, PUSH_MEDIA_TYPE, type PushHeader } from '@branchline/replication/push.js';
+import { PROTOCOL } from '@branchline/replication/protocol.js';
+import { encodePush, PUSH_MEDIA_TYPE, type PushHeader } from '@branchline/replication/push.js';
 import { v7 } from 'uuid';
 import type { JournalBox } from '../ingest/branch-journal.js';
 

@@ -11,7 +11,7 @@ import type { SaleBody } from '@branchline/replication/kinds/sale.js';
 import { CONTRACT, encodeLine } from '@branchline/replication/line.js';
 import { LinePacker } from '@branchline/replication/packed/pack-lines.js';
 import { encodePackedPush } from '@branchline/replication/packed/packed-push.js';
-import { PROTOCOL } from '@branchline/replication/push.js';
+import { PROTOCOL } from '@branchline/replication/protocol.js';
 import { v7 } from 'uuid';
 import { chanceFrom } from '../edge/chance.js';
 
