@@ -18,10 +18,15 @@ import {
   statusOf,
   type RunningReplicator,
 } from '../src/replicator/testing/replicator-fixture.js';
+import type { ReplicatorConfig } from '../src/replicator/replicator.js';
 import { replicationReadiness } from '../src/replicator/replicator-figures.js';
 import { readSyncLog } from '../src/replicator/sync-log.js';
 import type { Store } from '../src/store/store.js';
 import { storeFixture, type StoreFixture } from '../src/store/testing/store-fixture.js';
+
+const SHORT = { pollMs: 100, pushLines: 50, requestTimeoutMs: 500, retryMsMin: 10, retryMsMax: 40 };
+/** Only what is journalled moves anything. */
+const SELDOM = { pollMs: 60_000, retryMsMin: 30_000, retryMsMax: 60_000 };
 
 let fixture: StoreFixture;
 let store: Store;
@@ -40,8 +45,9 @@ afterEach(async () => {
   fixture.remove();
 });
 
-function start(newest: number): void {
-  running = replicatorOn(store, hub.url, { spoken: spokenUpTo(newest) });
+function start(newest: number, config: Partial<ReplicatorConfig> = {}): void {
+  const spoken = spokenUpTo(newest);
+  running = replicatorOn(store, hub.url, { spoken, config: { ...SHORT, ...config, hubUrl: hub.url } });
   running.replicator.start();
 }
 
@@ -98,8 +104,9 @@ describe('a box that is newer than its hub', () => {
   it('goes on where a hub is exchanged for an older one while it pushes', async () => {
     hub.speaks = spokenUpTo(4);
     await journalFacts(store, 1);
-    start(4);
+    start(4, SELDOM);
     await drained();
+    await eventually('a line that is at rest', () => status().nextAttemptAt !== null && status().nudges === 'on');
     hub.speaks = spokenUpTo(2);
     await journalFacts(store, 1);
     await drained();

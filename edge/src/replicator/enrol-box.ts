@@ -71,7 +71,7 @@ function enrolFailure(hubUrl: string, error: unknown): unknown {
     return new EnvironmentFailure(`cannot enrol: no usable answer from ${hubUrl} (${error.message})`, { cause: error });
   }
   if (error instanceof NoCommonProtocol)
-    return new EnvironmentFailure(`cannot enrol at ${hubUrl}: ${error.message}`, { cause: error });
+    return new EnvironmentFailure(`cannot enrol at ${hubUrl}: ${error.detail}`, { cause: error });
   if (error instanceof Refusal) {
     const advice = error.status === 401 ? '; ask head office for a new one' : '';
     return new EnvironmentFailure(`cannot enrol at ${hubUrl}: ${error.detail} (${error.code})${advice}`, {

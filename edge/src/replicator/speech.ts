@@ -8,13 +8,12 @@ import {
 } from '@branchline/replication/protocol.js';
 import { Refusal } from './hub-failure.js';
 
-/** Neither end is at fault, and waiting mends it: one of them is to be upgraded, and the message says which. */
-export class NoCommonProtocol extends Error {
-  override readonly name = 'NoCommonProtocol';
-
+/** Neither end is at fault, and waiting mends it: one of them is to be upgraded, and the detail says which. */
+export class NoCommonProtocol extends Refusal {
   constructor(box: ProtocolRange, hub: ProtocolRange) {
     const upgrade = hub.from > box.to ? 'upgrade the box' : 'head office is to be upgraded';
-    super(`this box speaks protocol ${rangeText(box)}, head office ${rangeText(hub)}: ${upgrade}`);
+    const detail = `this box speaks protocol ${rangeText(box)}, head office ${rangeText(hub)}: ${upgrade}`;
+    super({ status: 426, code: 'protocol', detail, retryAfterMs: null, extension: {} });
   }
 }
 

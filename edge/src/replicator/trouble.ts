@@ -31,6 +31,8 @@ export function troubleOf(error: unknown): Trouble {
   if (error instanceof LineFailure) {
     return { ...common, line: 'down', hello: true, event: 'line-down', detail: error.message };
   }
+  if (error instanceof NoCommonProtocol)
+    return { ...common, line: 'up', hello: true, level: 'incident', event: error.code, detail: error.detail };
   if (error instanceof Refusal) {
     const { code, detail, status, retryAfterMs } = error;
     return {
@@ -43,8 +45,6 @@ export function troubleOf(error: unknown): Trouble {
       retryAfterMs,
     };
   }
-  if (error instanceof NoCommonProtocol)
-    return { ...common, line: 'up', hello: true, level: 'incident', event: 'protocol', detail: error.message };
   if (error instanceof CorruptPage || error instanceof CorruptSnapshot) {
     return { ...common, line: 'up', level: 'incident', event: 'feed-corrupt', detail: error.message };
   }
