@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createTestDatabase, type TestDatabase } from '@branchline/fleet/testing/database.js';
 import type { DataSource } from 'typeorm';
@@ -5,7 +6,7 @@ import { v7 } from 'uuid';
 import { openDataSource } from '../src/database/database.js';
 import { renewHubEpoch } from '../src/database/hub-epoch.js';
 import { migrate } from '../src/database/migrate.js';
-import { Database, constraintOf, sqlStateOf, type Tx } from '../src/database/unit-of-work.js';
+import { Database, constraintOf, sqlStateOf, together, type Tx } from '../src/database/unit-of-work.js';
 
 const TENANT = '01940000-0000-7000-8000-00000000000a';
 let testDatabase: TestDatabase;
@@ -55,7 +56,7 @@ describe('a unit of work', () => {
     const row = await inTenant((tx) => tx.one<{ role: string }>('SELECT current_user AS role'));
     expect(row.role).toBe('branchline_app');
     await expect(inTenant((tx) => tx.query('CREATE TABLE mine (id int)'))).rejects.toMatchObject({
-      driverError: { code: '42501' },
+      code: '42501',
     });
     await expect(inTenant((tx) => tx.query('ALTER TABLE person DISABLE ROW LEVEL SECURITY'))).rejects.toThrow(
       'must be owner',
@@ -97,6 +98,46 @@ describe('a unit of work', () => {
     const error: unknown = await twice.catch((thrown: unknown) => thrown);
     expect([attempts, sqlStateOf(error), constraintOf(error)]).toEqual([1, '23505', 'region_code_is_taken']);
     expect(await inTenant((tx) => tx.query(`SELECT 1 FROM region WHERE code = 'X'`))).toEqual([]);
+  });
+
+  it('is not done when a statement failed of which nobody heard', async () => {
+    const work = inTenant(async (tx) => {
+      await tx.execute(`INSERT INTO region (tenant_id, code, name) VALUES ($1, 'LOST', '')`, [TENANT]);
+      await tx.query('SELECT 1 / 0').catch(() => undefined);
+    });
+    await expect(work).rejects.toThrow('nobody heard of it');
+    expect(await inTenant((tx) => tx.query(`SELECT 1 FROM region WHERE code = 'LOST'`))).toEqual([]);
+  });
+
+  it('runs statements that go out together in their order, and tells of the first that fails', async () => {
+    const [first, second] = await inTenant((tx) =>
+      together(
+        tx.query<{ at: number }>(`SELECT pg_sleep(0.05), set_config('branchline.step', '1', true), 1 AS at`),
+        tx.query<{ step: string }>(`SELECT current_setting('branchline.step') AS step`),
+      ),
+    );
+    expect([first[0]?.at, second[0]?.step]).toEqual([1, '1']);
+    const failing = inTenant((tx) =>
+      together(tx.query('SELECT 1'), tx.query('SELECT 1 / 0'), tx.query('SELECT 2'), tx.execute('SELECT nothing')),
+    );
+    await expect(failing).rejects.toMatchObject({ code: '22012' });
+  });
+
+  it('sends nothing any more once it is told of a failure', async () => {
+    let late = '';
+    await inTenant(async (tx) => {
+      const slow = async (): Promise<void> => {
+        await pause(20);
+        late = await tx.query('SELECT 1').then(
+          () => 'went through',
+          () => 'refused',
+        );
+      };
+      await tx.query('SAVEPOINT before');
+      await expect(together(tx.query('SELECT 1 / 0'), slow())).rejects.toMatchObject({ code: '22012' });
+      expect(late).toBe('refused');
+      await tx.query('ROLLBACK TO SAVEPOINT before');
+    });
   });
 
   it('announces after the commit, and not after a failure', async () => {

@@ -22,7 +22,10 @@ const PASSING_SQLSTATES = new Set(['40001', '40P01']);
 /** A statement that each connection parses and plans once. The name is its own: one name, one text. */
 export type PreparedStatement = { name: string; text: string };
 
-/** One transaction of one tenant. Handed from hand to hand; nothing of a tenant is reached without it. */
+/**
+ * One transaction of one tenant. Handed from hand to hand; nothing of a tenant is reached without it. Statements run in the
+ * order in which they are asked for, and none waits for the answer to the one before: see `together`.
+ */
 export class Tx {
   /** Topics told to the listeners once this is committed: `tx.announced.add('feed')`. */
   readonly announced = new Set<string>();
@@ -30,6 +33,7 @@ export class Tx {
   constructor(
     readonly tenantId: string,
     private readonly runner: QueryRunner,
+    private readonly client: PoolClient,
   ) {}
 
   /** For TypeORM's reads by row class. */
@@ -39,14 +43,13 @@ export class Tx {
 
   /** @returns the rows; column names as the statement gives them */
   async query<T>(sql: string, params: unknown[] = []): Promise<T[]> {
-    const result = await this.runner.query(sql, params, true);
-    return result.records as T[];
+    const result = await this.client.query(sql, params);
+    return result.rows as T[];
   }
 
   /** As `query`, for what is asked many times a second: planning a statement of a push takes as long as running it. */
   async prepared<T>({ name, text }: PreparedStatement, params: unknown[]): Promise<T[]> {
-    const client = (await this.runner.connect()) as PoolClient;
-    const result = await client.query({ name, text, values: params });
+    const result = await this.client.query({ name, text, values: params });
     return result.rows as T[];
   }
 
@@ -72,9 +75,23 @@ export class Tx {
 
   /** @returns how many rows were written */
   async execute(sql: string, params: unknown[] = []): Promise<number> {
-    const result = await this.runner.query(sql, params, true);
-    return result.affected ?? 0;
+    const result = await this.client.query(sql, params);
+    return result.rowCount ?? 0;
   }
+}
+
+/**
+ * Waits for statements that were sent one right behind the other. Once one fails those behind it fail too, since the
+ * transaction is done for; all are waited for, so that nothing is still being sent when it is rolled back.
+ * @throws what failed first
+ */
+export async function together<Answers extends readonly unknown[]>(
+  ...sent: { [At in keyof Answers]: Promise<Answers[At]> }
+): Promise<Answers> {
+  const failures: unknown[] = [];
+  const answers = await Promise.all(sent.map((statement) => statement.catch((error: unknown) => failures.push(error))));
+  if (failures.length > 0) throw failures[0];
+  return answers as unknown as Answers;
 }
 
 /**
@@ -158,36 +175,39 @@ export class Database {
 
   private async attempt<T>(tenantId: string, work: (tx: Tx) => Promise<T>, options: TransactionOptions): Promise<T> {
     const runner = this.dataSource.createQueryRunner();
-    const tx = new Tx(tenantId, runner);
     try {
-      await runner.startTransaction(options.isolation ?? 'READ COMMITTED');
-      const result = await this.inside(runner, tx, work, options);
-      await runner.commitTransaction();
+      const client = (await runner.connect()) as PoolClient;
+      const tx = new Tx(tenantId, runner, client);
+      const result = await inside(client, tx, work, options);
       for (const topic of tx.announced) for (const listener of this.listeners) listener({ tenantId, topic });
       return result;
     } finally {
       await runner.release();
     }
   }
+}
 
-  private async inside<T>(
-    runner: QueryRunner,
-    tx: Tx,
-    work: (tx: Tx) => Promise<T>,
-    options: TransactionOptions,
-  ): Promise<T> {
-    try {
-      await tx.query(ENTER, [
-        tx.tenantId,
-        `${options.statementMsMax ?? STATEMENT_MS_MAX}`,
-        `${IDLE_IN_TRANSACTION_MS_MAX}`,
-      ]);
-      return await work(tx);
-    } catch (error) {
-      // A connection that broke cannot roll back; PostgreSQL does it. What failed first is what matters.
-      await runner.rollbackTransaction().catch(() => undefined);
-      throw error;
-    }
+/** The tenant is entered before anything else is sent: what ran without would run as the owner of all. */
+async function inside<T>(
+  client: PoolClient,
+  tx: Tx,
+  work: (tx: Tx) => Promise<T>,
+  { isolation = 'READ COMMITTED', statementMsMax = STATEMENT_MS_MAX }: TransactionOptions,
+): Promise<T> {
+  try {
+    await together(
+      client.query(`START TRANSACTION ISOLATION LEVEL ${isolation}`),
+      client.query(ENTER, [tx.tenantId, `${statementMsMax}`, `${IDLE_IN_TRANSACTION_MS_MAX}`]),
+    );
+    const result = await work(tx);
+    // PostgreSQL answers COMMIT of a transaction in which something failed with ROLLBACK, and without an error.
+    const { command } = await client.query('COMMIT');
+    if (command !== 'COMMIT') throw new Error('a statement of the transaction failed, and nobody heard of it');
+    return result;
+  } catch (error) {
+    // A connection that broke cannot roll back; PostgreSQL does it. What failed first is what matters.
+    await client.query('ROLLBACK').catch(() => undefined);
+    throw error;
   }
 }
 

@@ -9,7 +9,7 @@ import {
 } from '@branchline/replication/push.js';
 import type { NewId } from '@branchline/domain/uuid.js';
 import { durableSeqs } from '../backups/durable.js';
-import type { Tx } from '../database/unit-of-work.js';
+import { together, type Tx } from '../database/unit-of-work.js';
 import { raiseIncident } from '../incidents/raise-incident.js';
 import { publishWorkLists } from '../worklists/publish-work-lists.js';
 import type { NewConflict } from '../worklists/record-conflict.js';
@@ -21,7 +21,7 @@ import { openIncarnation, type BoxOfStream } from './open-incarnation.js';
 import { projectInOrder } from './project-in-order.js';
 import type { LineReading, SetAside } from './read-line.js';
 import type { ReadPush } from './read-push.js';
-import { advanceStream, findHash, findRival, findStream, lockBranch, type Stream } from './streams.js';
+import { advanceStream, findHash, findRival, findStream, lockBranch, type Rival, type Stream } from './streams.js';
 import { PARENT_TOPIC, quarantinedOf, recordOutcome, recordSetAside } from './set-aside.js';
 
 export type IngestContext = { box: BoxOfStream; timeZone: string; currency: string; nowMs: number; newId: NewId };
@@ -39,6 +39,27 @@ export type IngestOutcome =
   | { outcome: 'fork'; hash: string | null; appliedSeq: number }
   | { outcome: 'seq-gap'; appliedSeq: number };
 
+/** What the hub holds of a history and its branch, read under the branch's lock. `rival`: see `findRival`. */
+export type Standing = {
+  waitsForParent: boolean;
+  stream: Stream | null;
+  rival: Rival | null;
+  durableSeq: number;
+};
+
+/** Takes the branch's lock, and reads behind it all that a push is measured by. */
+export async function takeStanding(tx: Tx, of: StreamPlace, nowMs: number): Promise<Standing> {
+  const [{ waitsForParent }, stream, rival, durable] = await together(
+    lockBranch(tx, of, nowMs),
+    findStream(tx, of.branchId, of.incarnation),
+    findRival(tx, of, nowMs),
+    durableSeqs(tx, of.branchId, [of.incarnation]),
+  );
+  return { waitsForParent, stream, rival, durableSeq: durable.get(of.incarnation) ?? 0 };
+}
+
+type StreamPlace = { tenantId: string; branchId: string; incarnation: string };
+
 /**
  * Takes a push in, whole, in one transaction: what was applied before is checked and passed over, what follows is
  * archived as it came, projected, and the stream advances. Lines that cannot be projected are set aside; they never stop
@@ -51,12 +72,11 @@ export async function ingest(
   tx: Tx,
   push: ReceivedPush,
   { readings, packed }: ReadPush,
+  { waitsForParent, stream: known, rival, durableSeq }: Standing,
   context: IngestContext,
 ): Promise<IngestOutcome> {
   const { header, lines } = push;
-  const { box, nowMs } = context;
-  const { waitsForParent } = await lockBranch(tx, box, nowMs);
-  const known = await findStream(tx, box.branchId, header.incarnation);
+  const { box } = context;
   if (known && known.boxId !== box.boxId) throw problem('not-yours', 'This incarnation is another box’s.');
   const appliedSeq = known?.appliedSeq ?? 0;
   if (header.fromSeq > appliedSeq + 1) return { outcome: 'seq-gap', appliedSeq };
@@ -70,33 +90,32 @@ export async function ingest(
   const overlap = appliedSeq + 1 - header.fromSeq;
   const fresh = lines.slice(overlap);
   const chunks = overlap === 0 ? packed : await packLines(fresh, appliedSeq + 1);
-  if (known && fresh.length > 0) await reportRival(tx, known, context);
+  if (rival && fresh.length > 0) await reportRival(tx, header.incarnation, rival, context);
   const applied = await apply(tx, header, { fresh, chunks, readings: readings.slice(overlap) }, context);
   if (waitsForParent && fresh.length > 0) tx.announced.add(PARENT_TOPIC);
   const head = fresh.at(-1)?.hash.toString('hex') ?? (known as Stream).headHash;
-  const durable = await durableSeqs(tx, box.branchId, [header.incarnation]);
+  // Of lines that are all new and all facts none can wait: nearly always nothing is asked.
+  const mayWait = overlap > 0 || applied.setAside.length > 0;
+  const lastSeq = header.fromSeq + header.count - 1;
   const answer: PushAnswer = {
     appliedSeq: appliedSeq + fresh.length,
     headHash: head,
-    durableSeq: Math.min(durable.get(header.incarnation) ?? 0, appliedSeq + fresh.length),
-    quarantined: await quarantinedOf(
-      tx,
-      box.branchId,
-      header.incarnation,
-      header.fromSeq,
-      header.fromSeq + header.count - 1,
-    ),
+    durableSeq: Math.min(durableSeq, appliedSeq + fresh.length),
+    quarantined: mayWait ? await quarantinedOf(tx, box.branchId, header.incarnation, header.fromSeq, lastSeq) : [],
     directives: [],
   };
   return { outcome: 'applied', answer, appliedLines: fresh.length, ...applied };
 }
 
 /** Nothing is refused for it: both histories stand, and people decide which box goes. */
-async function reportRival(tx: Tx, known: Stream, { box, nowMs, newId }: IngestContext): Promise<void> {
-  const rival = await findRival(tx, known, nowMs);
-  if (rival === null) return;
-  const key = [known.incarnation, rival.incarnation].sort().join(' ');
-  const detail = `two histories of the branch grow at once: ${known.incarnation} of box ${box.boxId}, ${rival.incarnation} of box ${rival.boxId}. One of them is a copy, or was replaced: revoke it.`;
+async function reportRival(
+  tx: Tx,
+  incarnation: string,
+  rival: Rival,
+  { box, nowMs, newId }: IngestContext,
+): Promise<void> {
+  const key = [incarnation, rival.incarnation].sort().join(' ');
+  const detail = `two histories of the branch grow at once: ${incarnation} of box ${box.boxId}, ${rival.incarnation} of box ${rival.boxId}. One of them is a copy, or was replaced: revoke it.`;
   await raiseIncident(tx, { branchId: box.branchId, code: 'two-histories', key, detail }, { nowMs, newId });
 }
 
@@ -124,16 +143,18 @@ async function apply(
   if (!last) return { setAside: [], mismatches: [], disputes: [] };
   const { box, nowMs, timeZone, currency } = context;
   const appliedSeq = fromSeq + count - 1;
-  await archiveChunks(tx, { ...box, incarnation, nowMs, headSignature }, chunks);
   const facts: FactContext = { tenantId: box.tenantId, branchId: box.branchId, incarnation, timeZone, currency, nowMs };
   const ready = readings.flatMap((reading) => ('ready' in reading ? [reading.ready] : []));
   const unread = readings.flatMap((reading) => ('setAside' in reading ? [reading.setAside] : []));
-  const projected = await projectInOrder(tx, facts, ready);
+  const atMs = readings.reduce((latest, reading) => reading.label.atMs || latest, nowMs);
+  const [, , projected] = await together(
+    archiveChunks(tx, { ...box, incarnation, nowMs, headSignature }, chunks),
+    advanceStream(tx, facts, { appliedSeq, headHash: last.hash, headSignature, lastLineAtMs: atMs }),
+    projectInOrder(tx, facts, ready),
+  );
   const { setAside: mismatched, isNews } = await recordOutcome(tx, facts, ready, projected, context.newId);
   const setAside = [...unread, ...projected.setAside, ...mismatched];
   await recordSetAside(tx, facts, setAside, context.newId);
   if (isNews || setAside.length > 0) await publishWorkLists(tx, box.branchId, nowMs);
-  const atMs = readings.reduce((latest, reading) => reading.label.atMs || latest, nowMs);
-  await advanceStream(tx, facts, { appliedSeq, headHash: last.hash, headSignature, lastLineAtMs: atMs });
   return { setAside, mismatches: projected.mismatches, disputes: projected.disputes };
 }

@@ -1,4 +1,4 @@
-import { sqlStateOf, type Tx } from '../database/unit-of-work.js';
+import { sqlStateOf, together, type Tx } from '../database/unit-of-work.js';
 import type { FactContext } from './fact-context.js';
 import { projectLines, type ProjectedLines } from './facts.js';
 import type { ReadyLine, SetAside, SetAsideCode } from './read-line.js';
@@ -48,15 +48,13 @@ async function attempt(
     };
   }
   budget.savepoints -= 1;
-  await tx.query('SAVEPOINT projection');
   try {
-    const projected = await projectLines(tx, context, lines);
-    await tx.query('RELEASE SAVEPOINT projection');
+    // Not released when all went well: nothing goes back behind it any more, and the next hides it.
+    const [, projected] = await together(tx.query('SAVEPOINT projection'), projectLines(tx, context, lines));
     return { ...projected, setAside: [] };
   } catch (error) {
     if (!isFaultOfData(error)) throw error;
-    await tx.query('ROLLBACK TO SAVEPOINT projection');
-    await tx.query('RELEASE SAVEPOINT projection');
+    await together(tx.query('ROLLBACK TO SAVEPOINT projection'), tx.query('RELEASE SAVEPOINT projection'));
     const [only] = lines;
     if (only && lines.length === 1)
       return { ...nothing(), setAside: [setAside(only, 'projection-failed', error.message)] };

@@ -1,6 +1,6 @@
 import { localHour } from '@branchline/domain/business-date.js';
 import type { SaleBody } from '@branchline/replication/kinds/sale.js';
-import type { PreparedStatement, Tx } from '../database/unit-of-work.js';
+import { together, type PreparedStatement, type Tx } from '../database/unit-of-work.js';
 import { numberAmendments } from './amendments.js';
 import type { FactContext } from './fact-context.js';
 import type { Inserted } from './inserted.js';
@@ -66,39 +66,39 @@ const INSERT_ALIASES = `INSERT INTO sale_alias (tenant_id, branch_id, incarnatio
 export async function insertSales(tx: Tx, context: FactContext, lines: readonly SaleLine[]): Promise<Inserted> {
   const { tenantId, branchId, incarnation } = context;
   const sales = lines.map((line) => ({ line, hour: localHour(line.body.soldAt, context.timeZone) }));
-  const before = await findBefore(tx, context, lines);
-  const stored = await tx.prepared<{ id: string }>(INSERT_SALES, [
-    tenantId,
-    branchId,
-    incarnation,
-    ...saleColumns(sales),
-  ]);
+  const [before, stored] = await together(
+    findBefore(tx, context, lines),
+    tx.prepared<{ id: string }>(INSERT_SALES, [tenantId, branchId, incarnation, ...saleColumns(sales)]),
+  );
   const inserted = new Set(stored.map((row) => row.id));
   const fresh = sales.filter(({ line }) => inserted.has(line.body.id));
   if (fresh.length === 0) return { ids: inserted };
 
   const bodies = fresh.map(({ line }) => line.body);
+  const freshLines = fresh.map(({ line }) => line);
+  // Before anything is sent: it may throw.
+  const deltas = context.isRebuild ? null : salesDeltas(fresh.map(({ line, hour }) => ({ hour, body: line.body })));
+  await together(
+    insertParts(tx, context, bodies),
+    insertReversals(tx, context, bodies),
+    numberAmendments(tx, context, freshLines),
+    ...(deltas === null ? [] : [storeDeltas(tx, context, deltas)]),
+  );
+  return { ids: inserted, disputes: await disputesOfSales(tx, context, before, freshLines) };
+}
+
+async function insertParts(tx: Tx, { tenantId, branchId }: FactContext, bodies: readonly SaleBody[]): Promise<void> {
+  const sent: Promise<unknown>[] = [];
   for (const [statement, columnsOf] of PARTS) {
     const columns = columnsOf(bodies);
     if (columns === null) continue;
     const made = bodies.length < SALES_IN_ONE_GO_MAX ? [...columns] : await inTurns(columns);
-    await tx.prepared(statement, [tenantId, branchId, ...made]);
+    const rows = tx.prepared(statement, [tenantId, branchId, ...made]);
+    // Heard of below; until then the next is being made.
+    rows.catch(() => undefined);
+    sent.push(rows);
   }
-  await insertReversals(tx, context, bodies);
-  await numberAmendments(
-    tx,
-    context,
-    fresh.map(({ line }) => line),
-  );
-  if (!context.isRebuild)
-    await storeDeltas(tx, context, salesDeltas(fresh.map(({ line, hour }) => ({ hour, body: line.body }))));
-  const disputes = await disputesOfSales(
-    tx,
-    context,
-    before,
-    fresh.map(({ line }) => line),
-  );
-  return { ids: inserted, disputes };
+  await together(...sent);
 }
 
 async function insertReversals(tx: Tx, { tenantId, branchId }: FactContext, sales: readonly SaleBody[]): Promise<void> {

@@ -1,5 +1,5 @@
 import { bools, int8s, texts } from '../database/columns.js';
-import type { PreparedStatement, Tx } from '../database/unit-of-work.js';
+import { together, type PreparedStatement, type Tx } from '../database/unit-of-work.js';
 import type { SalesDeltas } from './sales-deltas.js';
 
 type ColumnType = 'date' | 'text' | 'smallint' | 'boolean' | 'bigint';
@@ -90,8 +90,10 @@ export async function storeDeltas(
     [BY_OPERATOR, deltas.byOperator],
     [BY_MODIFIER, deltas.byModifier],
   ];
-  for (const [{ statement, columns }, rows] of steps) {
-    if (rows.length === 0) continue;
-    await tx.prepared(statement, [at.tenantId, at.branchId, ...columns.map((column) => columnOf(column, rows))]);
-  }
+  const filled = steps.filter(([, rows]) => rows.length > 0);
+  await together(
+    ...filled.map(([{ statement, columns }, rows]) =>
+      tx.prepared(statement, [at.tenantId, at.branchId, ...columns.map((column) => columnOf(column, rows))]),
+    ),
+  );
 }

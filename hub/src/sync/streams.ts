@@ -47,6 +47,8 @@ const STREAM_COLUMNS = 'branch_id, incarnation, box_id, epoch, applied_seq, head
 
 const RIVAL_MS_MAX = 3_600_000;
 
+export type Rival = { incarnation: string; boxId: string };
+
 /**
  * Another history of the branch that was pushed within the hour, and since this one was: a box pushes the older of its
  * histories first and never comes back to it, so that two take turns only when two live.
@@ -55,8 +57,8 @@ export async function findRival(
   tx: Tx,
   { branchId, incarnation }: Pick<Stream, 'branchId' | 'incarnation'>,
   nowMs: number,
-): Promise<{ incarnation: string; boxId: string } | null> {
-  const [rival] = await tx.query<{ incarnation: string; boxId: string }>(
+): Promise<Rival | null> {
+  const [rival] = await tx.query<Rival>(
     `SELECT rival.incarnation, rival.box_id AS "boxId" FROM incarnation own
      JOIN incarnation rival ON rival.branch_id = own.branch_id AND rival.incarnation <> own.incarnation AND rival.last_push_at > own.last_push_at
      WHERE own.branch_id = $1 AND own.incarnation = $2 AND rival.last_push_at > to_timestamp($3::bigint / 1000.0)

@@ -5,8 +5,8 @@ import type { NewId } from '@branchline/domain/uuid.js';
 import { Problem, problem, type ProblemBody, problemBody } from '@branchline/http/problem.js';
 import { headIsSigned } from '@branchline/replication/head-signature.js';
 import { MalformedPush, type PushAnswer, type ReceivedPush } from '@branchline/replication/push.js';
-import type { Database, Tx } from '../database/unit-of-work.js';
-import { ingest, type IngestOutcome } from './ingest.js';
+import { together, type Database, type Tx } from '../database/unit-of-work.js';
+import { ingest, takeStanding, type IngestOutcome } from './ingest.js';
 import type { IngestMetrics } from './ingest-metrics.js';
 import type { BoxOfStream } from './open-incarnation.js';
 import { openPush, type SentPush } from './push-body.js';
@@ -38,9 +38,15 @@ export async function takePush(parts: PushParts, who: PrincipalOf<'box'>, sent: 
     assertSpoken(push.header.protocol);
     const read = await readPush(push);
     const outcome = await parts.database.transaction(who.tenantId, async (tx) => {
-      const { box, timeZone, currency } = await findBox(tx, who);
+      const nowMs = parts.clock.now();
+      const { incarnation } = push.header;
+      const [{ box, timeZone, currency }, standing] = await together(
+        findBox(tx, who),
+        // Also for a push that is not signed: then nothing of it is written.
+        takeStanding(tx, { tenantId: who.tenantId, branchId: who.branchId, incarnation }, nowMs),
+      );
       if (!isSigned(push, box)) throw new MalformedPush('the head is not signed by this box');
-      return ingest(tx, push, read, { box, timeZone, currency, nowMs: parts.clock.now(), newId: parts.newId });
+      return ingest(tx, push, read, standing, { box, timeZone, currency, nowMs, newId: parts.newId });
     });
     return concluded(parts, who, push, outcome);
   } catch (error) {

@@ -85,8 +85,8 @@ const heads = new WeakMap<ReadTx, { incarnationNo: number; seq: number; hash: st
     edits: [
       {
         file: 'hub/src/sync/take-push.ts',
-        find: 'push, read, { box, timeZone,',
-        replace: `push, read, {
+        find: 'push, read, standing, { box, timeZone,',
+        replace: `push, read, standing, {
         box: { ...box, branchId: (read.readings[0] as { ready?: { body: { branch?: string } } }).ready?.body.branch ?? box.branchId },
         timeZone,`,
       },
