@@ -124,6 +124,21 @@ describe('a customer', () => {
     expect([other.status, other.data.code]).toEqual([409, 'same-id-other-content']);
   });
 
+  it('whose key a hub lost that was set back is read there again', async () => {
+    const id = await created({ name: 'Key Kept' });
+    await settledAt(two, id, { name: 'Key Kept', isOpen: true });
+    const { database } = chain.hub;
+    await database.asOwner('DELETE FROM person_key WHERE person = $1', [id]);
+    await database.asOwner('DELETE FROM customer_open WHERE id = $1', [id]);
+    await database.asOwner('UPDATE customer SET opened = false WHERE id = $1', [id]);
+    expect((await office().get(`/v1/customers/${id}`)).data).toMatchObject({ isOpen: false });
+    await database.asOwner('UPDATE hub_state SET hub_epoch = gen_random_uuid()');
+    one!.line.cut();
+    one!.line.restore();
+    await eventually('the key again', async () => (await office().get(`/v1/customers/${id}`)).data.isOpen === true);
+    expect((await office().get(`/v1/customers/${id}`)).data).toMatchObject({ name: 'Key Kept' });
+  });
+
   it('who is two at head office becomes one', async () => {
     const keep = await created({ name: 'Keep Me', consentPost: 'granted' });
     const drop = await created({ name: 'Drop Me', email: 'both@example.org', consentPost: 'denied' });

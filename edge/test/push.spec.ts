@@ -10,6 +10,7 @@ import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { v7 } from 'uuid';
+import type { LocalWrite } from '../src/store/write-job.js';
 import { keepNewPersonKey, personsWrappingKey } from '../src/customers/person-keys.js';
 import { FakeHub } from '../src/replicator/testing/fake-hub.js';
 import {
@@ -87,6 +88,27 @@ describe('a push', () => {
     await drained(store);
     const told = hub.requests.filter((route) => route === `POST ${keyRoute}` || route === 'POST /sync/v1/push');
     expect(told.slice(0, 2)).toEqual([`POST ${keyRoute}`, 'POST /sync/v1/push']);
+  });
+
+  it('of keys waits where the hub holds as many as it does before their lines, and others are asked for all the same', async () => {
+    const sealingKey = rawPublicKey(newBox().sealingKey);
+    const keyRoute = '/sync/v1/person-keys';
+    hub.intercept = ({ route }) => {
+      if (route === `GET ${keyRoute}`) return { status: 200, body: { sealingKey } };
+      if (route === `POST ${keyRoute}/wanted`) return { status: 200, body: { sealed: null, gone: [], erased: [] } };
+      return route === `POST ${keyRoute}` ? { status: 503, body: { code: 'person-keys-held' } } : null;
+    };
+    const [person, other] = [v7(), v7()];
+    const wrapped = wrapPersonKey(person, Buffer.alloc(32, 7), personsWrappingKey(fixture.box)).toString('base64url');
+    await store.writer.write(keepNewPersonKey, { person, wrapped });
+    const seal: LocalWrite<null, void> = {
+      name: 'seal',
+      run: (tx) => void tx.run("INSERT INTO customer_sealed VALUES (?, 'x', 0)", other),
+    };
+    await store.writer.write(seal, null);
+    started(store);
+    await eventually('a question', () => hub.requests.includes(`POST ${keyRoute}/wanted`));
+    expect(store.reads.all('SELECT person FROM person_key WHERE offered = 0')).toEqual([{ person }]);
   });
 
   it('ships the journal in batches until the heads are equal', async () => {

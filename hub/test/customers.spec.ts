@@ -292,6 +292,108 @@ describe('keys of persons', () => {
     expect(await read(person.id)).toMatchObject({ status: 410, code: 'customer-erased' });
   });
 
+  it.each([
+    ['before it has told anything', []],
+    ['and told an edit under the id', [{ op: 'edit' }]],
+  ] as const)('are those of the branch that made the person, not of one that offered first %s', async (_when, told) => {
+    const person = new Person();
+    const thief = Object.assign(new Person(), { id: person.id });
+    const [theirs, journal] = [far!.newJournal(), one!.newJournal()];
+    await offer(far, thief);
+    for (const other of told) append(theirs, thief.edit(far!, { language: { said: 'en' } }, other));
+    await pushed(far, theirs);
+    append(journal, person.edit(one!, { name: { said: 'Own key' }, region: { said: 'R1' } }, { op: 'create' }));
+    await pushed(one, journal);
+    expect(await wanted(two, [person.id])).toMatchObject({ keys: [] });
+    await offer(one, person);
+    expect(await wanted(two, [person.id])).toMatchObject({ keys: [person.key] });
+    expect(await read(person.id)).toMatchObject({ name: 'Own key' });
+  });
+
+  it.each(['lines', 'keys'])('are taken whether they or the lines come first: %s', async (first) => {
+    const person = new Person();
+    const journal = one!.newJournal();
+    append(journal, person.edit(one!, { name: { said: 'In order' }, region: { said: 'R1' } }, { op: 'create' }));
+    if (first === 'lines') await pushed(one, journal);
+    await offer(one, person);
+    if (first === 'keys') {
+      expect(await wanted(one, [person.id])).toMatchObject({ keys: [], gone: [], erased: [] });
+      await pushed(one, journal);
+    }
+    expect(await wanted(one, [person.id])).toMatchObject({ keys: [person.key] });
+    expect(await read(person.id)).toMatchObject({ name: 'In order' });
+  });
+
+  it('that two branches made of one person are the first one’s; the other is held, and people are told', async () => {
+    const person = new Person();
+    const second = Object.assign(new Person(), { id: person.id });
+    const made = { op: 'create' } as const;
+    const [journal, theirs] = [one!.newJournal(), two!.newJournal()];
+    append(journal, person.edit(one!, { name: { said: 'Twice made' }, region: { said: 'R1' } }, made));
+    append(theirs, second.edit(two!, { note: { said: 'unreadable' }, region: { said: 'R1' } }, made));
+    await pushed(one, journal);
+    await pushed(two, theirs);
+    await offer(two, second);
+    expect(await wanted(two, [person.id])).toMatchObject({ keys: [] });
+    const { data } = await hub.admin.api.get('/v1/incidents', { params: { code: 'person-key-disputed' } });
+    expect(data.items).toEqual([expect.objectContaining({ branch: 'B002' })]);
+    await offer(one, person);
+    expect(await wanted(two, [person.id])).toMatchObject({ keys: [person.key] });
+    const held = 'SELECT branch_id AS branch FROM person_key_offer WHERE person = $1';
+    expect(await hub.database.asOwner(held, [person.id])).toEqual([{ branch: two!.branch }]);
+    expect((await hub.admin.api.post(`/v1/customers/${person.id}/erase`)).data.erased).toBe(true);
+    expect(await hub.database.asOwner(held, [person.id])).toEqual([]);
+  });
+
+  it('that were taken in at one moment with their line are found at the next look', async () => {
+    const person = new Person();
+    const journal = one!.newJournal();
+    append(journal, person.edit(one!, { name: { said: 'Crossed' }, region: { said: 'R1' } }, { op: 'create' }));
+    await pushed(one, journal);
+    await offer(one, person);
+    // As two transactions leave it that did not see each other.
+    await hub.database.asOwner(
+      `WITH taken AS (DELETE FROM person_key WHERE person = $1 RETURNING tenant_id, person, wrapped)
+       INSERT INTO person_key_offer SELECT tenant_id, person, $2, $3, wrapped, now() FROM taken`,
+      [person.id, one!.branch, one!.box],
+    );
+    expect(await wanted(two, [person.id])).toMatchObject({ keys: [] });
+    await hub.hub.app.get(CustomerOpener).sweep();
+    expect(await wanted(two, [person.id])).toMatchObject({ keys: [person.key] });
+  });
+
+  it('of persons of whom no line tells are held up to a number for each box, and there is room again when lines come', async () => {
+    const { data } = await asBox(far).get<{ sealingKey: string }>('/sync/v1/person-keys');
+    const offered = (persons: Person[]) =>
+      asBox(far).post('/sync/v1/person-keys', {
+        sealed: sealPersonKeys(
+          persons.map(({ id: person, key }) => ({ person, key })),
+          data.sealingKey,
+        ),
+      });
+    await hub.database.asOwner('DELETE FROM person_key_offer WHERE box_id = $1', [far!.box]);
+    const last = new Person();
+    await hub.database.asOwner(
+      `INSERT INTO person_key_offer SELECT tenant_id, gen_random_uuid(), branch_id, id, '\\x00', now()
+       FROM box, generate_series(1, 19999) WHERE id = $1`,
+      [far!.box],
+    );
+    expect((await offered([last])).status).toBe(200);
+    const refused = await offered([new Person()]);
+    expect([refused.status, refused.data.code, refused.headers['retry-after']]).toEqual([
+      503,
+      'person-keys-held',
+      '30',
+    ]);
+    // Another box is not kept waiting by it.
+    await offer(one, new Person());
+    const journal = far!.newJournal();
+    append(journal, last.edit(far!, { name: { said: 'Late' }, region: { said: 'R2' } }, { op: 'create' }));
+    await pushed(far, journal);
+    expect((await offered([new Person()])).status).toBe(200);
+    expect(await wanted(far, [last.id])).toMatchObject({ keys: [last.key] });
+  });
+
   it('are destroyed of all whom head office knew to be one person, when that person is erased', async () => {
     const persons = [new Person(), new Person(), new Person()];
     const journal = one!.newJournal();

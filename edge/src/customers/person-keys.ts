@@ -36,6 +36,11 @@ export const keepNewPersonKey: LocalWrite<{ person: string; wrapped: string }, v
   },
 };
 
+/** A hub that was set back may have lost what it took: of persons whom this store made, nobody else's offer is taken. */
+export function offerKeysAgain(tx: Tx): void {
+  tx.run(`UPDATE person_key SET offered = 0 WHERE person IN (SELECT customer FROM customer_edit WHERE op = 'create')`);
+}
+
 /** As they came from the hub, wrapped anew; base64url. */
 export type WrappedKey = { person: string; wrapped: string };
 

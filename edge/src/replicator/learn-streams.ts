@@ -1,6 +1,7 @@
 import { HISTORIES_MAX, type HelloAnswer, type HelloRequest } from '@branchline/replication/box-protocol.js';
 import { CONTRACT } from '@branchline/replication/line.js';
 import { PROTOCOL } from '@branchline/replication/protocol.js';
+import { offerKeysAgain } from '../customers/person-keys.js';
 import { hashAt } from '../store/journal.js';
 import type { ReadTx, Tx } from '../store/tx.js';
 import type { LocalWrite } from '../store/write-job.js';
@@ -97,8 +98,9 @@ export const learnHello: LocalWrite<LearntAtHello, void> = {
       hubEpoch,
       epoch,
     );
-    const renewed = before === null || before === hubEpoch ? [] : [HUB_RENEWED];
-    writeEntries(tx, nowMs, [...entries, ...renewed, ...followed(tx, scopes)]);
+    const isRenewed = before !== null && before !== hubEpoch;
+    if (isRenewed) offerKeysAgain(tx);
+    writeEntries(tx, nowMs, [...entries, ...(isRenewed ? [HUB_RENEWED] : []), ...followed(tx, scopes)]);
   },
 };
 

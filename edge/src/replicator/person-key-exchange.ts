@@ -46,7 +46,7 @@ export class PersonKeyExchange {
   async run(): Promise<void> {
     await this.open();
     try {
-      await this.offer();
+      await this.offerWhatMayGo();
       if (await this.ask()) await this.open();
     } catch (error) {
       // A hub of before: keys wait here.
@@ -67,6 +67,15 @@ export class PersonKeyExchange {
     } catch (error) {
       if (error instanceof Refusal || error instanceof LineFailure) return false;
       throw error;
+    }
+  }
+
+  /** What the hub holds no more of goes after the lines that tell of its persons; what is asked for does not wait for it. */
+  private async offerWhatMayGo(): Promise<void> {
+    try {
+      await this.offer();
+    } catch (error) {
+      if (!(error instanceof Refusal) || error.code !== 'person-keys-held') throw error;
     }
   }
 

@@ -2,6 +2,7 @@ import type { Tx } from '../database/unit-of-work.js';
 import type { FactContext } from '../sync/fact-context.js';
 import type { LineOfKind } from '../sync/read-line.js';
 import { mergeEdits } from './merge-edits.js';
+import { noteMaker } from './person-key-offers.js';
 
 const INSERT_EDITS = `
 INSERT INTO customer_edit (tenant_id, branch_id, incarnation, id, customer_id, op, box, hlc, changes, seq, content_hash)
@@ -25,6 +26,8 @@ export async function insertCustomerEdits(
   const named = lines.filter(({ body }) => inserted.has(body.id)).map(({ body }) => body);
   const fresh = await inOwnName(tx, { branchId, incarnation }, named);
   await mergeEdits(tx, fresh as Parameters<typeof mergeEdits>[1], nowMs, isRebuild ? 'rebuild' : 'branch');
+  const made = named.filter(({ op }) => op === 'create').map(({ customer }) => customer);
+  await noteMaker(tx, branchId, made);
   return inserted;
 }
 

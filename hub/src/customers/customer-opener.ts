@@ -3,6 +3,7 @@ import { Interval } from '@nestjs/schedule';
 import { Database } from '../database/unit-of-work.js';
 import { HubSecrets } from '../secrets.js';
 import { CUSTOMERS_TOPIC } from './merge-edits.js';
+import { adoptOffers } from './person-key-offers.js';
 import { openCustomers, OPENED_AT_ONCE_MAX } from './open-customers.js';
 
 /** Another process may have taken edits or keys in and died before it opened them. */
@@ -38,7 +39,9 @@ export class CustomerOpener implements OnApplicationBootstrap, OnModuleDestroy {
   @Interval(SWEEP_MS)
   async sweep(): Promise<void> {
     if (this.running || this.stopped) return;
-    this.running = this.wakeAll().then(() => this.drain());
+    this.running = this.wakeAll()
+      .then(() => this.adoptAll())
+      .then(() => this.drain());
     await this.settled();
   }
 
@@ -59,6 +62,18 @@ export class CustomerOpener implements OnApplicationBootstrap, OnModuleDestroy {
       for (const { id } of tenants) this.due.add(id);
     } catch (error) {
       this.logger.error(error);
+    }
+  }
+
+  /** An offer and the line that tells of its person, taken in at one moment, did not see each other. */
+  private async adoptAll(): Promise<void> {
+    for (const tenantId of this.due) {
+      try {
+        await this.database.transaction(tenantId, (tx) => adoptOffers(tx, null));
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        this.logger.error({ message: 'keys that were offered wait', tenantId, reason });
+      }
     }
   }
 

@@ -17,6 +17,7 @@ export async function eraseCustomer(tx: Tx, id: string, regions: readonly string
   const due = held.filter(({ isErased }) => !isErased);
   for (const each of due) {
     await tx.execute(DESTROY_KEY, [tx.tenantId, each.id, nowMs]);
+    await tx.execute('DELETE FROM person_key_offer WHERE person = $1', [each.id]);
     await tx.execute('DELETE FROM customer_open WHERE id = $1', [each.id]);
     await tx.execute(EMPTY, [each.id, JSON.stringify(NO_CUSTOMER), nowMs]);
     await publishErasure(tx, { id: each.id, region: each.region });

@@ -5,6 +5,7 @@ import type { Clock } from '@branchline/domain/clock.js';
 import { Database } from '../database/unit-of-work.js';
 import { CLOCK } from '../providers.js';
 import { olderTransactions } from './older-transactions.js';
+import { adoptOffers } from './person-key-offers.js';
 
 const SWEEP_MS = 60_000;
 /** One run waits so long for transactions from before; the next goes on where it ended. */
@@ -72,8 +73,12 @@ export class ErasureScrubber implements OnModuleDestroy {
     await this.database.holdingLock('branchline erasures', async () => {
       const due = await this.due();
       if (due.length === 0 || !(await this.olderHaveEnded())) return;
+      // One may have been offered while its person was erased.
+      for (const { tenantId, persons } of due)
+        await this.database.transaction(tenantId, (tx) => adoptOffers(tx, persons));
       await this.database.asOwner('VACUUM (FULL) customer_open');
       await this.database.asOwner('VACUUM (FULL) person_key');
+      await this.database.asOwner('VACUUM (FULL) person_key_offer');
       for (const { tenantId, persons } of due)
         await this.database.transaction(tenantId, (tx) =>
           tx.execute(

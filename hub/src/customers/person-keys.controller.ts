@@ -1,7 +1,9 @@
-import { Controller, Get, HttpCode, Post } from '@nestjs/common';
+import { Controller, Get, HttpCode, Inject, Post } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import type { PrincipalOf } from '@branchline/access/principal.js';
 import { Allow, CurrentPrincipal } from '@branchline/access/route-access.js';
+import type { Clock } from '@branchline/domain/clock.js';
+import type { NewId } from '@branchline/domain/uuid.js';
 import { problem } from '@branchline/http/problem.js';
 import { body } from '@branchline/http/schema.js';
 import { rawPublicKey } from '@branchline/replication/head-signature.js';
@@ -15,8 +17,10 @@ import {
 } from '@branchline/replication/person-keys.js';
 import type { z } from 'zod';
 import { Database } from '../database/unit-of-work.js';
+import { CLOCK, NEW_ID } from '../providers.js';
 import { HubSecrets } from '../secrets.js';
-import { findPersonKeys, takePersonKeys } from './person-keys.js';
+import { takePersonKeys } from './person-key-offers.js';
+import { findPersonKeys } from './person-keys.js';
 
 /** For boxes only. Keys of persons pass here and nowhere else, each time sealed to the one who is to have them. */
 @ApiTags('sync')
@@ -26,6 +30,8 @@ export class PersonKeysController {
   constructor(
     private readonly database: Database,
     private readonly secrets: HubSecrets,
+    @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(NEW_ID) private readonly newId: NewId,
   ) {}
 
   @Get()
@@ -43,7 +49,9 @@ export class PersonKeysController {
   ): Promise<{ taken: number; erased: string[] }> {
     const keys = this.opened(sealed);
     const { personsMaster } = this.secrets;
-    const erased = await this.database.transaction(box.tenantId, (tx) => takePersonKeys(tx, keys, personsMaster));
+    const erased = await this.database.transaction(box.tenantId, (tx) =>
+      takePersonKeys(tx, box, keys, personsMaster, { nowMs: this.clock.now(), newId: this.newId }),
+    );
     return { taken: keys.length - erased.length, erased };
   }
 

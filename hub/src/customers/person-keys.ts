@@ -1,28 +1,6 @@
 import type { PersonKey } from '@branchline/replication/person-keys.js';
-import { unwrapPersonKey, wrapPersonKey } from '@branchline/replication/person-wrap.js';
+import { unwrapPersonKey } from '@branchline/replication/person-wrap.js';
 import type { Tx } from '../database/unit-of-work.js';
-import { CUSTOMERS_TOPIC } from './merge-edits.js';
-
-/**
- * Keeps keys that a box made. One that is here already stands: of a person there is one key.
- * @returns the persons among them whose key was destroyed
- */
-export async function takePersonKeys(tx: Tx, keys: readonly PersonKey[], personsMaster: Buffer): Promise<string[]> {
-  const persons = keys.map(({ person }) => person);
-  const wrapped = keys.map(({ person, key }) => wrapPersonKey(person, key, personsMaster).toString('hex'));
-  await tx.execute(KEEP, [tx.tenantId, persons, wrapped]);
-  tx.announced.add(CUSTOMERS_TOPIC);
-  const erased = await tx.query<{ person: string }>(
-    'SELECT person FROM person_key WHERE person = ANY ($1::uuid[]) AND erased_at IS NOT NULL ORDER BY person',
-    [persons],
-  );
-  return erased.map(({ person }) => person);
-}
-
-const KEEP = `
-INSERT INTO person_key (tenant_id, person, wrapped)
-SELECT $1, person, decode(wrapped, 'hex') FROM unnest($2::uuid[], $3::text[]) AS offered (person, wrapped) ORDER BY person
-ON CONFLICT DO NOTHING`;
 
 export type WantedKeys = { keys: PersonKey[]; gone: string[]; erased: string[] };
 

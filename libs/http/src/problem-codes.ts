@@ -35,6 +35,7 @@ export const PROBLEMS = {
   // The machine
   'too-many-requests': { status: 429, title: 'Too many requests. Try again later.' },
   busy: { status: 503, title: 'Busy at the moment. Try again shortly.' },
+  'person-keys-held': { status: 503, title: 'Keys of persons wait for the lines that tell of them.' },
   'took-too-long': { status: 503, title: 'This took too long and was stopped. Ask for less.' },
   'shutting-down': { status: 503, title: 'Shutting down. Try again shortly.' },
   'storage-full': { status: 503, title: 'The disk is full; nothing was recorded.' },
