@@ -104,9 +104,9 @@ function bundleCommands(command: NewCommand, bundles: Command, exit: (code: numb
     'takes in what head office has for this box; a running edge takes it at POST /v1/sync/bundle',
     bundles,
   ).action(async (file: string, place: Place) => {
-    const { bundle, queue, gaps } = await takeBundleFile(bundlePlace(place), resolve(file));
-    process.stdout.write(`bundle=${bundle} queue=${queue} gaps=${gaps.length}\n`);
-    exit(gaps.length === 0 ? EXIT.well : EXIT.failed);
+    const { bundle, queue, behind, gaps } = await takeBundleFile(bundlePlace(place), resolve(file));
+    process.stdout.write(`bundle=${bundle} queue=${queue} behind=${behind} gaps=${gaps.length}\n`);
+    exit(gaps.length === 0 && behind === 0 ? EXIT.well : EXIT.failed);
   });
 }
 

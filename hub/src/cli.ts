@@ -16,6 +16,8 @@ import { openDataSource } from './database/database.js';
 import { doctor } from './database/doctor.js';
 import { assertMigrated, migrate } from './database/migrate.js';
 import { Database } from './database/unit-of-work.js';
+import { BUNDLE_OUT_BYTES_MIN } from './bundles/make-bundle.js';
+import { BUNDLE_BYTES_MAX } from '@branchline/replication/bundle.js';
 import { takeBundleFile, writeBundleFile } from './bundles/bundle-commands.js';
 import { currency } from './branches/places.js';
 import { emailSchema } from './people/create-person.js';
@@ -193,10 +195,14 @@ function bundleCommands(program: Command, run: Run): void {
     .requiredOption('--tenant <code>', 'of the branch')
     .requiredOption('--branch <code>', 'of the box')
     .option('--box <id>', 'this one; else the one enrolled last')
+    .option('--max-bytes <bytes>', 'of the file, at least 32 MiB; else 1 GiB')
     .action((file: string, options: Record<string, string>) => run(() => runBundleOut(file, options))({}));
 }
 
-const bundleOptions = z.object({ tenant: code, branch: code, box: z.uuid().optional() });
+const bundleOptions = z.object({
+  ...{ tenant: code, branch: code, box: z.uuid().optional() },
+  maxBytes: z.coerce.number().int().min(BUNDLE_OUT_BYTES_MIN).max(BUNDLE_BYTES_MAX).optional(),
+});
 
 function runBundleIn(file: string): Promise<number> {
   const secrets = HubSecrets.openExisting(readSecretsDir(process.env));
@@ -209,11 +215,14 @@ function runBundleIn(file: string): Promise<number> {
 }
 
 function runBundleOut(file: string, options: Record<string, string>): Promise<number> {
-  const asked = parsed(bundleOptions, options);
+  const { maxBytes: bytesMax, ...asked } = parsed(bundleOptions, options);
   const secrets = HubSecrets.openExisting(readSecretsDir(process.env));
   return withDatabase(async (database) => {
     await assertMigrated(database);
-    say(await writeBundleFile({ database, secrets }, file, asked));
+    const made = await writeBundleFile({ database, secrets }, file, { ...asked, bytesMax });
+    say(made);
+    if (made.isCut)
+      process.stderr.write('it is full: what is missing comes with the next, after a bundle of the box\n');
     return EXIT.well;
   }, false);
 }

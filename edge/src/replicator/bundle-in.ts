@@ -7,14 +7,19 @@ import { BundleFile } from '@branchline/replication/bundle-file.js';
 import type { RecordPlace } from '@branchline/replication/bundle-records.js';
 import type { Store } from '../store/store.js';
 import { BundleHub } from './bundle-hub.js';
+import { takeKeys } from './bundle-keys.js';
+import { learnBundleOf } from './bundle-learning.js';
+import { BundleLines } from './bundle-lines.js';
 import { CorruptPage } from './feed-staging.js';
 import { readCursors } from './feed-cursors.js';
 import type { RowsOfKinds } from './feed-takes.js';
+import { linesBehind } from './history-due.js';
 import { Refusal } from './hub-failure.js';
-import { isOlder, judgeBundle, lastBundleIn, learnBundle } from './learn-bundle.js';
+import { CorruptLines, LinesRound } from './lines-round.js';
 import { PullRound } from './pull-loop.js';
 import { queueLength, readStreams } from './push-state.js';
-import { logSync, type SyncLogEntry } from './sync-log.js';
+import { CorruptSnapshot } from './snapshot-file.js';
+import { logSync } from './sync-log.js';
 
 export type BundleInParts = {
   store: Store;
@@ -31,8 +36,10 @@ export type BundleTaken = {
   isNewest: boolean;
   /** Lines that head office does not have, as far as is known here now. */
   queue: number;
+  /** Lines of this branch that head office has and this box has not: the next bundle will have them. */
+  behind: number;
   cursors: { scope: string; number: number; newest: number }[];
-  /** Scopes of which pages are missing between what is here and what the bundle has: the next one will have them. */
+  /** Scopes of which something is missing between what is here and what the bundle has: the next one will have it. */
   gaps: string[];
 };
 
@@ -41,8 +48,9 @@ const ROUNDS_MAX = 1_000;
 
 /**
  * Takes in what head office has for this box. Nothing of it has an effect before all of it is proved: by the key that
- * certified this box, sealed to this box. Then what it acknowledges counts where the chain proves it, and its pages are
- * staged and applied as those that come by line. The feed must stand still meanwhile (`Replicator.withFeedAtRest`).
+ * certified this box, sealed to this box. Then what it acknowledges counts where the chain proves it; its lines are proved and
+ * taken, its pages and snapshots staged and applied, its keys kept as those that come by line. The feed must stand still
+ * meanwhile (`Replicator.withFeedAtRest`).
  *
  * @param path of a file that nobody changes meanwhile
  * @throws Problem `malformed-bundle`, `bundle-forged`, `bundle-sealed-to-another`, `bundle-not-ours`, `no-hub-keys`
@@ -50,12 +58,17 @@ const ROUNDS_MAX = 1_000;
 export async function takeBundle(parts: BundleInParts, path: string): Promise<BundleTaken> {
   const file = await asProblem(parts, () => BundleFile.open(path));
   try {
-    const places = await asProblem(parts, () => proved(parts.store, file));
-    const answer = await asProblem(parts, () => answerIn(file, places));
-    const isNewest = await learn(parts, file.header, answer);
-    const hub = new BundleHub(file, places, isNewest);
-    await asProblem(parts, () => pullFrom(parts, hub));
-    return toldOf(parts, file.header, isNewest, [...hub.gaps].sort());
+    return await asProblem(parts, async () => {
+      const places = await proved(parts.store, file);
+      const answer = await answerIn(file, places);
+      const lines = new BundleLines(file, places);
+      const isNewest = await learnBundleOf(parts, file.header, answer, lines);
+      await fetchFrom(parts, lines);
+      const hub = new BundleHub(file, places, isNewest);
+      await pullFrom(parts, hub);
+      await takeKeys(parts, file, places, isNewest);
+      return toldOf(parts, file.header, isNewest, [...hub.gaps].sort());
+    });
   } finally {
     await file.close();
   }
@@ -100,46 +113,34 @@ async function answerIn(file: BundleFile, places: readonly RecordPlace[]): Promi
   return parsed.data;
 }
 
-/** @returns whether the bundle is the one made last of those that came */
-async function learn(
-  { store, clock, alarm }: BundleInParts,
-  { bundle, createdAt }: BundleHeader,
-  answer: HelloAnswer,
-): Promise<boolean> {
-  const isOld = isOlder(lastBundleIn(store.reads), { bundle, createdAtMs: createdAt });
-  const verdicts = isOld ? [] : judgeBundle(store.reads, readStreams(store.reads), answer);
-  const acknowledged = verdicts.filter((verdict) => verdict.kind === 'acknowledged');
-  const detail = `bundle ${bundle} of ${new Date(createdAt).toISOString()} was taken in`;
-  const entries: SyncLogEntry[] = [{ level: 'info', event: 'bundle-in', detail }];
-  const { hubEpoch, scopes } = answer;
-  const learnt = { bundle, createdAtMs: createdAt, acknowledged, hubEpoch, scopes, entries, nowMs: clock.now() };
-  const { isNewest } = await store.writer.write(learnBundle, learnt);
-  // The hub knows these lines; a file restored to before them must be recognised, even after a power cut.
-  await store.writer.syncWitness();
-  for (const verdict of verdicts) {
-    if (verdict.kind !== 'forked') continue;
-    const { stream, commonSeq } = verdict;
-    const lines = await store.journalAgain({ incarnationNo: stream.incarnationNo, commonSeq });
-    const told = `incarnation ${stream.incarnation} differs from the hub's after line ${commonSeq} or later: this file was restored or copied. ${lines} lines were journalled again in a new incarnation; nothing is lost`;
-    await store.writer.write(logSync, { entries: [{ level: 'incident', event: 'fork', detail: told }] });
-    alarm(told);
+const NOTHING = { ifDue: () => Promise.resolve(), makeDue: () => undefined, run: () => Promise.resolve() };
+
+/** The lines of the branch that are not here, as far as they follow what is: also those that an earlier bundle told of. */
+async function fetchFrom({ store, alarm, signal }: BundleInParts, lines: BundleLines): Promise<void> {
+  const round = new LinesRound({ store, hub: lines, meet: NOTHING, alarm, onContact: () => undefined }, signal);
+  try {
+    for (let before = linesBehind(store.reads); before > 0 && !signal.aborted;) {
+      if (!(await round.run())) return;
+      const behind = linesBehind(store.reads);
+      if (behind === before) return;
+      before = behind;
+    }
+  } catch (error) {
+    throw error instanceof CorruptLines ? new BadBundle('malformed', error.message) : error;
   }
-  return isNewest;
 }
 
 async function pullFrom({ store, kinds, alarm, signal }: BundleInParts, hub: BundleHub): Promise<void> {
-  const nothing = { ifDue: () => Promise.resolve(), makeDue: () => undefined, run: () => Promise.resolve() };
-  const round = new PullRound(
-    { store, hub, kinds, alarm, meet: nothing, keys: nothing, onContact: () => undefined },
-    signal,
-  );
+  const nothing = { meet: NOTHING, keys: NOTHING, onContact: () => undefined };
+  const round = new PullRound({ store, hub, kinds, alarm, ...nothing }, signal);
   const reached = (): number => readCursors(store.reads).reduce((sum, { number }) => sum + number, 0);
   for (let rounds = 0; rounds < ROUNDS_MAX && !signal.aborted; rounds++) {
     const before = reached();
     try {
       if (!(await round.run())) return;
     } catch (error) {
-      if (error instanceof CorruptPage) throw new BadBundle('malformed', error.message);
+      if (error instanceof CorruptPage || error instanceof CorruptSnapshot)
+        throw new BadBundle('malformed', error.message);
       // Of a scope without pages; all others had their turn.
       if (!(error instanceof Refusal) || error.code !== 'not-found') throw error;
       if (reached() === before) return;
@@ -156,6 +157,7 @@ function toldOf(
   return {
     ...{ bundle, createdAt: new Date(createdAt).toISOString(), isNewest, gaps },
     queue: queueLength(readStreams(store.reads)),
+    behind: linesBehind(store.reads),
     cursors: readCursors(store.reads).map(({ scope, number, newest }) => ({ scope, number, newest })),
   };
 }

@@ -3,12 +3,15 @@ import type { Clock } from '@branchline/domain/clock.js';
 import { problem } from '@branchline/http/problem.js';
 import { HISTORIES_MAX } from '@branchline/replication/box-protocol.js';
 import type { BundleRecord } from '@branchline/replication/bundle-records.js';
+import { sealPersonKeys } from '@branchline/replication/person-keys.js';
 import { PROTOCOL } from '@branchline/replication/protocol.js';
 import { brotli, brotliJson, writeBundle } from '@branchline/replication/write-bundle.js';
 import type { BoxIdentity } from '../store/box.js';
 import { isDamagedLine } from '../store/line-storage.js';
 import type { ReadTx } from '../store/tx.js';
+import { wantsOf } from './bundle-wants-of.js';
 import { helloRequestOf } from './learn-streams.js';
+import { keysToOffer } from './person-key-keeping.js';
 import { nextBatch } from './push-batch.js';
 import { readHistories, readStreams, type Stream } from './push-state.js';
 
@@ -56,6 +59,8 @@ async function* recordsOf(
   const hello = helloRequestOf(tx, readHistories(tx), { version });
   const request = { ...hello, hashesAt: probesOf(streams) };
   yield { label: { kind: 'hello', encoding: 'br' }, body: await brotliJson(request) };
+  yield { label: { kind: 'wants', encoding: 'br' }, body: await brotliJson(await wantsOf(tx, box)) };
+  yield* personKeysOf(tx, box, whole);
   for (const stream of streams) {
     try {
       yield* pushesOf(tx, box, stream, whole, out);
@@ -64,6 +69,19 @@ async function* recordsOf(
       if (!isDamagedLine(error)) throw error;
       out.damaged.push(error.message);
     }
+  }
+}
+
+/** Those that head office is not known to have: before the lines that name their persons, as by line. */
+async function* personKeysOf(tx: ReadTx, box: BoxIdentity, whole: boolean): AsyncGenerator<BundleRecord> {
+  if (box.hubKeys === null) return;
+  for (let after = ''; ;) {
+    const { persons, keys } = keysToOffer(tx, box, { after, all: whole });
+    const last = persons.at(-1);
+    if (last === undefined) return;
+    after = last;
+    const sealed = sealPersonKeys(keys, box.hubKeys.sealingKey);
+    yield { label: { kind: 'person-keys', encoding: 'br' }, body: await brotliJson({ sealed }) };
   }
 }
 

@@ -1,19 +1,24 @@
 import { headIsSigned } from '@branchline/replication/head-signature.js';
-import { speaks } from '@branchline/replication/protocol.js';
+import { speaks, type ProtocolRange } from '@branchline/replication/protocol.js';
 import { decodePush, MalformedPush, type ReceivedPush } from '@branchline/replication/push.js';
 import { hashAt } from '../store/journal.js';
 import type { FetchedOutcome } from '../store/command.js';
 import type { Store } from '../store/store.js';
 import { isLineNotApplied, NO_LINES_TAKEN, takeLines } from '../store/take-lines.js';
 import { historyTaken, readHistoriesDue, type HistoryDue } from './history-due.js';
-import type { HubClient } from './hub-client.js';
 import type { MeetHub } from './meet-hub.js';
 import { logSync, type SyncLogEntry } from './sync-log.js';
 
+/** Who is asked for lines: the hub, or a bundle that came from it. Null: it has none of them, and nothing is wrong. */
+export type LinesSource = {
+  readonly speech: { readonly spoken: ProtocolRange };
+  lines(from: { incarnation: string; fromSeq: number }): Promise<Buffer | null>;
+};
+
 export type LinesParts = {
   store: Store;
-  hub: HubClient;
-  meet: MeetHub;
+  hub: LinesSource;
+  meet: Pick<MeetHub, 'ifDue' | 'makeDue'>;
   alarm(message: string): void;
   /** After each request the hub answered as asked. */
   onContact(): void;
@@ -59,7 +64,9 @@ export class LinesRound {
         for (let place = { ...due }; place.lastSeq < due.hubSeq;) {
           if (this.signal.aborted) return false;
           if (pages++ === PAGES_IN_A_ROUND_MAX) return true;
-          if (!(await this.takePage(place, held, counts))) {
+          const page = await this.parts.hub.lines({ incarnation: due.incarnation, fromSeq: place.lastSeq + 1 });
+          if (page === null) break;
+          if (!(await this.takePage(place, page, held, counts))) {
             // Changed by a fork or by a hub that was restored: hello says how it stands now.
             meet.makeDue();
             return true;
@@ -83,10 +90,10 @@ export class LinesRound {
   }
 
   /** @returns false when it does not follow what is here */
-  private async takePage(due: HistoryDue, held: Set<number>, counts: Counts): Promise<boolean> {
+  private async takePage(due: HistoryDue, page: Buffer, held: Set<number>, counts: Counts): Promise<boolean> {
     const { store, hub, onContact } = this.parts;
     const fromSeq = due.lastSeq + 1;
-    const { header, lines } = decoded(await hub.lines({ incarnation: due.incarnation, fromSeq }));
+    const { header, lines } = decoded(page);
     onContact();
     if (!speaks(hub.speech.spoken, header.protocol))
       throw new CorruptLines(`lines of ${due.incarnation} came in protocol ${header.protocol}`);

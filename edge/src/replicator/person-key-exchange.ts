@@ -1,29 +1,13 @@
-import { setImmediate as othersTurn } from 'node:timers/promises';
-import {
-  hubSealingKeySchema,
-  openPersonKeys,
-  PERSON_KEYS_MAX,
-  sealPersonKeys,
-  type PersonKey,
-} from '@branchline/replication/person-keys.js';
-import { unwrapPersonKey, wrapPersonKey } from '@branchline/replication/person-wrap.js';
+import { hubSealingKeySchema, PERSON_KEYS_MAX, sealPersonKeys } from '@branchline/replication/person-keys.js';
 import type { z } from 'zod';
-import { findSealedEdits, FROM_THE_FIRST, openCustomers } from '../customers/open-customers.js';
-import {
-  keepPersonKeys,
-  learnOfPersons,
-  logWasCut,
-  personsWrappingKey,
-  type WrappedKey,
-} from '../customers/person-keys.js';
+import { learnOfPersons } from '../customers/person-keys.js';
 import type { Store } from '../store/store.js';
 import type { HubClient } from './hub-client.js';
 import { LineFailure, Refusal } from './hub-failure.js';
+import { keysToOffer, NotForThisBox, PersonKeyKeeping, personsWanted } from './person-key-keeping.js';
 
 /** In one round: 200,000 customers that are new here. */
 const REQUESTS_IN_A_ROUND_MAX = 40;
-/** Each takes some 5 µs. */
-const WRAPPED_AT_ONCE = 200;
 
 type HubSealingKey = z.output<typeof hubSealingKeySchema>;
 
@@ -34,25 +18,27 @@ type HubSealingKey = z.output<typeof hubSealingKeySchema>;
  */
 export class PersonKeyExchange {
   private sealingKey: HubSealingKey | null = null;
-  private editsSeenTo = { no: 0 };
+  private readonly keeping: PersonKeyKeeping;
 
   constructor(
     private readonly store: Store,
     private readonly hub: HubClient,
     private readonly signal: AbortSignal,
-  ) {}
+  ) {
+    this.keeping = new PersonKeyKeeping(store, signal);
+  }
 
   /** @throws LineFailure, Refusal */
   async run(): Promise<void> {
-    await this.open();
+    await this.keeping.open();
     try {
       await this.offerWhatMayGo();
-      if (await this.ask()) await this.open();
+      if (await this.ask()) await this.keeping.open();
     } catch (error) {
       // A hub of before: keys wait here.
       if (!(error instanceof Refusal) || error.status !== 404) throw error;
     }
-    await this.cutLog();
+    await this.keeping.cutLog();
   }
 
   /**
@@ -79,29 +65,13 @@ export class PersonKeyExchange {
     }
   }
 
-  private async open(): Promise<void> {
-    const { store, signal } = this;
-    if (store.reads.get('SELECT 1 FROM customer_edit WHERE no > ?', this.editsSeenTo.no) !== undefined)
-      this.editsSeenTo = await store.writer.background(findSealedEdits, null, this.editsSeenTo, signal);
-    if (store.reads.get('SELECT 1 FROM customer_sealed LIMIT 1') === undefined) return;
-    await store.writer.background(openCustomers, null, FROM_THE_FIRST, signal);
-  }
-
   private async offer(): Promise<void> {
     const { store, hub } = this;
-    const wrappingKey = personsWrappingKey(store.box);
     for (let requests = 0; requests < REQUESTS_IN_A_ROUND_MAX && !this.signal.aborted; requests += 1) {
-      const rows = store.reads.all<{ person: string; wrapped: Buffer }>(
-        `SELECT person, wrapped FROM person_key WHERE offered = 0 LIMIT ${PERSON_KEYS_MAX}`,
-      );
-      if (rows.length === 0) return;
-      const keys = rows.flatMap(({ person, wrapped }): PersonKey[] => {
-        const key = unwrapPersonKey(person, wrapped, wrappingKey);
-        return key === null ? [] : [{ person, key }];
-      });
+      const { persons: offered, keys } = keysToOffer(store.reads, store.box, { after: '', all: false });
+      if (offered.length === 0) return;
       this.sealingKey ??= await hub.hubSealingKey();
       const { erased } = await hub.offerPersonKeys(sealPersonKeys(keys, this.sealingKey.sealingKey));
-      const offered = rows.map(({ person }) => person);
       await store.writer.write(learnOfPersons, { offered, gone: [], erased });
     }
   }
@@ -112,15 +82,14 @@ export class PersonKeyExchange {
     let came = false;
     let after = '';
     for (let requests = 0; requests < REQUESTS_IN_A_ROUND_MAX && !this.signal.aborted; requests += 1) {
-      const persons = store.reads.all<{ person: string }>(WANTED, after).map(({ person }) => person);
+      const persons = personsWanted(store.reads, after, PERSON_KEYS_MAX);
       const last = persons.at(-1);
       if (last === undefined) return came;
       after = last;
       const { sealed, gone, erased } = await hub.wantPersonKeys(persons);
       if (gone.length + erased.length > 0) await store.writer.write(learnOfPersons, { offered: [], gone, erased });
       if (sealed !== null) {
-        const keys = await this.wrapped(sealed);
-        await store.writer.background(keepPersonKeys, { keys }, { at: 0 }, this.signal);
+        await this.keep(sealed);
         came = true;
       }
       if (persons.length < PERSON_KEYS_MAX) return came;
@@ -128,31 +97,13 @@ export class PersonKeyExchange {
     return came;
   }
 
-  private async wrapped(sealed: string): Promise<WrappedKey[]> {
-    const { box } = this.store;
-    const wrappingKey = personsWrappingKey(box);
-    let keys: PersonKey[];
+  /** @throws LineFailure */
+  private async keep(sealed: string): Promise<void> {
     try {
-      keys = openPersonKeys(sealed, box.sealingKey);
+      await this.keeping.keep(sealed);
     } catch (error) {
-      throw new LineFailure(`the keys of persons are not sealed to this box: ${(error as Error).message}`);
+      if (error instanceof NotForThisBox) throw new LineFailure(error.message, { cause: error });
+      throw error;
     }
-    const wrapped: WrappedKey[] = [];
-    for (const { person, key } of keys) {
-      wrapped.push({ person, wrapped: wrapPersonKey(person, key, wrappingKey).toString('base64url') });
-      if (wrapped.length % WRAPPED_AT_ONCE === 0) await othersTurn();
-    }
-    return wrapped;
-  }
-
-  /** Until it is cut the log still has the pages from before an erasure; while somebody reads from it it cannot be. */
-  private async cutLog(): Promise<void> {
-    const { writer, reads } = this.store;
-    if (reads.get('SELECT 1 FROM scrub_due') === undefined) return;
-    if (await writer.cutLog()) await writer.write(logWasCut, null);
   }
 }
-
-/** Of whom something is sealed here that no key here opens. */
-const WANTED = `
-  SELECT DISTINCT customer AS person FROM customer_sealed s WHERE customer > ? ORDER BY customer LIMIT ${PERSON_KEYS_MAX}`;

@@ -134,8 +134,8 @@ export class PullRound {
       await this.retake(cursor, 'the hub was restored from a backup or changed');
       return null;
     } catch (error) {
-      // At 0 there is nothing to part from: a hub that still says so is one to wait for.
-      if (!(error instanceof Refusal) || cursor.number === 0) throw error;
+      // Where nothing has come there is nothing to part from: a hub that still says so is one to wait for.
+      if (!(error instanceof Refusal) || (cursor.number === 0 && cursor.hubEpoch === null)) throw error;
       if (error.code === 'feed-fork') await this.retake(cursor, 'the hub does not know this history of it');
       else if (error.code === 'feed-gone') await this.catchUp(cursor, error.detail);
       else throw error;

@@ -73,6 +73,15 @@ async function readKnown(base: string): Promise<KnownPart | null> {
   }
 }
 
+/** How much of a file lies under `base`, and which one it is: as the hub names it, which is by its SHA-256. */
+export async function beginningOf(base: string): Promise<{ fileSha256: string; have: number } | null> {
+  const known = await readKnown(base);
+  const [, fileSha256] = /^"([0-9a-f]{64})"$/.exec(known?.etag ?? '') ?? [];
+  const have = (await stat(`${base}.part`).catch(() => null))?.size ?? 0;
+  if (known === null || fileSha256 === undefined || known.encoding !== 'br') return null;
+  return have > 0 && have < known.length ? { fileSha256, have } : null;
+}
+
 export type SnapshotSource = Pick<HubClient, 'snapshot'>;
 type From = { known: KnownPart | null; have: number };
 

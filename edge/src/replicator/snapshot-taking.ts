@@ -14,6 +14,7 @@ import {
   isSnapshotRecordNotApplied,
 } from './snapshot-applying.js';
 import {
+  beginningOf,
   CorruptSnapshot,
   dropSnapshot,
   fetchSnapshot,
@@ -58,6 +59,11 @@ export async function takeSnapshot(
   await store.writer.write(endSnapshot, { take, hubEpoch, number, hash, newest: number });
   await dropSnapshot(base);
   return 'taken';
+}
+
+/** What has come of the file that is to fill a taking; null: nothing, or all of it. */
+export function beginningOfSnapshot(reads: ReadTx, take: number): Promise<{ fileSha256: string; have: number } | null> {
+  return beginningOf(join(folderOf(reads), `${PREFIX}${take}`));
 }
 
 /** Files of takings that no longer fill: an edge that died has cleared nothing away. */

@@ -19,8 +19,8 @@ export type BundleBox = {
   signingKey: string;
   sealingKey: string;
   revoked: boolean;
+  region: string;
 };
-type Found = BundleBox & { region: string };
 
 const COLUMNS = `
 box.tenant_id AS "tenantId", branch.id AS "branchId", branch.code AS "branchCode", branch.region, box.id AS "boxId",
@@ -28,7 +28,7 @@ box.signing_key AS "signingKey", box.sealing_key AS "sealingKey", box.revoked_at
 
 /** The box that a bundle names. @throws Problem `bundle-not-ours` for one that is not there or not the carrier's, alike */
 export async function findSender(tx: Tx, carrier: Carrier, box: string, branch: string): Promise<BundleBox> {
-  const [found] = await tx.query<Found>(
+  const [found] = await tx.query<BundleBox>(
     `SELECT ${COLUMNS} FROM box JOIN branch ON branch.id = box.branch_id WHERE box.id = $1 AND branch.id = $2`,
     [box, branch],
   );
@@ -41,7 +41,7 @@ export async function findSender(tx: Tx, carrier: Carrier, box: string, branch: 
  * @throws Problem `not-found`, `box-revoked`
  */
 export async function findReceiver(tx: Tx, carrier: Carrier, branchCode: string, box?: string): Promise<BundleBox> {
-  const [found] = await tx.query<Found>(
+  const [found] = await tx.query<BundleBox>(
     `SELECT ${COLUMNS} FROM box JOIN branch ON branch.id = box.branch_id
      WHERE branch.code = $1 AND ($2::uuid IS NULL OR box.id = $2)
      ORDER BY box.revoked_at IS NOT NULL, box.enrolled_at DESC, box.id LIMIT 1`,
@@ -52,7 +52,7 @@ export async function findReceiver(tx: Tx, carrier: Carrier, branchCode: string,
   return found;
 }
 
-function mayCarry({ grants }: Carrier, { tenantId, region, branchId }: Found): boolean {
+function mayCarry({ grants }: Carrier, { tenantId, region, branchId }: BundleBox): boolean {
   if (grants === 'operator of the hub') return true;
   return abilityFor(grants).can('fleet.carry', placeOf({ tenantId, region, id: branchId }));
 }

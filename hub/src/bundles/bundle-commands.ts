@@ -11,13 +11,15 @@ import { Registry } from 'prom-client';
 import { v7 } from 'uuid';
 import { HUB_ACTOR } from '../audit/record-audit.js';
 import type { Database } from '../database/unit-of-work.js';
+import { Snapshots } from '../feed/snapshots.js';
 import type { HubSecrets } from '../secrets.js';
 import { IngestMetrics } from '../sync/ingest-metrics.js';
 import { PushLane } from '../sync/push-lane.js';
 import { PushTroubles } from '../sync/push-troubles.js';
 import type { Carrier } from './bundle-box.js';
 import { makeBundle } from './make-bundle.js';
-import { takeBundle, type BundleParts, type BundleTaken } from './take-bundle.js';
+import type { BundleParts } from './bundle-parts.js';
+import { takeBundle, type BundleTaken } from './take-bundle.js';
 
 type Own = { database: Database; secrets: HubSecrets };
 
@@ -29,23 +31,31 @@ export async function takeBundleFile(own: Own, file: string): Promise<BundleTake
   try {
     return await asBadInput(async () => {
       const tenantId = await tenantIn(own.database, spooled.path);
-      return takeBundle(partsOf(own), operatorOf(tenantId), spooled.path);
+      return withParts(own, (parts) => takeBundle(parts, operatorOf(tenantId), spooled.path));
     });
   } finally {
     await spooled.remove();
   }
 }
 
+export type AskedOfCommand = { tenant: string; branch: string; box?: string; bytesMax?: number };
+
 /** @throws BadInput when there is no such tenant, branch or box; EnvironmentFailure */
 export async function writeBundleFile(
   own: Own,
   file: string,
-  asked: { tenant: string; branch: string; box?: string },
-): Promise<{ bundle: string; branch: string; box: string; file: string }> {
-  const carrier = operatorOf(await tenantOf(own.database, asked.tenant));
-  const { bundle, box, bytes } = await asBadInput(() =>
-    makeBundle(partsOf(own), carrier, { branchCode: asked.branch, box: asked.box }),
-  );
+  { tenant, branch: branchCode, box: boxId, bytesMax }: AskedOfCommand,
+): Promise<{ bundle: string; branch: string; box: string; file: string; isCut: boolean }> {
+  const carrier = operatorOf(await tenantOf(own.database, tenant));
+  return withParts(own, async (parts) => {
+    const made = await asBadInput(() => makeBundle(parts, carrier, { branchCode, box: boxId, bytesMax }));
+    await writeWhole(file, made.bytes);
+    const { bundle, box, end } = made;
+    return { bundle, branch: box.branchCode, box: box.boxId, file, isCut: end.isCut };
+  });
+}
+
+async function writeWhole(file: string, bytes: AsyncIterable<Buffer>): Promise<void> {
   const beside = `${file}.new`;
   try {
     const handle = await open(beside, 'w', 0o600);
@@ -61,19 +71,27 @@ export async function writeBundleFile(
     if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
     throw new EnvironmentFailure(`${file} cannot be written: ${(error as Error).message}`, { cause: error });
   }
-  return { bundle, branch: box.branchCode, box: box.boxId, file };
 }
 
-function partsOf({ database, secrets }: Own): BundleParts {
+async function withParts<T>({ database, secrets }: Own, work: (parts: BundleParts) => Promise<T>): Promise<T> {
   const say = (message: unknown): void => void process.stderr.write(`${JSON.stringify(message)}\n`);
-  return {
-    ...{ database, secrets, clock: systemClock, newId: v7, lane: new PushLane() },
-    ...{ metrics: new IngestMetrics(new Registry()), troubles: new PushTroubles(systemClock, 0) },
-    logger: { log: say, warn: say, error: say },
-  };
+  const snapshots = new Snapshots(database, tmpdir());
+  try {
+    return await work({
+      ...{ database, secrets, snapshots, clock: systemClock, newId: v7, lane: new PushLane() },
+      ...{ metrics: new IngestMetrics(new Registry()), troubles: new PushTroubles(systemClock, 0) },
+      logger: { log: say, warn: say, error: say },
+    });
+  } finally {
+    await snapshots.close();
+  }
 }
 
-const operatorOf = (tenantId: string): Carrier => ({ actor: HUB_ACTOR, tenantId, grants: 'operator of the hub' });
+export const operatorOf = (tenantId: string): Carrier => ({
+  actor: HUB_ACTOR,
+  tenantId,
+  grants: 'operator of the hub',
+});
 
 async function asBadInput<T>(work: () => Promise<T>): Promise<T> {
   try {

@@ -10,7 +10,7 @@ import {
 } from '@nestjs/swagger';
 import type { PrincipalOf } from '@branchline/access/principal.js';
 import { Allow, CurrentPrincipal } from '@branchline/access/route-access.js';
-import { code, uuid } from '@branchline/http/fields.js';
+import { code, queryInt, uuid } from '@branchline/http/fields.js';
 import { problem } from '@branchline/http/problem.js';
 import { openApiOf, param, query } from '@branchline/http/schema.js';
 import { spool, streamedBody } from '@branchline/http/spool.js';
@@ -19,14 +19,19 @@ import type { FastifyReply } from 'fastify';
 import { Readable } from 'node:stream';
 import { z } from 'zod';
 import { actorOf } from '../audit/record-audit.js';
+import { Snapshots } from '../feed/snapshots.js';
 import { SNAPSHOT_PLACE } from '../providers.js';
 import { SYNC_PARTS, type SyncParts } from '../sync/sync-parts.js';
 import type { Carrier } from './bundle-box.js';
-import { makeBundle } from './make-bundle.js';
-import { bundleTakenSchema, takeBundle, type BundleParts, type BundleTaken } from './take-bundle.js';
+import { BUNDLE_OUT_BYTES_MIN, makeBundle } from './make-bundle.js';
+import type { BundleParts } from './bundle-parts.js';
+import { bundleTakenSchema, takeBundle, type BundleTaken } from './take-bundle.js';
 
 type Who = PrincipalOf<'person'>;
-const boxQuery = z.strictObject({ box: uuid.optional() });
+const boxQuery = z.strictObject({
+  box: uuid.optional(),
+  bytesMax: queryInt(BUNDLE_OUT_BYTES_MIN, BUNDLE_BYTES_MAX).default(BUNDLE_BYTES_MAX),
+});
 
 /** Of files of a gigabyte each; a store brings one in days. */
 const AT_ONCE_MAX = 4;
@@ -44,8 +49,9 @@ export class BundlesController {
   constructor(
     @Inject(SYNC_PARTS) parts: SyncParts,
     @Inject(SNAPSHOT_PLACE) private readonly place: string,
+    snapshots: Snapshots,
   ) {
-    this.parts = { ...parts, logger: new Logger('bundles') };
+    this.parts = { ...parts, snapshots, logger: new Logger('bundles') };
   }
 
   @Post()
@@ -79,14 +85,18 @@ export class BundlesController {
   @Get(':branch')
   @Allow({ by: 'person', ability: 'fleet.carry' })
   @ApiProduces(BUNDLE_MEDIA_TYPE)
-  @ApiOperation({ summary: 'A sealed bundle for a box of the branch: what it has not got yet, by its own last bundle' })
+  @ApiOperation({
+    summary: 'A sealed bundle for a box of the branch: what it has not got yet, by its own last bundle',
+    description:
+      'Not larger than `bytesMax`; what does not fit comes with the next, once the box has said how far it got.',
+  })
   async make(
     @CurrentPrincipal('person') who: Who,
     @param('branch', code) branchCode: string,
-    @query(boxQuery) { box }: z.infer<typeof boxQuery>,
+    @query(boxQuery) { box, bytesMax }: z.infer<typeof boxQuery>,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    const made = await makeBundle(this.parts, carrierOf(who), { branchCode, box });
+    const made = await makeBundle(this.parts, carrierOf(who), { branchCode, box, bytesMax });
     const name = `${branchCode}-${made.bundle}-down.bundle`;
     // One that breaks off on the way is refused by the box: its signature comes last.
     await reply

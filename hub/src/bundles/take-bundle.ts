@@ -1,23 +1,19 @@
-import type { LoggerService } from '@nestjs/common';
+import type { KeyObject } from 'node:crypto';
 import { Problem, problem } from '@branchline/http/problem.js';
 import { uuid } from '@branchline/http/fields.js';
-import type { HelloRequest } from '@branchline/replication/box-protocol.js';
 import { BadBundle, type BundleFault, type BundleHeader } from '@branchline/replication/bundle.js';
 import { BundleFile } from '@branchline/replication/bundle-file.js';
 import type { RecordPlace } from '@branchline/replication/bundle-records.js';
+import { openPersonKeys, personKeysOfferSchema, type PersonKey } from '@branchline/replication/person-keys.js';
 import { z } from 'zod';
 import { recordAudit } from '../audit/record-audit.js';
+import { takePersonKeys } from '../customers/person-key-offers.js';
 import { raiseIncident } from '../incidents/raise-incident.js';
 import { findStreams } from '../sync/streams.js';
 import { takePush } from '../sync/take-push.js';
-import type { SyncParts } from '../sync/sync-parts.js';
+import type { BundleParts } from './bundle-parts.js';
 import { findSender, principalOf, type BundleBox, type Carrier } from './bundle-box.js';
-import { noteIn, understood } from './bundle-notes.js';
-
-export type BundleParts = Pick<
-  SyncParts,
-  'database' | 'secrets' | 'clock' | 'newId' | 'lane' | 'metrics' | 'troubles'
-> & { logger: Pick<LoggerService, 'log' | 'warn' | 'error'> };
+import { noteIn, understood, understoodWants, type SaidByBox } from './bundle-notes.js';
 
 /** `refused`: why no more of this history was taken, as the line would have answered; what came before it stands. */
 const streamTaken = z.strictObject({
@@ -37,6 +33,8 @@ export const bundleTakenSchema = z.strictObject({
   lines: z.int(),
   newLines: z.int(),
   streams: z.array(streamTaken),
+  /** Keys of persons in it, new or not. */
+  personKeys: z.int(),
 });
 export type BundleTaken = z.infer<typeof bundleTakenSchema>;
 type StreamTaken = z.infer<typeof streamTaken>;
@@ -118,7 +116,7 @@ async function incident(
   parts.logger.warn({ message: 'bundle refused', box, reason: code, detail });
 }
 
-type RecordsTaken = { streams: Map<string, StreamTaken>; hello: HelloRequest | null };
+type RecordsTaken = SaidByBox & { streams: Map<string, StreamTaken>; personKeys: number };
 
 async function takeRecords(
   parts: BundleParts,
@@ -126,10 +124,17 @@ async function takeRecords(
   places: readonly RecordPlace[],
   box: BundleBox,
 ): Promise<RecordsTaken> {
-  const taken: RecordsTaken = { streams: new Map(), hello: null };
+  const first = await takeKeys(
+    parts,
+    file,
+    places.filter(({ label }) => label?.kind === 'person-keys'),
+    box,
+  );
+  const taken: RecordsTaken = { streams: new Map(), hello: null, wants: null, personKeys: first.count };
   for (const place of places) {
     const { label } = place;
     if (label?.kind === 'hello') taken.hello = understood(await file.readJson(place));
+    if (label?.kind === 'wants') taken.wants = understoodWants(await file.readJson(place));
     if (label?.kind !== 'push') continue;
     const { incarnation, fromSeq, lastSeq, mediaType, encoding } = label;
     const before = taken.streams.get(incarnation) ?? (await streamBefore(parts, box, incarnation, fromSeq));
@@ -145,7 +150,48 @@ async function takeRecords(
       stream.appliedSeq = Math.max(stream.appliedSeq, outcome.appliedSeq);
     }
   }
+  taken.personKeys += (await takeKeys(parts, file, first.later, box)).count;
   return taken;
+}
+
+/**
+ * As those that come by line: before the lines that tell of their persons, and what there is no room for then once more after
+ * them. What finds none even so the box offers again. What is no list of keys is told, and holds up no sale that came with it.
+ *
+ * @returns how many were taken, and those that are to be tried again
+ */
+async function takeKeys(
+  parts: BundleParts,
+  file: BundleFile,
+  places: readonly RecordPlace[],
+  box: BundleBox,
+): Promise<{ count: number; later: RecordPlace[] }> {
+  const { database, secrets, clock, newId, logger } = parts;
+  const taken = { count: 0, later: [] as RecordPlace[] };
+  for (const place of places) {
+    const keys = keysIn(await file.readJson(place), secrets.sealingKey);
+    if (keys === null) {
+      logger.error({ message: 'keys of persons in a bundle are none', branch: box.branchCode, box: box.boxId });
+      continue;
+    }
+    try {
+      const at = { nowMs: clock.now(), newId };
+      await database.transaction(box.tenantId, (tx) => takePersonKeys(tx, box, keys, secrets.personsMaster, at));
+      taken.count += keys.length;
+    } catch (error) {
+      if (!(error instanceof Problem) || error.code !== 'person-keys-held') throw error;
+      taken.later.push(place);
+    }
+  }
+  return taken;
+}
+
+function keysIn(said: unknown, sealingKey: KeyObject): PersonKey[] | null {
+  try {
+    return openPersonKeys(personKeysOfferSchema.parse(said).sealed, sealingKey);
+  } catch {
+    return null;
+  }
 }
 
 async function streamBefore(
@@ -179,21 +225,21 @@ async function concluded(
   carrier: Carrier,
   { bundle, createdAt }: BundleHeader,
   box: BundleBox,
-  { streams, hello }: RecordsTaken,
+  { streams, hello, wants, personKeys }: RecordsTaken,
 ): Promise<BundleTaken> {
   const each = [...streams.values()];
   const taken: BundleTaken = {
     ...{ bundle, branch: box.branchCode, box: box.boxId, createdAt: new Date(createdAt).toISOString() },
     lines: each.reduce((sum, { fromSeq, lastSeq }) => sum + lastSeq - fromSeq + 1, 0),
     newLines: each.reduce((sum, { newLines }) => sum + newLines, 0),
-    streams: each,
+    ...{ streams: each, personKeys },
   };
   const { lines, newLines } = taken;
   const refused = each.flatMap(({ incarnation, refused }) => (refused ? [`${incarnation} ${refused.code}`] : []));
   const at = { nowMs: clock.now(), newId };
   const detail = { bundle, createdAt: taken.createdAt, lines, newLines, ...(refused.length > 0 && { refused }) };
   await database.transaction(box.tenantId, async (tx) => {
-    await noteIn(tx, box, { bundle, createdAtMs: createdAt, hello }, at.nowMs);
+    await noteIn(tx, box, { bundle, createdAtMs: createdAt, hello, wants }, at.nowMs);
     const { actor } = carrier;
     const entry = { actor, action: 'bundle.in', subject: `box:${box.boxId}`, branchId: box.branchId, detail };
     await recordAudit(tx, entry, at);

@@ -2,7 +2,8 @@ import type { PersonKey } from '@branchline/replication/person-keys.js';
 import { unwrapPersonKey } from '@branchline/replication/person-wrap.js';
 import type { Tx } from '../database/unit-of-work.js';
 
-export type WantedKeys = { keys: PersonKey[]; gone: string[]; erased: string[] };
+/** `held`: of whom there is a key, theirs or not. */
+export type WantedKeys = { keys: PersonKey[]; gone: string[]; erased: string[]; held: string[] };
 
 type Wanted = { person: string; wrapped: Buffer | null; isErased: boolean; isKnown: boolean; isTheirs: boolean };
 
@@ -25,6 +26,7 @@ export async function findPersonKeys(
     keys,
     gone: named(({ isErased, isKnown, isTheirs }) => isKnown && !isTheirs && !isErased),
     erased: named(({ isErased }) => isErased),
+    held: named(({ wrapped }) => wrapped !== null),
   };
 }
 
@@ -35,3 +37,12 @@ FROM unnest($1::uuid[]) AS sought (person)
 LEFT JOIN person_key k ON k.person = sought.person
 LEFT JOIN customer c ON c.id = sought.person
 WHERE k.person IS NOT NULL OR c.id IS NOT NULL`;
+
+/** Customers of a region in the order of their ids, a page of them. */
+export async function customersOf(tx: Tx, region: string, after: string, limit: number): Promise<string[]> {
+  const rows = await tx.query<{ id: string }>(
+    'SELECT id FROM customer WHERE region = $1 AND deleted_at IS NULL AND id > $2 ORDER BY id LIMIT $3',
+    [region, after, limit],
+  );
+  return rows.map(({ id }) => id);
+}

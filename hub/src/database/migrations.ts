@@ -9,6 +9,7 @@ import { SessionsAndContacts } from './migrations/000007-sessions-and-contacts.j
 import { Backups } from './migrations/000015-backups.js';
 import { Bundles } from './migrations/000019-bundles.js';
 import { ErasuresScrubbed } from './migrations/000020-erasures-scrubbed.js';
+import { BundleWants } from './migrations/000022-bundle-wants.js';
 import { PersonKeyOffers } from './migrations/000023-person-key-offers.js';
 import { DerivedRows } from './migrations/000008-derived-rows.js';
 import { WhoIsWho } from './migrations/000009-who-is-who.js';
@@ -43,5 +44,6 @@ export const MIGRATIONS: (new () => MigrationInterface)[] = [
   WorkListFigures,
   Bundles,
   ErasuresScrubbed,
+  BundleWants,
   PersonKeyOffers,
 ];

@@ -23,6 +23,6 @@ import { Snapshots } from './snapshots.js';
       useFactory: (database: Database, place: string) => new Snapshots(database, place),
     },
   ],
-  exports: [Retirer, Sequencer],
+  exports: [Retirer, Sequencer, Snapshots],
 })
 export class FeedModule {}

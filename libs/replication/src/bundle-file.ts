@@ -83,14 +83,16 @@ export class BundleFile {
     return Buffer.concat(parts);
   }
 
+  /** What was compressed into a record's body. @throws BadBundle */
+  async readInflated(place: RecordPlace): Promise<Buffer> {
+    const body = await this.read(place);
+    return asReadable(() => inflate(body, { maxOutputLength: RECORD_INFLATED_BYTES_MAX }));
+  }
+
   /** The JSON that a record's body is. @throws BadBundle */
   async readJson(place: RecordPlace): Promise<unknown> {
-    try {
-      const bytes = await inflate(await this.read(place), { maxOutputLength: RECORD_INFLATED_BYTES_MAX });
-      return JSON.parse(bytes.toString('utf8'));
-    } catch (error) {
-      throw new BadBundle('malformed', `a record of it cannot be read: ${(error as Error).message}`);
-    }
+    const bytes = await this.readInflated(place);
+    return asReadable(() => JSON.parse(bytes.toString('utf8')) as unknown);
   }
 
   private async proveSignature(signedBy: string): Promise<void> {
@@ -113,6 +115,14 @@ export class BundleFile {
     } catch {
       throw new BadBundle('malformed', `its chunk ${no} of ${count} does not open`);
     }
+  }
+}
+
+async function asReadable<T>(read: () => T | Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    throw new BadBundle('malformed', `a record of it cannot be read: ${(error as Error).message}`);
   }
 }
 

@@ -1,15 +1,18 @@
 import { z } from 'zod';
 import { BadBundle } from './bundle.js';
 import { scopeSchema } from './feed.js';
-import { id } from './kinds/fields.js';
+import { hash, id } from './kinds/fields.js';
 import { PUSH_DECOMPRESSED_BYTES_MAX } from './push.js';
+import { snapshotFactsSchema } from './snapshot.js';
 
 /*
  * What is inside: records, each `length of label (4) · length of body (4) · label · body`, lengths big-endian. The label is
  * JSON and says what the body is; bodies are just what would go over the line, compressed alone.
  *
- * Up: a `hello` (request), then `push`es. Down: a `hello` (answer), then `page`s of scopes, in order within each scope.
- * Records of a kind that is not known are passed over: the next bundle brings anew what was not taken.
+ * Up: a `hello` (request), `wants`, `person-keys`, then `push`es: keys before the lines that name their persons. Down: a
+ * `hello` (answer), then of each scope parts of its `snapshot`, `page`s in order, and the `person-keys` of the customers in
+ * them; `lines` of the branch's histories. Records of a kind that is not known are passed over: the next bundle brings anew
+ * what was not taken.
  */
 export const recordLabelSchema = z.union([
   z.looseObject({ kind: z.literal('hello'), encoding: z.literal('br') }),
@@ -28,6 +31,26 @@ export const recordLabelSchema = z.union([
     /** Of its records; `last` of none is where its reader stands. */
     first: z.int().min(1),
     last: z.int().min(0),
+  }),
+  z.looseObject({ kind: z.literal('wants'), encoding: z.literal('br') }),
+  z.looseObject({ kind: z.literal('person-keys'), encoding: z.literal('br') }),
+  z.looseObject({
+    kind: z.literal('lines'),
+    encoding: z.literal('br'),
+    incarnation: id,
+    fromSeq: z.int().min(1),
+    lastSeq: z.int().min(1),
+  }),
+  z.looseObject({
+    kind: z.literal('snapshot'),
+    /** The body is a piece of the file as the line sends it with `br`, from byte `from` of its `fileBytes` on. */
+    encoding: z.literal('identity'),
+    scope: scopeSchema,
+    from: z.int().min(0),
+    fileBytes: z.int().min(1),
+    /** Of the file as it is sent; its `ETag` by line. */
+    fileSha256: hash,
+    facts: snapshotFactsSchema,
   }),
 ]);
 export type RecordLabel = z.infer<typeof recordLabelSchema>;

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import * as box from './box-protocol.js';
 import { bundleHeaderSchema } from './bundle.js';
 import { recordLabelSchema } from './bundle-records.js';
+import * as bundleWants from './bundle-wants.js';
 import { canonicalJson } from './canonical-json.js';
 import { FEED_KINDS, feedPageSchema } from './feed.js';
 import { JOURNAL_KINDS } from './kinds/registry.js';
@@ -25,7 +26,7 @@ const HISTORY = [
     protocol: 1,
     journal: '74e7af34eb8bd0e2',
     feed: '8d6822da6b8c00be',
-    wire: '0562cd194764b124',
+    wire: '1cd5d0d1cf5e05b8',
   },
 ];
 
@@ -53,6 +54,7 @@ describe('the contract with boxes in the field', () => {
         ...schemasOf(box),
         ...schemasOf(verify),
         ...schemasOf(personKeys),
+        ...schemasOf(bundleWants),
       }),
     }).toEqual({
       contract: newest?.contract,

@@ -83,6 +83,20 @@ export function decodePush(body: Buffer): ReceivedPush {
   return { header, lines };
 }
 
+/** The same push without the lines before `fromSeq`, which is one of its own: its signature is of its head and still holds. @throws MalformedPush */
+export function pushFrom(body: Buffer, fromSeq: number): Buffer {
+  const { header, lines } = decodePush(body);
+  const skipped = fromSeq - header.fromSeq;
+  const before = lines[skipped - 1];
+  const kept = lines.slice(skipped);
+  if (before === undefined || kept.length === 0) throw new MalformedPush(`line ${fromSeq} is not behind its first`);
+  const from = { fromSeq, count: kept.length, previousHash: before.hash.toString('hex') };
+  return encodePush(
+    { ...header, ...from },
+    kept.map(({ bytes }) => bytes),
+  );
+}
+
 /** @throws MalformedPush */
 export function assertLeadsToHead(header: PushHeader, previous: Buffer): void {
   if (previous.toString('hex') !== header.headHash) throw new MalformedPush('the lines do not lead to headHash');
