@@ -1,8 +1,9 @@
+import { LINE_SHAPES, upcastLine, type KindShapes } from '@branchline/replication/contracts.js';
 import type { DaySeal } from '@branchline/replication/kinds/day-seal.js';
 import { isJournalKind, JOURNAL_KINDS, type JournalKind } from '@branchline/replication/kinds/registry.js';
 import type { SaleBody } from '@branchline/replication/kinds/sale.js';
 import { faultOfLabel } from '@branchline/replication/label-faults.js';
-import { CONTRACT, describeIssues, type JournalLine } from '@branchline/replication/line.js';
+import { describeIssues, type JournalLine } from '@branchline/replication/line.js';
 import { faultOfSale } from '@branchline/replication/sale-faults.js';
 import { APPLIERS } from './appliers.js';
 import { takeShiftClose, takeShiftOpen } from './cash/take-shift.js';
@@ -50,21 +51,26 @@ function sealOf(tx: Tx, businessDate: string): DaySeal['sealedAt'] | undefined {
 
 /**
  * A signature tells whose line it is, not that it is sound. What head office sets aside is no fact here either.
- * @throws when it is none that this release can take
+ * @returns it in the shape of today @throws when it is none that this release can take
  */
-function assertSound(line: JournalLine): void {
-  const { kind, contract, body } = line;
+function soundLine(line: JournalLine, shapes: Readonly<Record<JournalKind, KindShapes>>): JournalLine {
+  const { kind } = line;
   if (!isJournalKind(kind)) throw new Error(`no applier for lines of kind ${kind}`);
-  if (contract > CONTRACT) throw new Error(`contract ${contract}, known here up to ${CONTRACT}`);
-  const { error } = JOURNAL_KINDS[kind].safeParse(body);
+  const now = upcastLine(line, shapes);
+  const { error } = JOURNAL_KINDS[kind].safeParse(now.body);
   if (error !== undefined) throw new Error(`${kind}: ${describeIssues(error)}`);
-  const fault = faultOfLabel(kind, line) ?? (kind === 'sale' ? faultOfSale(body as SaleBody) : null);
+  const fault = faultOfLabel(kind, now) ?? (kind === 'sale' ? faultOfSale(now.body as SaleBody) : null);
   if (fault !== null) throw new Error(`${kind}: ${fault.detail}`);
+  return now;
 }
 
-/** @throws when the line cannot be taken by this release, or by any */
-export const applyFetched: FetchedApplier = (tx, line, place) => {
-  assertSound(line);
-  const take = TAKERS[line.kind as JournalKind] as Taker<JournalKind>;
-  return take(tx, line as Parameters<Taker<JournalKind>>[1], place);
-};
+/** By the shapes that a release knows. What it makes throws when a line cannot be taken by that release, or by any. */
+export function fetchedApplier(shapes: Readonly<Record<JournalKind, KindShapes>>): FetchedApplier {
+  return (tx, line, place) => {
+    const sound = soundLine(line, shapes);
+    const take = TAKERS[sound.kind as JournalKind] as Taker<JournalKind>;
+    return take(tx, sound as Parameters<Taker<JournalKind>>[1], place);
+  };
+}
+
+export const applyFetched: FetchedApplier = fetchedApplier(LINE_SHAPES);

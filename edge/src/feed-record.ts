@@ -1,3 +1,4 @@
+import { FEED_SHAPES, upcast, type KindShapes } from '@branchline/replication/contracts.js';
 import { FEED_KINDS, type FeedBody, type FeedKind } from '@branchline/replication/feed.js';
 import type { ReadTx, Tx } from './store/tx.js';
 
@@ -5,7 +6,17 @@ import type { ReadTx, Tx } from './store/tx.js';
  * A record of the feed as it reaches the rows; `body` is `{}` where it was deleted. `take`: the taking of a scope it came
  * by (`feed_take`), part of the key of its rows: they are seen only while that is visible.
  */
-export type FeedRecordToApply = { take: number; key: string; version: number; deleted: boolean; body: unknown };
+export type FeedRecordToApply = {
+  take: number;
+  key: string;
+  version: number;
+  /** Of its kind, in which `body` is. */
+  contract: number;
+  deleted: boolean;
+  body: unknown;
+};
+
+export type FeedShapes = Readonly<Record<FeedKind, KindShapes>>;
 
 /** Writes the rows of one record. One that is not newer than the rows is ignored, so that a page may come twice. */
 export type FeedApplier = (tx: Tx, record: FeedRecordToApply) => void;
@@ -27,9 +38,18 @@ export type FeedRows = {
   drop(tx: Tx, take: number, after: string): DropPlace;
 };
 
-/** @throws ZodError for a body that is none of its kind: the hub's bug, never to be half applied */
-export function feedBody<K extends FeedKind>(kind: K, record: FeedRecordToApply): FeedBody<K> {
-  return FEED_KINDS[kind].parse(record.body) as FeedBody<K>;
+/**
+ * In the shape of today, of whichever release it came.
+ * @throws ZodError for a body that is none of its kind: the hub's bug, never to be half applied; NewerContract, UnsoundBody
+ */
+export function feedBody<K extends FeedKind>(
+  kind: K,
+  { contract, body }: Pick<FeedRecordToApply, 'contract' | 'body'>,
+  shapes: FeedShapes = FEED_SHAPES,
+): FeedBody<K> {
+  const isObject = typeof body === 'object' && body !== null;
+  const now = isObject ? upcast(shapes[kind], contract, body as Record<string, unknown>) : body;
+  return FEED_KINDS[kind].parse(now) as FeedBody<K>;
 }
 
 /** What a body says beyond the columns of its kind, as they are stored; null: nothing. */

@@ -12,6 +12,7 @@ import { historyTaken } from './replicator/history-due.js';
 import { learnBundle } from './replicator/learn-bundle.js';
 import { learnHello } from './replicator/learn-streams.js';
 import { acknowledge } from './replicator/push-state.js';
+import { reviewHeld } from './replicator/review-held.js';
 import { applySnapshot, beginSnapshot, endSnapshot } from './replicator/snapshot-applying.js';
 import { noteSeen } from './replicator/seen-lines.js';
 import { logSync } from './replicator/sync-log.js';
@@ -73,6 +74,7 @@ export const WRITES: KnownWrites = {
     keepPersonKeys,
     openCustomers,
     repairFeed(FEED_ROWS),
+    reviewHeld,
     stageFeed,
     takeLines,
   ],

@@ -187,7 +187,14 @@ export class WorldBox {
   private async feed(): Promise<void> {
     const record = <K extends RowsKind>(kind: K, key: string, body: FeedBody<K>): Promise<void> =>
       writeRows(this.store, (tx) =>
-        FEED_ROWS[kind].apply(tx, { take: visibleTake(tx), key, version: 1, deleted: false, body: body as never }),
+        FEED_ROWS[kind].apply(tx, {
+          take: visibleTake(tx),
+          key,
+          version: 1,
+          contract: 1,
+          deleted: false,
+          body: body as never,
+        }),
       );
     await record('tax-class', 'STD', { code: 'STD', components: [{ code: 'VAT15', ratePpm: 150_000 }] });
     await record('branch-settings', 'settings', {

@@ -60,6 +60,7 @@ describe('feed records', () => {
         take: visibleTake(tx),
         key: 'P1',
         version,
+        contract: 1,
         deleted: false,
         body: {
           code: 'P1',
@@ -94,7 +95,14 @@ describe('feed records', () => {
     await apply(2, 'two');
     const remove = (version: number): Promise<void> =>
       writeRows(edge.store, (tx) =>
-        FEED_ROWS.product.apply(tx, { take: visibleTake(tx), key: 'P1', version, deleted: true, body: {} }),
+        FEED_ROWS.product.apply(tx, {
+          take: visibleTake(tx),
+          key: 'P1',
+          version,
+          contract: 1,
+          deleted: true,
+          body: {},
+        }),
       );
     await remove(2);
     expect(await names()).toEqual(['two']);

@@ -151,7 +151,7 @@ export class EdgeHarness {
   /** A record as the feed brings it, newer than any before. */
   async feed<K extends RowsKind>(kind: K, key: string, body: FeedBody<K>): Promise<void> {
     this.version += 1;
-    const record = { key, version: this.version, deleted: false, body };
+    const record = { key, version: this.version, contract: 1, deleted: false, body };
     await writeRows(this.store, (tx) => FEED_ROWS[kind].apply(tx, { take: visibleTake(tx), ...record }));
   }
 

@@ -156,7 +156,7 @@ describe('a pull', () => {
     await eventually('all prices', () => count('price') === 130);
   });
 
-  it('applies what a run before it staged and did not come to apply', async () => {
+  it('applies what a run before it held, of an older release perhaps, where it can', async () => {
     hub.publish(ZONE, price('P1', 1, 1));
     const deaf = () => {
       throw new Error('stopped');
@@ -165,7 +165,6 @@ describe('a pull', () => {
     await arrived(ZONE);
     await eventually('the record is held', () => logged().includes('feed-held'));
     await replicator.stop();
-    await writeRows(store, (tx) => tx.run('UPDATE feed_staged SET rank = 0'));
     await store.close();
     store = await fixture.open();
     started();

@@ -260,8 +260,8 @@ describe('the rows of every kind', () => {
       const { apply, bodies: bodiesOf, drop } = FEED_ROWS[kind];
       const [key, body] = bodies[kind];
       await writeRows(store, (tx) => {
-        apply(tx, { take: 1, key, version: 3, deleted: false, body });
-        apply(tx, { take: 2, key, version: 4, deleted: false, body });
+        apply(tx, { take: 1, key, version: 3, contract: 1, deleted: false, body });
+        apply(tx, { take: 2, key, version: 4, contract: 1, deleted: false, body });
       });
       const read = bodiesOf(store.reads, { take: 1, after: '', limit: 10 });
       expect(read.map((row) => [row.key, row.version, bodyHashOf(row.body)])).toEqual([[key, 3, bodyHashOf(body)]]);
@@ -269,7 +269,7 @@ describe('the rows of every kind', () => {
       await writeRows(store, (tx) => void drop(tx, 1, ''));
       expect(bodiesOf(store.reads, { take: 1, after: '', limit: 10 })).toEqual([]);
       expect(bodiesOf(store.reads, { take: 2, after: '', limit: 10 })).toHaveLength(1);
-      await writeRows(store, (tx) => apply(tx, { take: 2, key, version: 5, deleted: true, body: {} }));
+      await writeRows(store, (tx) => apply(tx, { take: 2, key, version: 5, contract: 1, deleted: true, body: {} }));
       expect(bodiesOf(store.reads, { take: 2, after: '', limit: 10 })).toEqual([]);
     },
   );

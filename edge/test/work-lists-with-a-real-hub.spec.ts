@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { systemClock } from '@branchline/domain/clock.js';
 import { startFaultProxy, type FaultProxy } from '@branchline/fleet/fault-proxy.js';
-import { CONTRACT } from '@branchline/replication/line.js';
+import { CONTRACT } from '@branchline/replication/contracts.js';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

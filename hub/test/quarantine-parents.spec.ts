@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { CONTRACT } from '@branchline/replication/line.js';
+import { CONTRACT } from '@branchline/replication/contracts.js';
 import { v7 } from 'uuid';
 import { packLines, unpackChunk, type JournalChunk } from '../src/sync/journal-chunk.js';
 import { QuarantineRetrier } from '../src/sync/quarantine-retrier.js';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { CONTRACT } from '@branchline/replication/line.js';
+import { CONTRACT } from '@branchline/replication/contracts.js';
 import { v7 } from 'uuid';
 import { INCIDENT_AFTER_MS, WARNED_AFTER_MS, WorkListWatch } from '../src/worklists/work-list-watch.js';
 import { factCounts } from './facts-of-branch.js';

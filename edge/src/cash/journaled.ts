@@ -1,3 +1,4 @@
+import { upcastLine } from '@branchline/replication/contracts.js';
 import { decodeLine, type JournalLine } from '@branchline/replication/line.js';
 import type { JournalRef } from '../store/command.js';
 import { unpackLine } from '../store/line-storage.js';
@@ -17,7 +18,7 @@ export function journaledAt(tx: ReadTx, position: number): Journaled {
   const row = tx.get<Row>(AT_POSITION, position);
   if (row === undefined) throw new Error(`no journal line at position ${position}`);
   const { incarnation, epoch, seq } = row;
-  const line = decodeLine(unpackLine(row.line, position));
+  const line = upcastLine(decodeLine(unpackLine(row.line, position)));
   return { line, journal: { incarnation, epoch, seq, hash: row.hash.toString('hex') } };
 }
 

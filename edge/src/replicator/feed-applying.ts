@@ -33,13 +33,14 @@ type StagedRow = {
   kind: string;
   key: string;
   version: number;
+  contract: number;
   deleted: 0 | 1;
   body: string;
 };
 
 /** Of takings that go on; of those that are seen only up to a rank. */
 const TURN_SQL = `
-  SELECT s.no, s.take, t.scope, s.number, s.kind, s.key, s.version, s.deleted, s.body
+  SELECT s.no, s.take, t.scope, s.number, s.kind, s.key, s.version, s.contract, s.deleted, s.body
   FROM feed_staged s CROSS JOIN feed_take t ON t.no = s.take AND t.pulled = 1
   WHERE s.release IS ? AND s.rank < ${RANK_HELD} AND (t.visible = 0 OR s.rank <= ?)
   ORDER BY s.rank, s.no LIMIT ${SLICE_ROWS_MAX}`;
@@ -77,17 +78,17 @@ function applySlice(tx: Tx, release: string | null, kinds: RowsOfKinds, stopwatc
 }
 
 function applyRow(tx: Tx, row: StagedRow, kinds: RowsOfKinds): void {
-  const { take, kind, key, version } = row;
+  const { take, kind, key, version, contract } = row;
   if (!isFeedKind(kind) || kind === 'release') throw new Error(`a record of kind ${kind} has no rows`);
   try {
-    kinds[kind].apply(tx, { take, key, version, deleted: row.deleted === 1, body: JSON.parse(row.body) });
+    kinds[kind].apply(tx, { take, key, version, contract, deleted: row.deleted === 1, body: JSON.parse(row.body) });
   } catch (error) {
     if (failureOf(error) !== null) throw error;
     throw new RecordNotApplied(row.no, `${row.scope} ${row.number} (${kind} ${key})`, error);
   }
 }
 
-/** Sets a record aside: it stays, and is looked at again after an upgrade. */
+/** Sets a record aside: it stays, and is looked at again at the next start (`review-held.ts`). */
 export const holdRecord: LocalWrite<{ no: number; entries: readonly SyncLogEntry[] }, void> = {
   name: 'hold-record',
   run(tx, { no, entries }, { clock }) {

@@ -1,12 +1,16 @@
 import { setImmediate as othersTurn } from 'node:timers/promises';
+import { FEED_SHAPES, NewerContract, UnsoundBody } from '@branchline/replication/contracts.js';
 import {
   bodyHashOf,
-  FEED_KINDS,
   feedHash,
   isFeedKind,
+  type FeedKind,
   type FeedPage,
   type FeedRecord,
 } from '@branchline/replication/feed.js';
+import { describeIssues } from '@branchline/replication/line.js';
+import { ZodError } from 'zod';
+import { feedBody, type FeedShapes } from '../feed-record.js';
 import type { Tx } from '../store/tx.js';
 import type { BackgroundWrite } from '../store/write-job.js';
 import { moveCursor, readCursor, type FeedCursor } from './feed-cursors.js';
@@ -51,18 +55,29 @@ const RANK_OTHERS = 5;
 
 export type StagedRank = { rank: number; heldFor: string | null };
 
-export function rankOf(record: Pick<FeedRecord, 'kind' | 'deleted' | 'release' | 'body'>): StagedRank {
-  const { kind, deleted, release, body } = record;
+export function rankOf(
+  record: Pick<FeedRecord, 'kind' | 'contract' | 'deleted' | 'release' | 'body'>,
+  shapes: FeedShapes = FEED_SHAPES,
+): StagedRank {
+  const { kind, deleted, release } = record;
   if (!isFeedKind(kind)) return { rank: RANK_HELD, heldFor: `kind ${kind} is not known to this version` };
-  if (!deleted) {
-    const parsed = FEED_KINDS[kind].safeParse(body);
-    const issue = parsed.error?.issues[0];
-    if (issue !== undefined) return { rank: RANK_HELD, heldFor: `${issue.path.join('.')}: ${issue.message}` };
-  }
+  const why = deleted ? null : whyNotRead(kind, record, shapes);
+  if (why !== null) return { rank: RANK_HELD, heldFor: why };
   // What stands alone is applied in the order it came.
   if (release === null) return { rank: 0, heldFor: null };
   const rank = RANK_OF_KIND[kind] ?? RANK_OTHERS;
   return { rank: deleted ? RANK_DELETED + (RANK_OTHERS - rank) : rank, heldFor: null };
+}
+
+function whyNotRead(kind: FeedKind, record: Pick<FeedRecord, 'contract' | 'body'>, shapes: FeedShapes): string | null {
+  try {
+    feedBody(kind, record, shapes);
+    return null;
+  } catch (error) {
+    if (error instanceof ZodError) return describeIssues(error);
+    if (error instanceof NewerContract || error instanceof UnsoundBody) return error.message;
+    throw error;
+  }
 }
 
 /** How much of a page is staged: index of its next record, and the cursor after those before. */
@@ -122,20 +137,21 @@ function stageRecord(tx: Tx, cursor: FeedCursor, record: FeedRecord): string | n
   return heldFor;
 }
 
-export function insertStaged(
-  tx: Tx,
-  { take }: Pick<FeedCursor, 'take'>,
-  record: Pick<FeedRecord, 'number' | 'kind' | 'key' | 'version' | 'release' | 'deleted' | 'body'>,
-  rank: number,
-): void {
+export type RecordToStage = Pick<
+  FeedRecord,
+  'number' | 'kind' | 'key' | 'version' | 'contract' | 'release' | 'deleted' | 'body'
+>;
+
+export function insertStaged(tx: Tx, { take }: Pick<FeedCursor, 'take'>, record: RecordToStage, rank: number): void {
   tx.run(
-    `INSERT INTO feed_staged (take, number, kind, key, version, release, rank, deleted, body)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO feed_staged (take, number, kind, key, version, contract, release, rank, deleted, body)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     take,
     record.number,
     record.kind,
     record.key,
     record.version,
+    record.contract,
     record.release,
     rank,
     record.deleted ? 1 : 0,
@@ -156,12 +172,12 @@ function dropSuperseded(tx: Tx, { take }: FeedCursor, { kind, key, version }: Fe
 }
 
 /** Kept after it was activated, too: a scope joined or taken again later brings records of releases long past. */
-export function storeRelease(tx: Tx, { key, deleted, body }: Pick<FeedRecord, 'key' | 'deleted' | 'body'>): void {
-  if (deleted) return;
-  const { needs } = FEED_KINDS.release.parse(body);
+export function storeRelease(tx: Tx, record: Pick<FeedRecord, 'key' | 'contract' | 'deleted' | 'body'>): void {
+  if (record.deleted) return;
+  const { needs } = feedBody('release', record);
   tx.run(
     'INSERT INTO release_due (release, needs) VALUES (?, ?) ON CONFLICT (release) DO UPDATE SET needs = excluded.needs',
-    key,
+    record.key,
     JSON.stringify(needs),
   );
 }

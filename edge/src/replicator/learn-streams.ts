@@ -1,5 +1,5 @@
 import { HISTORIES_MAX, type HelloAnswer, type HelloRequest } from '@branchline/replication/box-protocol.js';
-import { CONTRACT } from '@branchline/replication/line.js';
+import { CONTRACT } from '@branchline/replication/contracts.js';
 import { PROTOCOL } from '@branchline/replication/protocol.js';
 import { offerKeysAgain } from '../customers/person-keys.js';
 import { hashAt } from '../store/journal.js';

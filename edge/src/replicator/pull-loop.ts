@@ -9,6 +9,7 @@ import { Refusal } from './hub-failure.js';
 import { writeCorrections } from './write-corrections.js';
 import type { MeetHub } from './meet-hub.js';
 import type { PersonKeyExchange } from './person-key-exchange.js';
+import { reviewHeld } from './review-held.js';
 import { CorruptSnapshot, type SnapshotSource } from './snapshot-file.js';
 import { dropOldSnapshots, takeSnapshot } from './snapshot-taking.js';
 
@@ -33,6 +34,7 @@ const PAGES_IN_A_ROUND_MAX = 200;
 export class PullRound {
   private settingsSeen = '';
   private hasLookedForOldFiles = false;
+  private hasReviewedHeld = false;
 
   constructor(
     private readonly parts: PullParts,
@@ -42,7 +44,9 @@ export class PullRound {
   /** @returns whether there is more to fetch @throws LineFailure; or, after all scopes had their turn, the first refusal */
   async run(): Promise<boolean> {
     const { store, meet } = this.parts;
-    // What an earlier run staged and did not come to apply.
+    // What an earlier run held, perhaps of an older release; and what it staged and did not come to apply.
+    if (!this.hasReviewedHeld) await store.writer.background(reviewHeld, null, { afterNo: 0 }, this.signal);
+    this.hasReviewedHeld = true;
     await this.applyReady();
     await writeCorrections(store, this.parts.alarm);
     if (!this.hasLookedForOldFiles) await dropOldSnapshots(store.reads);

@@ -1,3 +1,4 @@
+import { contractOfRecord } from '@branchline/replication/contracts.js';
 import { isFeedKind } from '@branchline/replication/feed.js';
 import type { SnapshotRecord } from '@branchline/replication/snapshot.js';
 import { failureOf } from '../store/storage-failure.js';
@@ -68,17 +69,18 @@ export const applySnapshot = (kinds: RowsOfKinds): BackgroundWrite<SnapshotRows,
 
 /** @returns why it is to be held; null: it is taken */
 function takeRecord(tx: Tx, take: number, record: SnapshotRecord, kinds: RowsOfKinds, at: number): string | null {
-  const { kind, key, version, release } = record;
+  const { kind, key, version, contract, release } = record;
   const body = JSON.parse(record.body) as Record<string, unknown>;
-  if (release !== null || !isFeedKind(kind) || kind === 'release') {
-    const { rank, heldFor } = rankOf({ kind, deleted: record.deleted === 1, release, body });
+  const isApplied = release === null && isFeedKind(kind) && kind !== 'release' && contract <= contractOfRecord(kind);
+  if (!isApplied) {
+    const { rank, heldFor } = rankOf({ kind, contract, deleted: record.deleted === 1, release, body });
     if (heldFor !== null) return heldFor;
-    if (kind === 'release') storeRelease(tx, { key, deleted: false, body });
+    if (kind === 'release') storeRelease(tx, { key, contract, deleted: false, body });
     else stage(tx, take, record, rank);
     return null;
   }
   try {
-    kinds[kind].apply(tx, { take, key, version, deleted: false, body });
+    kinds[kind].apply(tx, { take, key, version, contract, deleted: false, body });
     return null;
   } catch (error) {
     if (failureOf(error) !== null) throw error;
@@ -88,10 +90,11 @@ function takeRecord(tx: Tx, take: number, record: SnapshotRecord, kinds: RowsOfK
 
 /** Once, however often the file is gone through. */
 function stage(tx: Tx, take: number, record: SnapshotRecord, rank: number): void {
-  const { number, kind, key, version, release } = record;
+  const { number, kind, key, version, contract, release } = record;
   tx.run('DELETE FROM feed_staged WHERE kind = ? AND key = ? AND take = ? AND number = ?', kind, key, take, number);
   const body = JSON.parse(record.body) as Record<string, unknown>;
-  insertStaged(tx, { take }, { number, kind, key, version, release, deleted: record.deleted === 1, body }, rank);
+  const deleted = record.deleted === 1;
+  insertStaged(tx, { take }, { number, kind, key, version, contract, release, deleted, body }, rank);
 }
 
 /** All of it is there: the feed goes on from its number. */

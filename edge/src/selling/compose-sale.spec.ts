@@ -25,7 +25,7 @@ beforeAll(async () => {
   database = await openDatabase(join(folder, 'edge.db'));
   const tx = database.connection;
   const feed = (kind: keyof typeof FEED_ROWS, key: string, body: object): void =>
-    FEED_ROWS[kind].apply(tx, { take: visibleTake(tx), key, version: 1, deleted: false, body });
+    FEED_ROWS[kind].apply(tx, { take: visibleTake(tx), key, version: 1, contract: 1, deleted: false, body });
   feed('tax-class', 'STD', {
     code: 'STD',
     components: [

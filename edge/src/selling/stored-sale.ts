@@ -1,5 +1,6 @@
 import { problem } from '@branchline/http/problem.js';
 import { saleSchema } from '@branchline/replication/kinds/sale.js';
+import { upcastLine } from '@branchline/replication/contracts.js';
 import { decodeLine } from '@branchline/replication/line.js';
 import { unpackLine } from '../store/line-storage.js';
 import type { ReadTx } from '../store/tx.js';
@@ -68,7 +69,7 @@ export function replayedSale(tx: ReadTx, id: string, contentHash: string): Store
 
 function fromRow(row: Row): StoredSale {
   const bytes = unpackLine(row.line, row.position);
-  const line = decodeLine(bytes);
+  const line = upcastLine(decodeLine(bytes));
   return {
     body: saleSchema.parse(line.body),
     recordedAtMs: line.at,

@@ -3,7 +3,8 @@ import { GENESIS_HASH, sha256Hex } from '@branchline/replication/chain.js';
 import { rawPublicKey } from '@branchline/replication/head-signature.js';
 import { nextHlc } from '@branchline/replication/hlc.js';
 import type { IncarnationOpen, IncarnationReason } from '@branchline/replication/kinds/incarnation-open.js';
-import { CONTRACT, type JournalLine } from '@branchline/replication/line.js';
+import { contractOfLine } from '@branchline/replication/contracts.js';
+import type { JournalLine } from '@branchline/replication/line.js';
 import type { BoxIdentity } from './box.js';
 import { nextPosition, readHead, storeLine, type Head } from './journal.js';
 import type { ReadTx, Tx } from './tx.js';
@@ -145,7 +146,7 @@ function writeFirstLine(tx: Tx, body: IncarnationOpen, previousHlc: string | nul
     kind: 'incarnation-open',
     key: body.incarnation,
     refs: [],
-    contract: CONTRACT,
+    contract: contractOfLine('incarnation-open'),
     at: nowMs,
     hlc: nextHlc(previousHlc, nowMs),
     actor: null,

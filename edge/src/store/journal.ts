@@ -1,7 +1,8 @@
 import { chainHash, GENESIS_HASH } from '@branchline/replication/chain.js';
+import { contractOfLine, upcastLine } from '@branchline/replication/contracts.js';
 import { nextHlc } from '@branchline/replication/hlc.js';
 import type { JournalKind } from '@branchline/replication/kinds/registry.js';
-import { CONTRACT, decodeLine, encodeLine, LINE_BYTES_MAX, type JournalLine } from '@branchline/replication/line.js';
+import { decodeLine, encodeLine, LINE_BYTES_MAX, type JournalLine } from '@branchline/replication/line.js';
 import { problem } from '@branchline/http/problem.js';
 import type { Applier, Appliers, DraftLine, JournalRef, LinePlace } from './command.js';
 import { packLine, unpackLine } from './line-storage.js';
@@ -63,7 +64,7 @@ function appendLine(tx: Tx, head: Head, draft: DraftLine, writing: Writing, appl
     kind: draft.kind,
     key: draft.key,
     refs: draft.refs,
-    contract: CONTRACT,
+    contract: contractOfLine(draft.kind),
     at: writing.nowMs,
     hlc: nextHlc(head.hlc, writing.nowMs),
     actor: writing.actor,
@@ -147,11 +148,11 @@ export function readLines(
   return lines;
 }
 
-/** @throws when there is no such position: the caller holds a row that refers to it */
+/** In the shape of today. @throws when there is no such position: the caller holds a row that refers to it */
 export function lineAt(tx: ReadTx, position: number): JournalLine {
   const row = tx.get<{ line: Buffer }>('SELECT line FROM journal WHERE position = ?', position);
   if (row === undefined) throw new Error(`no journal line at position ${position}`);
-  return decodeLine(unpackLine(row.line, position));
+  return upcastLine(decodeLine(unpackLine(row.line, position)));
 }
 
 /** Chain hash after `seq`, hex; of seq 0 the genesis hash; null where there is no such line. */

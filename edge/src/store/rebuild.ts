@@ -1,4 +1,5 @@
 import { chainHash, GENESIS_HASH } from '@branchline/replication/chain.js';
+import { upcastLine, type KindShapes } from '@branchline/replication/contracts.js';
 import { decodeLine, type JournalLine } from '@branchline/replication/line.js';
 import type { Appliers, FetchedApplier, ReferenceMover } from './command.js';
 import { applyLine } from './journal.js';
@@ -6,7 +7,13 @@ import { unpackLine } from './line-storage.js';
 import { APPLIED } from './take-lines.js';
 import type { Connection, ReadTx, Tx } from './tx.js';
 
-export type RebuildParts = { appliers: Appliers; moveReference: ReferenceMover; applyFetched: FetchedApplier };
+export type RebuildParts = {
+  appliers: Appliers;
+  moveReference: ReferenceMover;
+  applyFetched: FetchedApplier;
+  /** Of own lines, which may be of any release before. Absent: as this release knows them. */
+  shapes?: Readonly<Record<string, KindShapes>>;
+};
 export type Rebuilt = { lines: number; incarnations: number };
 
 type JournalRow = { position: number; incarnationNo: number; seq: number; hash: Buffer; applied: number; line: Buffer };
@@ -158,7 +165,7 @@ export function applyStored(
     case APPLIED.again:
       return parts.moveReference(target, line, place);
     case APPLIED.written:
-      return applyLine(target, line, place, parts.appliers);
+      return applyLine(target, upcastLine(line, parts.shapes), place, parts.appliers);
     case APPLIED.fetched:
       return void parts.applyFetched(target, line, place);
     case APPLIED.held:

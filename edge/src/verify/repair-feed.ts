@@ -1,13 +1,13 @@
-import { isFeedKind, type FeedRecord } from '@branchline/replication/feed.js';
+import { isFeedKind } from '@branchline/replication/feed.js';
 import { needsMet } from '../replicator/feed-applying.js';
 import { readCursors } from '../replicator/feed-cursors.js';
-import { insertStaged, RANK_HELD, rankOf } from '../replicator/feed-staging.js';
+import { insertStaged, RANK_HELD, rankOf, type RecordToStage } from '../replicator/feed-staging.js';
 import type { RowsOfKinds } from '../replicator/feed-takes.js';
 import { SLICE_MS_MAX, SLICE_ROWS_MIN } from '../replicator/slice.js';
 import type { ReadTx, Tx } from '../store/tx.js';
 import type { BackgroundWrite } from '../store/write-job.js';
 
-export type RecordToRepair = Pick<FeedRecord, 'number' | 'kind' | 'key' | 'version' | 'release' | 'deleted' | 'body'>;
+export type RecordToRepair = RecordToStage;
 export type FeedToRepair = { take: number; records: readonly RecordToRepair[] };
 
 /**
@@ -32,16 +32,16 @@ export const repairFeed = (kinds: RowsOfKinds): BackgroundWrite<FeedToRepair, nu
 const AFTER_ALL = Number.POSITIVE_INFINITY;
 
 function repair(tx: Tx, take: number, record: RecordToRepair, kinds: RowsOfKinds): void {
-  const { kind, key, version, deleted, body } = record;
+  const { kind, key, version, contract, deleted, body } = record;
   tx.run('DELETE FROM feed_staged WHERE kind = ? AND key = ? AND take = ?', kind, key, take);
   const { rank } = rankOf(record);
   if (!isFeedKind(kind) || kind === 'release' || rank === RANK_HELD || !isVisible(tx, record)) {
     if (!deleted) insertStaged(tx, { take }, record, rank);
     return;
   }
-  if (deleted) return kinds[kind].apply(tx, { take, key, version: AFTER_ALL, deleted, body });
+  if (deleted) return kinds[kind].apply(tx, { take, key, version: AFTER_ALL, contract, deleted, body });
   kinds[kind].distrust(tx, take, key);
-  kinds[kind].apply(tx, { take, key, version, deleted, body });
+  kinds[kind].apply(tx, { take, key, version, contract, deleted, body });
 }
 
 function isVisible(tx: ReadTx, { release }: RecordToRepair): boolean {
@@ -54,5 +54,5 @@ function isVisible(tx: ReadTx, { release }: RecordToRepair): boolean {
 
 /** Of what the hub does not have. */
 export function removalOf({ kind, key }: { kind: string; key: string }): RecordToRepair {
-  return { number: 0, kind, key, version: 1, release: null, deleted: true, body: {} };
+  return { number: 0, kind, key, version: 1, contract: 1, release: null, deleted: true, body: {} };
 }

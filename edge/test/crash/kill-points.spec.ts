@@ -48,14 +48,29 @@ describe('an edge killed while it writes a sale', () => {
         take: visibleTake(tx),
         key: 'settings',
         version: 1,
+        contract: 1,
         deleted: false,
         body: settings,
       });
       const milk = { code: 'MILK', name: 'Milk', category: null, department: null, brand: null, packSize: null };
       const product = { ...milk, taxClass: null, fractional: false, barcodes: [], active: true };
-      FEED_ROWS.product.apply(tx, { take: visibleTake(tx), key: 'MILK', version: 1, deleted: false, body: product });
+      FEED_ROWS.product.apply(tx, {
+        take: visibleTake(tx),
+        key: 'MILK',
+        version: 1,
+        contract: 1,
+        deleted: false,
+        body: product,
+      });
       const price = { product: 'MILK', price: { minor: 1999, per: 1 }, currency: 'ZAR', validFrom: 0, validTo: null };
-      FEED_ROWS.price.apply(tx, { take: visibleTake(tx), key: 'MILK/-', version: 1, deleted: false, body: price });
+      FEED_ROWS.price.apply(tx, {
+        take: visibleTake(tx),
+        key: 'MILK/-',
+        version: 1,
+        contract: 1,
+        deleted: false,
+        body: price,
+      });
     });
     const shift = { id: v7(), drawer: 'D1', floatMinor: 10_000 };
     await store.writer.execute(

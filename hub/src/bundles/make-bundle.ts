@@ -1,5 +1,5 @@
 import { PROTOCOL } from '@branchline/replication/protocol.js';
-import { CONTRACT } from '@branchline/replication/line.js';
+import { CONTRACT } from '@branchline/replication/contracts.js';
 import type { HelloRequest } from '@branchline/replication/box-protocol.js';
 import { BUNDLE_BYTES_MAX } from '@branchline/replication/bundle.js';
 import { RECORD_BYTES_MAX, type BundleRecord } from '@branchline/replication/bundle-records.js';

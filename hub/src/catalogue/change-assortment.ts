@@ -2,7 +2,7 @@ import { text } from '@branchline/http/fields.js';
 import { problem } from '@branchline/http/problem.js';
 import type { Clock } from '@branchline/domain/clock.js';
 import type { NewId } from '@branchline/domain/uuid.js';
-import { CONTRACT } from '@branchline/replication/line.js';
+import { contractOfRecord } from '@branchline/replication/contracts.js';
 import { z } from 'zod';
 import type { Tx } from '../database/unit-of-work.js';
 import { publish } from '../feed/publish.js';
@@ -45,7 +45,8 @@ export async function changeAssortment(
     [tx.tenantId, release, new Date(clock.now()), createdBy],
   );
   const scope = assortmentScope(assortment);
-  await tx.execute(PUBLISH_ADDED, [tx.tenantId, scope, CONTRACT, release, added.map(({ product }) => product)]);
+  const codes = added.map(({ product }) => product);
+  await tx.execute(PUBLISH_ADDED, [tx.tenantId, scope, contractOfRecord('product'), release, codes]);
   for (const { product } of removed)
     await publish(tx, { scope, kind: 'product', key: product, deleted: true, release });
   // Last, so that its number is given after all that it names.

@@ -1,7 +1,7 @@
 import type { Clock } from '@branchline/domain/clock.js';
 import type { NewId } from '@branchline/domain/uuid.js';
 import { problem } from '@branchline/http/problem.js';
-import { CONTRACT } from '@branchline/replication/line.js';
+import { contractOfRecord } from '@branchline/replication/contracts.js';
 import { recordAudit } from '../audit/record-audit.js';
 import type { Database, Tx } from '../database/unit-of-work.js';
 import { publish } from '../feed/publish.js';
@@ -124,8 +124,8 @@ async function store(
   await tx.execute(sql.STORE_BARCODES, [tx.tenantId]);
   await tx.execute(sql.STORE_MEMBERS, [tx.tenantId]);
   await tx.execute(sql.STORE_PRICES, [tx.tenantId, release]);
-  await tx.execute(sql.PUBLISH_PRODUCTS, [tx.tenantId, release, CONTRACT]);
-  await tx.execute(sql.PUBLISH_PRICES, [tx.tenantId, release, CONTRACT]);
+  await tx.execute(sql.PUBLISH_PRODUCTS, [tx.tenantId, release, contractOfRecord('product')]);
+  await tx.execute(sql.PUBLISH_PRICES, [tx.tenantId, release, contractOfRecord('price')]);
   // Last, so that its number in `tenant` is given after all that it names; the sequencer fills in what it needs.
   await publish(tx, { scope: TENANT_SCOPE, kind: 'release', key: release, body: { release, needs: {} } });
 }

@@ -1,6 +1,6 @@
 import { standing, type CustomerState } from '@branchline/domain/customer.js';
 import type { FeedBody } from '@branchline/replication/feed.js';
-import { CONTRACT } from '@branchline/replication/line.js';
+import { contractOfRecord } from '@branchline/replication/contracts.js';
 import type { Tx } from '../database/unit-of-work.js';
 import { FEED_TOPIC } from '../feed/publish.js';
 import { regionScope, TENANT_SCOPE } from '../feed/scopes.js';
@@ -48,12 +48,15 @@ function tombstone(id: string, region: string): Record {
 
 async function leave(tx: Tx, records: readonly Record[]): Promise<void> {
   if (records.length === 0) return;
-  await tx.execute(LEAVE, [tx.tenantId, CONTRACT, JSON.stringify(records)]);
+  await tx.execute(LEAVE, [
+    tx.tenantId,
+    JSON.stringify(records.map((record) => ({ ...record, contract: contractOfRecord(record.kind) }))),
+  ]);
   tx.announced.add(FEED_TOPIC);
 }
 
 const LEAVE = `
 INSERT INTO outbox (tenant_id, scope, kind, key, contract, deleted, body)
-SELECT $1, scope, kind, key, $2, deleted, body
-FROM ROWS FROM (jsonb_to_recordset($3::jsonb) AS (scope text, kind text, key text, deleted boolean, body jsonb))
-  WITH ORDINALITY AS r (scope, kind, key, deleted, body, at) ORDER BY at`;
+SELECT $1, scope, kind, key, contract, deleted, body
+FROM ROWS FROM (jsonb_to_recordset($2::jsonb) AS (scope text, kind text, key text, contract int, deleted boolean, body jsonb))
+  WITH ORDINALITY AS r (scope, kind, key, contract, deleted, body, at) ORDER BY at`;

@@ -1,5 +1,5 @@
 import { FEED_KINDS, type FeedBody, type FeedKind } from '@branchline/replication/feed.js';
-import { CONTRACT } from '@branchline/replication/line.js';
+import { contractOfRecord } from '@branchline/replication/contracts.js';
 import type { Tx } from '../database/unit-of-work.js';
 
 /** Announced by every transaction that leaves records behind: the sequencer wakes at once. */
@@ -20,7 +20,16 @@ export async function publish<K extends FeedKind>(tx: Tx, publication: Publicati
   const body = publication.deleted ? {} : FEED_KINDS[kind].parse(publication.body);
   await tx.execute(
     `INSERT INTO outbox (tenant_id, scope, kind, key, contract, release_id, deleted, body) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-    [tx.tenantId, scope, kind, key, CONTRACT, release ?? null, publication.deleted ?? false, JSON.stringify(body)],
+    [
+      tx.tenantId,
+      scope,
+      kind,
+      key,
+      contractOfRecord(kind),
+      release ?? null,
+      publication.deleted ?? false,
+      JSON.stringify(body),
+    ],
   );
   tx.announced.add(FEED_TOPIC);
 }

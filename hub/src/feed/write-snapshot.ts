@@ -4,7 +4,7 @@ import { open, rename, rm, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { setImmediate as othersTurn } from 'node:timers/promises';
 import { constants, createBrotliCompress } from 'node:zlib';
-import { CONTRACT } from '@branchline/replication/line.js';
+import { CONTRACT } from '@branchline/replication/contracts.js';
 import { SNAPSHOT_SCHEMA, type SnapshotFacts, type SnapshotRecord } from '@branchline/replication/snapshot.js';
 import BetterSqlite3 from 'better-sqlite3';
 import type { Tx } from '../database/unit-of-work.js';

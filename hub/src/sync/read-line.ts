@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
+import { LINE_SHAPES, UnsoundBody, upcast, type KindShapes } from '@branchline/replication/contracts.js';
 import {
-  CONTRACT,
   LINE_BYTES_MAX,
   MalformedLine,
   decodeLine,
@@ -71,14 +71,21 @@ export type LineReading = { label: LineLabel; ready: ReadyLine } | { label: Line
 /** The line says another seq than the place where it stands: its box's journal is not dense. */
 export class WrongSeq extends Error {}
 
+type Shapes = Readonly<Record<JournalKind, KindShapes>>;
+
 const DETAIL_CHARACTERS_MAX = 300;
 const INSTANT_MS_MAX = 253_402_300_799_999;
 
 /**
  * Reads one line of a stream for projection. Pure; whatever a box may sign comes back as set aside, never as a failure.
- * @param said what JSON says in the bytes, where it is known @throws WrongSeq
+ * @param said what JSON says in the bytes, where it is known @param shapes of each kind, today's and before @throws WrongSeq
  */
-export function readLine(bytes: Buffer, seq: number, said?: ReceivedLine['value']): LineReading {
+export function readLine(
+  bytes: Buffer,
+  seq: number,
+  said?: ReceivedLine['value'],
+  shapes: Shapes = LINE_SHAPES,
+): LineReading {
   if (bytes.length > LINE_BYTES_MAX) return setAside(seq, null, 'line-too-large', `${bytes.length} bytes`);
   if (said === undefined && !isUtf8(bytes)) return setAside(seq, null, 'malformed-line', 'not UTF-8');
   let line: JournalLine;
@@ -89,7 +96,7 @@ export function readLine(bytes: Buffer, seq: number, said?: ReceivedLine['value'
     throw error;
   }
   if (line.seq !== seq) throw new WrongSeq(`the line at ${seq} says it is ${line.seq}`);
-  return readDecoded(line, bytes);
+  return readDecoded(line, bytes, shapes);
 }
 
 const isLine = quickCheck(lineSchema);
@@ -116,28 +123,33 @@ function decoded(text: string): JournalLine {
 
 const ESCAPE = Buffer.from('\\u');
 
-function readDecoded(line: JournalLine, bytes: Buffer): LineReading {
+function readDecoded(line: JournalLine, bytes: Buffer, shapes: Shapes): LineReading {
   const { seq, kind, contract } = line;
-  // What opens a history is read under any contract: were it held, every line after it would be refused.
-  if (contract > CONTRACT && kind !== 'incarnation-open')
-    return setAside(seq, line, 'newer-contract', `contract ${contract}, known here up to ${CONTRACT}`, true);
   if (!isJournalKind(kind)) return setAside(seq, line, 'unknown-kind', kind, true);
+  const { since } = shapes[kind];
+  // What opens a history is read under any contract: were it held, every line after it would be refused.
+  if (contract > since && kind !== 'incarnation-open')
+    return setAside(seq, line, 'newer-contract', `${kind} of contract ${contract}, known here up to ${since}`, true);
   // Only an escape can carry NUL or half a surrogate pair: raw ones are no UTF-8 or no JSON. And nested too deep to be
   // written as JSON again, which ends the push and not the line, can only be what is kept as JSON: nothing of a sale.
   const unstorable = kind !== 'sale' || bytes.includes(ESCAPE) ? findUnstorable(line) : null;
   if (unstorable?.code === 'number-out-of-range') return setAside(seq, line, unstorable.code, unstorable.at);
   if (unstorable) return setAside(seq, line, unstorable.code, `text that cannot be stored at ${unstorable.at}`);
   if (line.at > INSTANT_MS_MAX) return setAside(seq, line, 'number-out-of-range', 'at');
-  return readBody(line, kind);
+  try {
+    return readBody(line, kind, contract > since ? line.body : upcast(shapes[kind], contract, line.body));
+  } catch (error) {
+    if (error instanceof UnsoundBody) return setAside(seq, line, 'invalid-body', error.message);
+    throw error;
+  }
 }
 
-function readBody(line: JournalLine, kind: JournalKind): LineReading {
+/** @param body in the shape of today */
+function readBody(line: JournalLine, kind: JournalKind, body: JournalLine['body']): LineReading {
   const { seq, key, at, contentHash } = line;
-  const parsed = IS_BODY[kind](line.body)
-    ? { success: true as const, data: line.body }
-    : JOURNAL_KINDS[kind].safeParse(line.body);
+  const parsed = IS_BODY[kind](body) ? { success: true as const, data: body } : JOURNAL_KINDS[kind].safeParse(body);
   if (!parsed.success) return setAside(seq, line, 'invalid-body', describeIssues(parsed.error));
-  const lie = faultOfLabel(kind, line);
+  const lie = faultOfLabel(kind, body === line.body ? line : { ...line, body });
   if (lie) return setAside(seq, line, lie.code, lie.detail);
   // The schema was chosen by the kind, which the compiler does not follow through the table.
   const waitsFor = parentsOf(kind, line.refs);

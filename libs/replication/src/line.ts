@@ -1,8 +1,5 @@
 import { z } from 'zod';
 
-/** Number of the set of record kinds in `kinds/`. Every past one stays readable for ever. */
-export const CONTRACT = 1;
-
 /** A line over this is never written: aggregates that can grow are a header line, part lines and a closing line. */
 export const LINE_BYTES_MAX = 256 * 1024;
 

@@ -39,7 +39,7 @@ type Received = {
   protocol: number | null;
 };
 export type Published = Pick<FeedRecord, 'kind' | 'key' | 'version' | 'body'> &
-  Partial<Pick<FeedRecord, 'release' | 'deleted'>>;
+  Partial<Pick<FeedRecord, 'release' | 'deleted' | 'contract'>>;
 
 const refuse = (status: number, code: string, more: Record<string, unknown> = {}): Reply => ({
   status,
@@ -133,12 +133,12 @@ export class FakeHub {
   publish(scope: string, ...records: Published[]): void {
     const feed = this.feeds.get(scope) ?? [];
     this.feeds.set(scope, feed);
-    for (const { release = null, deleted = false, ...rest } of records) {
+    for (const { release = null, deleted = false, contract = 1, ...rest } of records) {
       const previous = feed.at(-1)?.hash ?? GENESIS_HASH.toString('hex');
       const record = {
         ...rest,
         number: feed.length + 1,
-        contract: 1,
+        contract,
         release,
         deleted,
         bodyHash: bodyHashOf(rest.body),

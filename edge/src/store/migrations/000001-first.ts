@@ -165,12 +165,14 @@ const STATEMENTS = [
      no INTEGER PRIMARY KEY, scope TEXT NOT NULL, pulled INTEGER NOT NULL, visible INTEGER NOT NULL, hub_epoch TEXT,
      number INTEGER NOT NULL, hash TEXT NOT NULL, newest INTEGER NOT NULL, begun TEXT)`,
   `CREATE UNIQUE INDEX feed_take_pulled ON feed_take (scope) WHERE pulled = 1`,
-  // Records fetched and not yet applied. `rank`: turn within a release; from 90 on held (replicator/feed-staging.ts).
+  // Records fetched and not yet applied. `rank`: turn within a release; from 90 on held (replicator/feed-staging.ts), and
+  // looked at again at each start. `contract`: in which the body is.
   `CREATE TABLE feed_staged (
      no INTEGER PRIMARY KEY, take INTEGER NOT NULL, number INTEGER NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL,
-     version INTEGER NOT NULL, release TEXT, rank INTEGER NOT NULL, deleted INTEGER NOT NULL, body TEXT NOT NULL)`,
+     version INTEGER NOT NULL, contract INTEGER NOT NULL, release TEXT, rank INTEGER NOT NULL, deleted INTEGER NOT NULL, body TEXT NOT NULL)`,
   `CREATE INDEX feed_staged_turn ON feed_staged (release, rank, no)`,
   `CREATE INDEX feed_staged_key ON feed_staged (kind, key)`,
+  `CREATE INDEX feed_staged_held ON feed_staged (no) WHERE rank >= 90`,
   `CREATE TABLE release_due (release TEXT PRIMARY KEY, needs TEXT NOT NULL) WITHOUT ROWID`,
   `CREATE TABLE refresh_token (
      hash TEXT PRIMARY KEY, family TEXT NOT NULL, operator TEXT NOT NULL, device TEXT NOT NULL, issued_at INTEGER NOT NULL,

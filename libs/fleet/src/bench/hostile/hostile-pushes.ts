@@ -3,7 +3,7 @@ import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import { chainHash, GENESIS_HASH } from '@branchline/replication/chain.js';
 import { signHead } from '@branchline/replication/head-signature.js';
 import { JOURNAL_KINDS } from '@branchline/replication/kinds/registry.js';
-import { CONTRACT } from '@branchline/replication/line.js';
+import { CONTRACT } from '@branchline/replication/contracts.js';
 import { LinePacker } from '@branchline/replication/packed/pack-lines.js';
 import { encodePackedPush, PACKED_PUSH_MEDIA_TYPE } from '@branchline/replication/packed/packed-push.js';
 import { PROTOCOL } from '@branchline/replication/protocol.js';
