@@ -202,6 +202,17 @@ describe('a restored box', () => {
 });
 
 describe('a restored hub', () => {
+  it('is shown its own word of the last time, also by an edge that was started anew', async () => {
+    for (let hellos = 0; hellos < 3; hellos += 1) await a.meet(hub);
+    const shown = hub.memories.length;
+    expect(hub.memories).toEqual([null, ...hub.memories.slice(1).map((_, at) => `word ${at + 1}`)]);
+    await a.store.close();
+    await a.open();
+    await sells(a, 1);
+    await a.meet(hub);
+    expect(hub.memories[shown]).toBe(`word ${shown}`);
+  });
+
   it('gets again what it lost, also of a history that a fork had ended', async () => {
     await sells(a, 3);
     const backup = await a.backup();

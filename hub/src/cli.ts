@@ -14,6 +14,7 @@ import { dumpAndVerify, OWN_PREFIX } from './backups/dump.js';
 import { readDatabaseUrl, readSecretsDir } from './config.js';
 import { openDataSource } from './database/database.js';
 import { doctor } from './database/doctor.js';
+import { renewEpoch } from './database/hub-epoch.js';
 import { assertMigrated, migrate } from './database/migrate.js';
 import { Database } from './database/unit-of-work.js';
 import { BUNDLE_OUT_BYTES_MIN } from './bundles/make-bundle.js';
@@ -55,6 +56,14 @@ function runDoctor(): Promise<number> {
     const findings = await doctor(database);
     say(findings);
     return findings.wrong.length === 0 ? EXIT.well : EXIT.failed;
+  }, false);
+}
+
+function runRenewEpoch(): Promise<number> {
+  return withDatabase(async (database) => {
+    await assertMigrated(database);
+    say({ hubEpoch: await renewEpoch(database, v7) });
+    return EXIT.well;
   }, false);
 }
 
@@ -239,6 +248,10 @@ runMain('hub', async () => {
     .command('doctor')
     .description('look at the database: version, roles, walls, feed; exit 1 when something is wrong')
     .action(run(runDoctor));
+  program
+    .command('renew-epoch')
+    .description('after a restore that PostgreSQL did not notice: every store looks again at what it holds')
+    .action(run(runRenewEpoch));
   program
     .command('verify')
     .description('prove what is stored of branches from their archived lines: a line for each; exit 1 when any differs')

@@ -21,6 +21,7 @@ describe('the secrets of the hub', () => {
     expect(readdirSync(folder).sort()).toEqual([
       'boxes-es256.pem',
       'certifying-ed25519.pem',
+      'memory-master',
       'people-es256.pem',
       'pepper-master',
       'persons-master',

@@ -36,6 +36,7 @@ export class HubSecrets {
     readonly sealingKey: KeyObject,
     /** Under it the keys of persons lie in the database. */
     readonly personsMaster: Buffer,
+    private readonly memoryMaster: Buffer,
   ) {}
 
   /** @throws EnvironmentFailure when the folder cannot be used or others may read it */
@@ -50,6 +51,7 @@ export class HubSecrets {
         masterOf(join(folder, 'pepper-master')),
         keyOf(join(folder, 'sealing-x25519.pem'), () => generateKeyPairSync('x25519').privateKey),
         masterOf(join(folder, 'persons-master')),
+        masterOf(join(folder, 'memory-master')),
       );
     } catch (error) {
       if (error instanceof EnvironmentFailure) throw error;
@@ -83,6 +85,11 @@ export class HubSecrets {
     const part = (value: unknown): string => Buffer.from(JSON.stringify(value), 'utf8').toString('base64url');
     const signed = `${part({ alg: 'EdDSA', typ: 'branchline-box' })}.${part(payload)}`;
     return `${signed}.${sign(null, Buffer.from(signed, 'utf8'), this.certifyingKey).toString('base64url')}`;
+  }
+
+  /** 32 bytes, by which the hub knows again what it told a box. */
+  memoryMac(message: string): Buffer {
+    return createHmac('sha256', this.memoryMaster).update(`branchline-memory-1\n${message}`).digest();
   }
 
   /** 32 bytes. A box gets its own branch's, sealed to its key, and can test no PIN of another branch. */

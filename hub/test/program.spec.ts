@@ -95,6 +95,15 @@ describe('the hub as a program', () => {
     expect(await epoch()).toBe(before);
   });
 
+  it('begins another epoch when it is told to', async () => {
+    const told = async (command: string): Promise<string> =>
+      (JSON.parse((await start('cli.js', [command]).ended).stdout) as { hubEpoch: string }).hubEpoch;
+    const before = await told('doctor');
+    const renewed = await told('renew-epoch');
+    expect(renewed).not.toBe(before);
+    expect(await told('doctor')).toBe(renewed);
+  });
+
   it('says in one line what its environment lacks, and exits 3', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await once(taken, 'listening');

@@ -6,7 +6,7 @@ import { headIsSigned } from '@branchline/replication/head-signature.js';
 import { decodePush } from '@branchline/replication/push.js';
 import type { AxiosResponse } from 'axios';
 import { v7 } from 'uuid';
-import { createBranch, createPlaces, startHubHarness, type HubHarness } from './hub-harness.js';
+import { create, createBranch, createPlaces, startHubHarness, type HubHarness } from './hub-harness.js';
 import type { JournalBuilder } from './journal-builder.js';
 import { apiAtSync, TestBox } from './test-box.js';
 
@@ -167,24 +167,87 @@ describe('hello', () => {
     expect(helloAnswerSchema.parse((await box.hello()).data).epoch).toBe(7);
   });
 
-  it('begins a new epoch when a box outlives what the hub had acknowledged, once an hour, and tells people', async () => {
-    const box = await enrol(await newBranch());
-    const journal = trading(box, 3);
-    await box.push(journal.push(1, 2));
-    const said = (appliedSeq: number, hubEpoch: string) => ({
-      incarnations: [{ incarnation: journal.incarnation, seq: 4, hash: journal.headHash, appliedSeq }],
-      hubEpoch,
+  describe('that outlives what the hub had', () => {
+    /** Of a history with four lines that the hub acknowledged, a scope with a number, and a hello that says so. */
+    async function met() {
+      const box = await enrol(await newBranch());
+      const journal = trading(box, 3);
+      await box.push(journal.push());
+      await create(harness.admin.api, '/v1/tax-classes', { code: v7().slice(24).toUpperCase(), components: [] });
+      await harness.numbered();
+      const { data: page } = await box.feed('tenant');
+      const { number, hash } = page.records.at(-1) as { number: number; hash: string };
+      const said = (hubEpoch: string | null, more: { appliedSeq?: number; number?: number; memory?: string } = {}) => ({
+        incarnations: [
+          { incarnation: journal.incarnation, seq: 4, hash: journal.headHash, appliedSeq: more.appliedSeq ?? 4 },
+        ],
+        cursors: [{ scope: 'tenant', hubEpoch, number: more.number ?? number, hash }],
+        hubEpoch,
+        ...(more.memory !== undefined && { memory: more.memory }),
+      });
+      const hello = async (request: object = {}) => helloAnswerSchema.parse((await box.hello(request as never)).data);
+      const { hubEpoch } = await hello();
+      const { memory = '' } = await hello(said(hubEpoch));
+      return { box, journal, number, said, hello, hubEpoch, memory };
+    }
+    type Met = Awaited<ReturnType<typeof met>>;
+    const setBack = (incarnation: string) =>
+      harness.database.asOwner('UPDATE incarnation SET applied_seq = 2 WHERE incarnation = $1', [incarnation]);
+
+    it('begins a new epoch of the hub when it shows the hub’s own word for lines, and tells people', async () => {
+      const { journal, said, hello, hubEpoch, memory } = await met();
+      expect((await hello(said(hubEpoch, { memory }))).hubEpoch).toBe(hubEpoch);
+      await setBack(journal.incarnation);
+      const renewed = await hello(said(hubEpoch, { memory }));
+      expect(renewed.hubEpoch).not.toBe(hubEpoch);
+      // Of the epoch before nothing follows any more, however often it is shown.
+      expect((await hello(said(renewed.hubEpoch, { memory }))).hubEpoch).toBe(renewed.hubEpoch);
+      expect((await hello(said(renewed.hubEpoch, { memory: renewed.memory }))).hubEpoch).toBe(renewed.hubEpoch);
+      expect(await incidents('hub-behind-edge')).toContainEqual(
+        expect.objectContaining({ branch: null, key: hubEpoch, detail: expect.stringContaining('lines 3 to 4') }),
+      );
     });
-    const first = helloAnswerSchema.parse((await box.hello()).data).hubEpoch;
-    expect((await box.hello(said(2, first))).data.hubEpoch).toBe(first);
-    expect((await box.hello(said(4, v7()))).data.hubEpoch).toBe(first);
-    const renewed = (await box.hello(said(4, first))).data.hubEpoch as string;
-    expect(renewed).not.toBe(first);
-    expect((await box.hello(said(4, renewed))).data.hubEpoch).toBe(renewed);
-    expect(await incidents('hub-behind-edge')).toEqual([
-      expect.objectContaining({ branch: null, key: first, detail: expect.stringContaining('lines 3 to 4') }),
-      expect.objectContaining({ branch: null, key: renewed }),
-    ]);
+
+    it('begins one when it shows the hub’s own word for a number of the feed', async () => {
+      const { box, number, said, hello, hubEpoch, memory } = await met();
+      const shown = { cursors: said(hubEpoch).cursors, memory };
+      await harness.database.asOwner(
+        `UPDATE feed_head SET newest = newest - 1 WHERE tenant_id = $1 AND scope = 'tenant'`,
+        [box.tenant],
+      );
+      expect((await hello(shown)).hubEpoch).not.toBe(hubEpoch);
+      await harness.database.asOwner(`UPDATE feed_head SET newest = $2 WHERE tenant_id = $1 AND scope = 'tenant'`, [
+        box.tenant,
+        number,
+      ]);
+    });
+
+    it.each<[string, (all: Met) => Promise<{ memory?: string }>]>([
+      ['nothing', async () => ({})],
+      ['words of its own', async () => ({ memory: `${Buffer.from('{}').toString('base64url')}.AAAA` })],
+      ['words that it altered', async ({ memory }) => ({ memory: `e${memory}` })],
+      [
+        'what another box was told',
+        async ({ box, said, hubEpoch }) => {
+          const other = await enrol(box.branchCode);
+          return { memory: (await other.hello(said(hubEpoch))).data.memory as string };
+        },
+      ],
+    ])(
+      'begins none by what it only says, when it shows %s: its own feed and lines are judged, and people are told',
+      async (_what, shown) => {
+        const all = await met();
+        const { box, journal, number, said, hello, hubEpoch } = all;
+        const answer = await hello(said(hubEpoch, { appliedSeq: 9, number: number + 9, ...(await shown(all)) }));
+        expect(answer.hubEpoch).toBe(hubEpoch);
+        expect(answer.cursors).toMatchObject([{ verdict: 'ahead' }]);
+        await setBack(journal.incarnation);
+        expect((await hello(said(hubEpoch, await shown({ ...all })))).hubEpoch).toBe(hubEpoch);
+        expect((await incidents('box-ahead-unproved')).filter(({ key }) => key === box.box)).toMatchObject([
+          { count: 2 },
+        ]);
+      },
+    );
   });
 
   it('tells people of one key at two places, and not of a box that starts anew', async () => {

@@ -8,6 +8,7 @@ import { readCursors } from './feed-cursors.js';
 import { followScopes } from './feed-takes.js';
 import { noteLacking, type Lacking } from './history-due.js';
 import type { ProvenHistories } from './proven-histories.js';
+import { keepHubMemory } from './learn-streams.js';
 import { readStreams, storeAcknowledged, type Acknowledged, type Stream } from './push-state.js';
 import { writeEntries, type SyncLogEntry } from './sync-log.js';
 
@@ -102,6 +103,7 @@ export type LearntOfBundle = BundleTold & {
   hubEpoch: string;
   /** Highest of the branch beside this box's own; 0: none that head office tells of. */
   epoch: number;
+  memory: string | null;
   scopes: readonly string[];
   entries: readonly SyncLogEntry[];
   nowMs: number;
@@ -114,7 +116,7 @@ export type LearntOfBundle = BundleTold & {
  */
 export const learnBundle: LocalWrite<LearntOfBundle, { isNewest: boolean }> = {
   name: 'learn-bundle',
-  run(tx, { bundle, createdAtMs, acknowledged, lacking, hubEpoch, epoch, scopes, entries, nowMs }) {
+  run(tx, { bundle, createdAtMs, acknowledged, lacking, hubEpoch, epoch, memory, scopes, entries, nowMs }) {
     if (isOlder(lastBundleIn(tx), { bundle, createdAtMs })) return { isNewest: false };
     const isAgain = lastBundleIn(tx)?.bundle === bundle;
     const now = new Map(readStreams(tx).map(({ incarnationNo, appliedSeq }) => [incarnationNo, appliedSeq]));
@@ -139,6 +141,7 @@ export const learnBundle: LocalWrite<LearntOfBundle, { isNewest: boolean }> = {
       createdAtMs,
       nowMs,
     );
+    keepHubMemory(tx, memory);
     writeEntries(tx, nowMs, isAgain ? entries : [...entries, ...followed(tx, scopes)]);
     return { isNewest: true };
   },

@@ -28,6 +28,7 @@ export function helloRequestOf(tx: ReadTx, streams: readonly Stream[], { version
     cursors: readCursors(tx).map(({ scope, hubEpoch, number, hash }) => ({ scope, hubEpoch, number, hash })),
     ...(instance !== undefined && { instance }),
     hubEpoch: readHubEpoch(tx),
+    ...hubMemory(tx),
   };
 }
 
@@ -76,6 +77,7 @@ export type LearntAtHello = {
   hubEpoch: string;
   /** Highest of the branch beside this box's own; 0: none that the hub tells of. */
   epoch: number;
+  memory: string | null;
   entries: readonly SyncLogEntry[];
   nowMs: number;
 };
@@ -83,7 +85,7 @@ export type LearntAtHello = {
 /** What a hello taught, and what is told of it. */
 export const learnHello: LocalWrite<LearntAtHello, void> = {
   name: 'learn-hello',
-  run(tx, { streams, acknowledged, lacking, scopes, hubEpoch, epoch, entries, nowMs }) {
+  run(tx, { streams, acknowledged, lacking, scopes, hubEpoch, epoch, memory, entries, nowMs }) {
     const now = new Map(readHistories(tx).map(({ incarnationNo, appliedSeq }) => [incarnationNo, appliedSeq]));
     for (const learnt of acknowledged) {
       // A push that was acknowledged while hello was under way knows better.
@@ -98,6 +100,7 @@ export const learnHello: LocalWrite<LearntAtHello, void> = {
       hubEpoch,
       epoch,
     );
+    keepHubMemory(tx, memory);
     const isRenewed = before !== null && before !== hubEpoch;
     if (isRenewed) offerKeysAgain(tx);
     writeEntries(tx, nowMs, [...entries, ...(isRenewed ? [HUB_RENEWED] : []), ...followed(tx, scopes)]);
@@ -109,6 +112,20 @@ const HUB_RENEWED: SyncLogEntry = {
   event: 'hub-epoch',
   detail: 'head office was restored from a backup or moved: what it has of this store is compared and completed',
 };
+
+/** @param memory null: a hub of before, or one that was set back to it, which would not know it again */
+export function keepHubMemory(tx: Tx, memory: string | null): void {
+  if (memory === null) tx.run('DELETE FROM hub_memory');
+  else
+    tx.run(
+      'INSERT INTO hub_memory (id, memory) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET memory = excluded.memory',
+      memory,
+    );
+}
+
+function hubMemory(tx: ReadTx): { memory?: string } {
+  return tx.get<{ memory: string }>('SELECT memory FROM hub_memory') ?? {};
+}
 
 function readHubEpoch(tx: ReadTx): string | null {
   return tx.get<{ hubEpoch: string }>('SELECT hub_epoch AS hubEpoch FROM hub_known')?.hubEpoch ?? null;

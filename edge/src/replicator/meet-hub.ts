@@ -87,9 +87,9 @@ export class MeetHub {
     const acknowledged = verdicts.flatMap((verdict) =>
       verdict.kind === 'acknowledged' || verdict.kind === 'ahead' ? [verdict] : [],
     );
-    const { scopes, hubEpoch, epoch = 0 } = answer;
+    const { scopes, hubEpoch, epoch = 0, memory = null } = answer;
     await store.writer.write(learnHello, {
-      ...{ streams, lacking, scopes, hubEpoch, epoch, entries, nowMs },
+      ...{ streams, lacking, scopes, hubEpoch, epoch, memory, entries, nowMs },
       acknowledged: acknowledged.map(({ incarnationNo, appliedSeq, durableSeq }) => {
         return { incarnationNo, appliedSeq, durableSeq };
       }),

@@ -33,6 +33,7 @@ export const TABLE_ORIGINS = {
   push_state: 'local',
   history_due: 'local',
   hub_known: 'local',
+  hub_memory: 'local',
   bundle_in: 'local',
   feed_take: 'local',
   feed_staged: 'local',

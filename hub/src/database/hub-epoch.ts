@@ -23,10 +23,10 @@ ON CONFLICT (single) DO UPDATE SET
 RETURNING hub_epoch`;
 
 /**
- * A box remembers what the hub has forgotten: PostgreSQL need not have noticed that its files are those of yesterday. Once
- * an hour at most: every edge takes its feed again, and a box can say what it likes.
+ * A box has the hub's word for what the hub has forgotten: PostgreSQL need not have noticed that its files are those of
+ * yesterday. Every edge takes its feed again.
  *
- * @param lost the epoch of which something is gone @returns null when a new one began already, or so shortly before
+ * @param lost the epoch of which something is gone @returns null when a new one began already
  */
 export async function renewLostEpoch(database: Database, lost: string, newId: NewId): Promise<string | null> {
   const [state] = await database.asOwner<{ hub_epoch: string }>(RENEW_LOST, [lost, newId()]);
@@ -35,7 +35,15 @@ export async function renewLostEpoch(database: Database, lost: string, newId: Ne
 
 const RENEW_LOST = `
 UPDATE hub_state SET hub_epoch = $2, since = now(), renewed_at = now()
-WHERE hub_epoch = $1 AND (renewed_at IS NULL OR renewed_at < now() - interval '1 hour') RETURNING hub_epoch`;
+WHERE hub_epoch = $1 RETURNING hub_epoch`;
+
+/** By hand. */
+export async function renewEpoch(database: Database, newId: NewId): Promise<string> {
+  const sql = 'UPDATE hub_state SET hub_epoch = $1, since = now(), renewed_at = now() RETURNING hub_epoch';
+  const [state] = await database.asOwner<{ hub_epoch: string }>(sql, [newId()]);
+  if (state === undefined) throw new Error('the hub has no epoch');
+  return state.hub_epoch;
+}
 
 export async function hubEpoch(tx: Tx): Promise<string> {
   const { hub_epoch } = await tx.one<{ hub_epoch: string }>('SELECT hub_epoch FROM hub_state');

@@ -16,6 +16,7 @@ import type { HubSecrets } from '../secrets.js';
 import { isProofAsked } from '../verify/box-proof.js';
 import { archivedHashes } from './archive.js';
 import { highestEpoch, historiesLackedBy } from './histories.js';
+import { readMemory, REMEMBERED_HISTORIES_MAX, writeMemory, type HubMemory } from './hub-memory.js';
 import { noteContact } from './note-contact.js';
 import { assertSpoken } from './spoken.js';
 import { findStreams } from './streams.js';
@@ -28,8 +29,8 @@ type Box = PrincipalOf<'box'>;
  * What hub and edge hold of each other, so that the edge can decide what to do. Only reads (but for notes of the contact,
  * of what is odd about it, and of the cursors), takes no lock that a push holds, and sees nothing but the box's own branch.
  *
- * A box to which more was acknowledged than is here has outlived what this hub had: a backup was put in its place. Then a
- * new epoch begins, for this box and all others.
+ * A box which shows that this hub had more than is here has outlived what it had: a backup was put in its place. Then a new
+ * epoch begins, for this box and all others. What a box only says of it is an incident.
  *
  * @throws Problem `protocol`, `invalid-field`
  */
@@ -105,17 +106,52 @@ async function answerTo(
     certifyingKey: rawPublicKey(secrets.certifyingPublicKey),
     epoch: await highestEpoch(tx, box.branchId, box.boxId),
   };
-  const lost = lostHere(request, answer);
+  const claimed = claimedLoss(request, answer);
+  const lost = provedLoss(readMemory(secrets, box, request.memory), request, answer);
   if (lost !== null) {
-    const detail = `box ${box.boxId} says that this hub lost ${lost}: was it restored from a backup?`;
-    const incident = { branchId: null, code: 'hub-behind-edge', key: answer.hubEpoch, detail };
+    const detail = `this hub lost ${lost}, which it had told box ${box.boxId} of: was it restored from a backup?`;
+    await raiseIncident(
+      tx,
+      { branchId: null, code: 'hub-behind-edge', key: answer.hubEpoch, detail },
+      { nowMs, newId },
+    );
+  } else if (claimed !== null) {
+    const detail = `box ${box.boxId} says that this hub lost ${claimed}, and shows no word of the hub for it: the box takes it again. Were this hub restored from a backup, every store would have to: hub renew-epoch.`;
+    const incident = { branchId: box.branchId, code: 'box-ahead-unproved', key: box.boxId, detail };
     await raiseIncident(tx, incident, { nowMs, newId });
   }
-  return { answer, lost };
+  return { answer: { ...answer, memory: writeMemory(secrets, box, memoryOf(request, answer)) }, lost };
 }
 
-/** What this very epoch has acknowledged or numbered and has no more; null: nothing, or the box speaks of another epoch. */
-function lostHere({ hubEpoch: told, incarnations, cursors }: HelloRequest, answer: HelloAnswer): string | null {
+/** What the hub is to know again of this answer. */
+function memoryOf({ incarnations }: HelloRequest, { hubEpoch, cursors, streams }: HelloAnswer): HubMemory {
+  const own = cursors.filter(({ verdict }) => verdict !== 'not-yours');
+  const named = new Set(incarnations.slice(-REMEMBERED_HISTORIES_MAX).map(({ incarnation }) => incarnation));
+  const kept = streams.filter(({ incarnation }) => named.has(incarnation));
+  return {
+    hubEpoch,
+    newest: Object.fromEntries(own.map(({ scope, newest }) => [scope, newest])),
+    applied: Object.fromEntries(kept.map(({ incarnation, appliedSeq }) => [incarnation, appliedSeq])),
+  };
+}
+
+/** What this very epoch had numbered or acknowledged, by its own word, and has no more; null: nothing. */
+function provedLoss(memory: HubMemory | null, { incarnations }: HelloRequest, answer: HelloAnswer): string | null {
+  if (memory === null || memory.hubEpoch !== answer.hubEpoch) return null;
+  for (const { scope, verdict, newest } of answer.cursors) {
+    const told = memory.newest[scope] ?? 0;
+    if (verdict !== 'not-yours' && told > newest) return `records ${newest + 1} to ${told} of ${scope}`;
+  }
+  const held = new Map(answer.streams.map(({ incarnation, appliedSeq }) => [incarnation, appliedSeq]));
+  for (const { incarnation } of incarnations) {
+    const [told, here] = [memory.applied[incarnation] ?? 0, held.get(incarnation) ?? 0];
+    if (told > here) return `lines ${here + 1} to ${told} of ${incarnation}`;
+  }
+  return null;
+}
+
+/** The same as the box alone says it. */
+function claimedLoss({ hubEpoch: told, incarnations, cursors }: HelloRequest, answer: HelloAnswer): string | null {
   if (told === answer.hubEpoch) {
     const held = new Map(answer.streams.map(({ incarnation, appliedSeq }) => [incarnation, appliedSeq]));
     for (const { incarnation, appliedSeq = 0 } of incarnations) {

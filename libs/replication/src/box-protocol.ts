@@ -72,6 +72,8 @@ export const historySchema = z.looseObject({
 });
 export type History = z.infer<typeof historySchema>;
 
+const MEMORY_CHARACTERS_MAX = 8_000;
+
 /** `POST /sync/v1/hello` only reads. `incarnations`: those the box's file knows, newest last; `hashesAt`: positions to compare. */
 export const helloRequestSchema = z.looseObject({
   protocol: z.int().min(1),
@@ -87,6 +89,8 @@ export const helloRequestSchema = z.looseObject({
   instance: id.optional(),
   /** As the last hello had it. */
   hubEpoch: id.nullable().optional(),
+  /** Of the last answer, unread. */
+  memory: z.string().max(MEMORY_CHARACTERS_MAX).optional(),
 });
 export type HelloRequest = z.infer<typeof helloRequestSchema>;
 
@@ -117,6 +121,8 @@ export const helloAnswerSchema = z.looseObject({
   certifyingKey: rawKey.optional(),
   /** Highest that the branch has seen, or that another box of it was granted; 0: none. */
   epoch: z.int().min(0).optional(),
+  /** Absent from a hub of before. What the hub had at this answer, for itself to read: the box shows it at its next hello. */
+  memory: z.string().max(MEMORY_CHARACTERS_MAX).optional(),
   /** What the hub wants of the box; one of a kind it does not know it passes over. `verify`: to prove itself. */
   directives: z
     .array(z.looseObject({ kind: z.string() }))

@@ -27,7 +27,7 @@ const HISTORY = [
     protocol: 1,
     journal: '74e7af34eb8bd0e2',
     feed: '8d6822da6b8c00be',
-    wire: '1cd5d0d1cf5e05b8',
+    wire: 'a88ba10664625f2e',
   },
 ];
 

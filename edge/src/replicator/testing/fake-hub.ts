@@ -52,6 +52,8 @@ const refuse = (status: number, code: string, more: Record<string, unknown> = {}
  */
 export class FakeHub {
   hubEpoch: string = randomUUID();
+  /** What each hello showed of the answer before it. */
+  readonly memories: (string | null)[] = [];
   scopes: string[] = ['tenant'];
   readonly streams = new Map<string, Stream>();
   readonly feeds = new Map<string, FeedRecord[]>();
@@ -240,8 +242,10 @@ export class FakeHub {
     return { status: 200, body: { token, expiresInS: this.tokenLifeS } };
   }
 
-  private hello({ protocol, incarnations, hashesAt, cursors }: HelloRequest): HelloAnswer {
+  private hello({ protocol, incarnations, hashesAt, cursors, memory }: HelloRequest): HelloAnswer {
+    this.memories.push(memory ?? null);
     return {
+      memory: `word ${this.memories.length}`,
       hubEpoch: this.hubEpoch,
       now: 1_800_000_000_000,
       protocol,

@@ -155,6 +155,8 @@ const STATEMENTS = [
      signing_key TEXT NOT NULL)`,
   // What the last hello said. 'epoch': the highest of the branch that is not this box's own.
   `CREATE TABLE hub_known (id INTEGER PRIMARY KEY CHECK (id = 1), hub_epoch TEXT NOT NULL, epoch INTEGER NOT NULL)`,
+  // The hub's own word for what it had at its last answer, for itself to read.
+  `CREATE TABLE hub_memory (id INTEGER PRIMARY KEY CHECK (id = 1), memory TEXT NOT NULL)`,
   // The newest of the bundles of head office that were carried here.
   `CREATE TABLE bundle_in (
      id INTEGER PRIMARY KEY CHECK (id = 1), bundle TEXT NOT NULL, created_at INTEGER NOT NULL, at INTEGER NOT NULL)`,
