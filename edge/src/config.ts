@@ -24,7 +24,7 @@ const environmentSchema = z.object({
   /** Better on another disk than the database. */
   EDGE_WITNESS: z.string().optional(),
   EDGE_POLL_MS: z.coerce.number().int().min(100).max(3_600_000).default(30_000),
-  EDGE_PUSH_LINES: z.coerce.number().int().min(1).max(PUSH_LINES_MAX).default(1_000),
+  EDGE_PUSH_LINES: z.coerce.number().int().min(1).max(PUSH_LINES_MAX).default(PUSH_LINES_MAX),
   EDGE_REQUEST_TIMEOUT_MS: z.coerce.number().int().min(100).max(600_000).default(30_000),
   EDGE_RETRY_MS_MIN: z.coerce.number().int().min(10).max(60_000).default(2_000),
   EDGE_RETRY_MS_MAX: z.coerce.number().int().min(10).max(3_600_000).default(300_000),

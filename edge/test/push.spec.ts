@@ -4,6 +4,8 @@ import { encodeLine } from '@branchline/replication/line.js';
 import { PACKED_PUSH_MEDIA_TYPE } from '@branchline/replication/packed/packed-push.js';
 import { PUSH_MEDIA_TYPE, type PushHeader } from '@branchline/replication/push.js';
 import { startFaultProxy, type FaultProxy } from '@branchline/fleet/fault-proxy.js';
+import { chanceFrom } from '@branchline/fleet/bench/edge/chance.js';
+import { ResetDraws } from '@branchline/fleet/bench/peers/weak-line.js';
 import { rawPublicKey } from '@branchline/replication/head-signature.js';
 import { wrapPersonKey } from '@branchline/replication/person-wrap.js';
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
@@ -193,7 +195,7 @@ describe('a push', () => {
         ? { status: 503, body: { code: 'busy' }, headers: { 'retry-after': '30' } }
         : null;
     await journalFacts(store, 1);
-    const { replicator } = started(store, proxy.url, { config: { ...configOf(), pollMs: 120_000 } });
+    const { replicator } = started(store, proxy.url, { config: { ...configOf(), pollMs: 3_600_000 } });
     await eventually('a refusal', () => replicator.figures().attempts > 0);
     await eventually('the next attempt', () => replicator.figures().nextAttemptAtMs !== null);
     const { nextAttemptAtMs, lastContactAtMs } = replicator.figures();
@@ -229,18 +231,106 @@ describe('a push', () => {
       if (route.endsWith('/push')) pushed.push([mediaType, linesIn(body)]);
       return null;
     };
-    await journalFacts(store, 1_150);
+    await journalFacts(store, 1_650);
     started(store, proxy.url, { config: { ...configOf(), ...slow, pushLines: 1_000 } });
     await drained(store);
     expect(pushed).toEqual([
       [PACKED_PUSH_MEDIA_TYPE, 500],
-      [PACKED_PUSH_MEDIA_TYPE, 600],
-      [PACKED_PUSH_MEDIA_TYPE, 51],
+      [PACKED_PUSH_MEDIA_TYPE, 1_000],
+      [PACKED_PUSH_MEDIA_TYPE, 151],
     ]);
     await journalFacts(store, 1);
     await drained(store);
     expect(pushed.slice(3)).toEqual([[PUSH_MEDIA_TYPE, 1]]);
     expectSame(store);
+  });
+
+  describe('of a backlog, once one came through', () => {
+    /** Replies wait from the second push on, until the one after it is there as well. */
+    const twoUnderWay = async (): Promise<number[]> => {
+      const begun: number[] = [];
+      const { intercept } = hub;
+      hub.intercept = (request) => {
+        if (!request.route.endsWith('/push')) return intercept(request);
+        const nth = begun.push(headerOf(request.body).fromSeq);
+        if (nth === 2) proxy.holdReplies();
+        if (nth === 3) proxy.releaseReplies();
+        return intercept(request);
+      };
+      await journalFacts(store, 299);
+      started(store, proxy.url, { config: { ...configOf(), ...slow } });
+      return begun;
+    };
+
+    /** @returns how many pushes were under way at once, at most */
+    const countUnderWay = (): { most: number } => {
+      const counted = { now: 0, most: 0 };
+      hub.intercept = ({ route }) => {
+        if (route.endsWith('/push')) counted.most = Math.max(counted.most, (counted.now += 1));
+        return null;
+      };
+      hub.bend = ({ route }, reply) => {
+        // Longer than a reply is on the line, shorter than a reply and the request after it.
+        if (route.endsWith('/push')) setTimeout(() => (counted.now -= 1), 50);
+        return reply;
+      };
+      proxy.setDelayMs(40);
+      return counted;
+    };
+
+    it('is followed by the next while its answer is awaited, and by no third', async () => {
+      const counted = countUnderWay();
+      const begun = await twoUnderWay();
+      await drained(store);
+      expect(counted.most).toBe(2);
+      expect(begun).toEqual([1, 51, 101, 151, 201, 251]);
+      expectSame(store);
+    });
+
+    it('is not followed before its answer by a shorter one, which would be there first', async () => {
+      const counted = countUnderWay();
+      await journalFacts(store, 120);
+      started(store, proxy.url, { config: { ...configOf(), ...slow } });
+      await drained(store);
+      expect([counted.most, hub.requests.filter((route) => route.endsWith('/push')).length]).toEqual([1, 3]);
+    });
+
+    it('is acknowledged by the answer to the next when its own is lost', async () => {
+      hub.bend = ({ route, body }, reply) =>
+        route.endsWith('/push') && headerOf(body).fromSeq === 51 ? { status: 500, body: {} } : reply;
+      const begun = await twoUnderWay();
+      await drained(store);
+      expect(begun).toEqual([1, 51, 101, 151, 201, 251]);
+      expectSame(store);
+    });
+
+    it.each([
+      ['overtook the one before it', { status: 409, body: { code: 'seq-gap', detail: 'no', appliedSeq: 50 } }],
+      ['finds no room at the hub', { status: 429, body: { code: 'busy', detail: 'no' } }],
+    ])('is sent again in its turn when it %s, and the next ones go alone', async (_what, refusal) => {
+      let refused = 0;
+      hub.intercept = ({ route, body }) =>
+        route.endsWith('/push') && headerOf(body).fromSeq === 101 && (refused += 1) === 1 ? refusal : null;
+      const begun = await twoUnderWay();
+      await drained(store);
+      expect(begun).toEqual([1, 51, 101, 101, 151, 201, 251]);
+      expect(logged(store)).not.toContain(refusal.body.code);
+      expect(hub.requests.filter((route) => route.endsWith('/hello'))).toHaveLength(1);
+      expectSame(store);
+    });
+
+    it('comes over a line that breaks at every fifth exchange: each line once, in its order', async () => {
+      const chance = chanceFrom(20_261_121);
+      const draws = new ResetDraws(0.2, chance);
+      proxy.onRequestBytes((bytes) => draws.up(bytes));
+      proxy.onReplyBytes((bytes) => draws.down(bytes));
+      const facts = await journalFacts(store, 1_200);
+      started(store, proxy.url, { config: { ...configOf(), pushLines: 20 } });
+      await drained(store);
+      expectSame(store);
+      expect(proxy.counters.resets).toBeGreaterThan(5);
+      expect(keysOf(headOf(store).incarnation)).toEqual(facts.toSorted());
+    });
   });
 
   it('begins after what was acknowledged, whatever it had ready to go next', async () => {

@@ -17,6 +17,7 @@ import { readHistories, readStreams, type Stream } from './push-state.js';
 
 /** Of one push: what a hub takes in a few hundred milliseconds. */
 const PUSH_LINES = 1_000;
+const PUSH_BYTES = 4 * 1024 * 1024;
 
 export type BundleOutParts = { tx: ReadTx; box: BoxIdentity; version: string; clock: Clock; newId: () => string };
 
@@ -94,14 +95,9 @@ async function* pushesOf(
 ): AsyncGenerator<BundleRecord> {
   // As it stood when the bundle was begun: what is sold meanwhile goes with the next.
   for (let sent = whole ? 0 : stream.appliedSeq; sent < stream.lastSeq;) {
-    const linesMax = Math.min(PUSH_LINES, stream.lastSeq - sent);
-    const batch = await nextBatch(
-      tx,
-      { ...stream, appliedSeq: sent },
-      linesMax,
-      { ...box, protocol: PROTOCOL },
-      'packed',
-    );
+    const max = { lines: Math.min(PUSH_LINES, stream.lastSeq - sent), bytes: PUSH_BYTES };
+    const signer = { ...box, protocol: PROTOCOL };
+    const batch = await nextBatch(tx, { ...stream, appliedSeq: sent }, max, signer, 'packed');
     const { incarnation, fromSeq, lastSeq, mediaType } = batch;
     yield {
       label: { kind: 'push', encoding: 'br', mediaType, incarnation, fromSeq, lastSeq },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { batchAfterRefusal, batchAfterSuccess, judgeAnswer, restAfter } from './push-batch.js';
+import { judgeAnswer, restAfter } from './push-batch.js';
 import { queueLength, streamToPush, type Stream } from './push-state.js';
 
 const BATCH = { incarnationNo: 1, incarnation: 'i', fromSeq: 11, lastSeq: 20 };
@@ -19,15 +19,6 @@ describe('an answer to lines 11 to 20', () => {
     ['other lines of that number', answer(20, 'hash-of-others'), { kind: 'unclear' }],
   ])('that names %s', (_what, given, expected) => {
     expect(judgeAnswer(BATCH, given, hashOf)).toEqual(expected);
-  });
-});
-
-describe('the size of a batch', () => {
-  it('is halved down to one line and grows back by tenths', () => {
-    const halved = [500];
-    while (halved.at(-1) !== 1) halved.push(batchAfterRefusal(halved.at(-1) ?? 0));
-    expect(halved).toEqual([500, 250, 125, 62, 31, 15, 7, 3, 1]);
-    expect([batchAfterSuccess(1, 500), batchAfterSuccess(480, 500), batchAfterSuccess(1, 1)]).toEqual([51, 500, 1]);
   });
 });
 

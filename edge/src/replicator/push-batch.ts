@@ -14,6 +14,7 @@ import type { BoxIdentity } from '../store/box.js';
 import { hashAt, readLines, type StoredLine } from '../store/journal.js';
 import { DamagedLine } from '../store/line-storage.js';
 import type { ReadTx } from '../store/tx.js';
+import type { PushSize } from './push-pace.js';
 import type { Stream } from './push-state.js';
 
 /** Packed: a third to a half of the bytes. Plain: what every hub takes, and what any line can be said in. */
@@ -24,20 +25,25 @@ export type PushBatch = {
   incarnation: string;
   fromSeq: number;
   lastSeq: number;
+  /** Of its lines, before they were packed. */
+  lineBytes: number;
   form: PushForm;
   mediaType: string;
   body: Buffer;
 };
 
 /** Who signs, and in which protocol it speaks. */
+/** As it goes over the line. */
+export type ReadyPush = Omit<PushBatch, 'body'> & { compressed: Buffer };
+
 export type Signer = Pick<BoxIdentity, 'tenant' | 'branch' | 'signingKey'> & { protocol: number };
 
-/** What a packed push may come to as NDJSON: its lines are not held, so that it may be more than a plain one. */
-const PACKED_BYTES_MAX = 4 * 1024 * 1024;
+/** The lines of a plain push are held, those of a packed one are not: the plain one stays as small as the first. */
+const PLAIN_SIZE_MAX: PushSize = { lines: PUSH_LINES_FIRST, bytes: PUSH_BYTES_FIRST };
 /** Below it the columns take more than they save. */
 const PACKED_LINES_MIN = 3;
-/** About 2 ms of reading and packing; sales go in between. */
-const LINES_AT_A_TIME = 64;
+/** About 2 ms of reading and packing sales, and no more of the longest lines; sales go in between. */
+const AT_A_TIME: PushSize = { lines: 64, bytes: 192 * 1024 };
 
 /** What of a stream is left after a batch; null: nothing that was there when it was looked at. A batch may hold lines written since. */
 export function restAfter({ lastSeq }: Pick<PushBatch, 'lastSeq'>, stream: Stream): Stream | null {
@@ -48,52 +54,53 @@ export function restAfter({ lastSeq }: Pick<PushBatch, 'lastSeq'>, stream: Strea
 export async function nextBatch(
   tx: ReadTx,
   stream: Stream,
-  linesMax: number,
+  max: PushSize,
   box: Signer,
   form: PushForm,
 ): Promise<PushBatch> {
   const isPacked = form === 'packed' && stream.lastSeq - stream.appliedSeq >= PACKED_LINES_MIN;
-  const packed = isPacked ? await packedBatch(tx, stream, linesMax, box) : null;
-  return packed ?? plainBatch(tx, stream, Math.min(linesMax, PUSH_LINES_FIRST), box);
+  const packed = isPacked ? await packedBatch(tx, stream, max, box) : null;
+  return packed ?? plainBatch(tx, stream, max, box);
 }
 
 /** Null: these lines cannot be packed. */
-async function packedBatch(tx: ReadTx, stream: Stream, linesMax: number, box: Signer): Promise<PushBatch | null> {
+async function packedBatch(tx: ReadTx, stream: Stream, max: PushSize, box: Signer): Promise<PushBatch | null> {
   const packer = new LinePacker();
-  const take = ({ line }: StoredLine): boolean => packer.add(line);
-  const last = await takeLines(tx, stream, { lines: linesMax, bytes: PACKED_BYTES_MAX }, take);
-  if (last === null) return null;
-  const body = encodePackedPush(headerOf(tx, stream, last, box), packer.finish());
-  return { ...placeOf(stream, last), form: 'packed', mediaType: PACKED_PUSH_MEDIA_TYPE, body };
+  const taken = await takeLines(tx, stream, max, ({ line }) => packer.add(line));
+  if (taken === null) return null;
+  const body = encodePackedPush(headerOf(tx, stream, taken.last, box), packer.finish());
+  return { ...placeOf(stream, taken), form: 'packed', mediaType: PACKED_PUSH_MEDIA_TYPE, body };
 }
 
-async function plainBatch(tx: ReadTx, stream: Stream, linesMax: number, box: Signer): Promise<PushBatch> {
-  const lines: Buffer[] = [];
-  const take = ({ line }: StoredLine): boolean => lines.push(line) > 0;
-  const last = await takeLines(tx, stream, { lines: linesMax, bytes: PUSH_BYTES_FIRST }, take);
-  if (last === null) throw new Error('a plain push takes every line');
-  const body = encodePush(headerOf(tx, stream, last, box), lines);
-  return { ...placeOf(stream, last), form: 'plain', mediaType: PUSH_MEDIA_TYPE, body };
+async function plainBatch(tx: ReadTx, stream: Stream, { lines, bytes }: PushSize, box: Signer): Promise<PushBatch> {
+  const held: Buffer[] = [];
+  const max = { lines: Math.min(lines, PLAIN_SIZE_MAX.lines), bytes: Math.min(bytes, PLAIN_SIZE_MAX.bytes) };
+  const taken = await takeLines(tx, stream, max, ({ line }) => held.push(line) > 0);
+  if (taken === null) throw new Error('a plain push takes every line');
+  const body = encodePush(headerOf(tx, stream, taken.last, box), held);
+  return { ...placeOf(stream, taken), form: 'plain', mediaType: PUSH_MEDIA_TYPE, body };
 }
+
+type Taken = { last: StoredLine; lineBytes: number };
 
 /**
- * Hands over the lines after what the hub has, a few at a time.
- * @returns the last of them; null when one was not taken
+ * Hands over the lines after what the hub has, a few at a time: as many as fit both bounds, but at least one.
+ * @returns null when one was not taken
  */
 async function takeLines(
   tx: ReadTx,
   { incarnation, incarnationNo, appliedSeq }: Stream,
-  max: { lines: number; bytes: number },
+  max: PushSize,
   take: (line: StoredLine) => boolean,
-): Promise<StoredLine | null> {
+): Promise<Taken | null> {
   let last: StoredLine | undefined;
-  let bytesLeft = max.bytes;
-  let atATime = LINES_AT_A_TIME;
-  for (let count = 0; count < max.lines && bytesLeft > 0;) {
+  let lineBytes = 0;
+  let atATime = AT_A_TIME.lines;
+  for (let count = 0; count < max.lines;) {
     const asked = Math.min(atATime, max.lines - count);
     let lines: StoredLine[];
     try {
-      lines = readLines(tx, incarnationNo, appliedSeq + 1 + count, asked, bytesLeft);
+      lines = readLines(tx, incarnationNo, appliedSeq + 1 + count, asked, AT_A_TIME.bytes);
     } catch (error) {
       if (!(error instanceof DamagedLine) || (asked === 1 && last === undefined)) throw error;
       // Those before the damaged one do not wait for it; it is told of when it is the next.
@@ -102,20 +109,21 @@ async function takeLines(
       continue;
     }
     for (const line of lines) {
+      if (last !== undefined && lineBytes + line.line.length > max.bytes) return { last, lineBytes };
       if (!take(line)) return null;
-      bytesLeft -= line.line.length;
+      lineBytes += line.line.length;
       last = line;
     }
+    if (lines.length === 0) break;
     count += lines.length;
-    if (lines.length < asked) break;
     await otherWork();
   }
   if (last === undefined) throw new Error(`no line ${appliedSeq + 1} in incarnation ${incarnation}`);
-  return last;
+  return { last, lineBytes };
 }
 
-function placeOf({ incarnation, incarnationNo, appliedSeq }: Stream, { seq }: StoredLine) {
-  return { incarnation, incarnationNo, fromSeq: appliedSeq + 1, lastSeq: seq };
+function placeOf({ incarnation, incarnationNo, appliedSeq }: Stream, { last, lineBytes }: Taken) {
+  return { incarnation, incarnationNo, fromSeq: appliedSeq + 1, lastSeq: last.seq, lineBytes };
 }
 
 function headerOf(
@@ -154,11 +162,10 @@ export function judgeAnswer(
   return { kind: 'advanced', appliedSeq, durableSeq };
 }
 
-/** Lines in a push: halved when the hub finds it too large, a tenth of the full size more with each one it takes. */
-export function batchAfterRefusal(lines: number): number {
-  return Math.max(1, Math.floor(lines / 2));
-}
-
-export function batchAfterSuccess(lines: number, linesMax: number): number {
-  return Math.min(linesMax, lines + Math.ceil(linesMax / 10));
+export function sizeOf({
+  fromSeq,
+  lastSeq,
+  lineBytes,
+}: Pick<PushBatch, 'fromSeq' | 'lastSeq' | 'lineBytes'>): PushSize {
+  return { lines: lastSeq - fromSeq + 1, bytes: lineBytes };
 }

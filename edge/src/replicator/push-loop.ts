@@ -1,4 +1,4 @@
-import { PUSH_LINES_FIRST, type PushAnswer } from '@branchline/replication/push.js';
+import type { PushAnswer } from '@branchline/replication/push.js';
 import type { Clock } from '@branchline/domain/clock.js';
 import type { LineRange } from '../selling/in-flight.js';
 import { hashAt } from '../store/journal.js';
@@ -7,16 +7,19 @@ import type { HubClient } from './hub-client.js';
 import { LineFailure, Refusal } from './hub-failure.js';
 import type { MeetHub } from './meet-hub.js';
 import type { PersonKeyExchange } from './person-key-exchange.js';
+import { PushAhead, type EarlyOutcome, type NextPush } from './push-ahead.js';
+import { judgeAnswer, sizeOf, type PushForm, type ReadyPush } from './push-batch.js';
 import {
-  batchAfterRefusal,
-  batchAfterSuccess,
-  judgeAnswer,
-  nextBatch,
-  restAfter,
-  type PushBatch,
-  type PushForm,
-  type Signer,
-} from './push-batch.js';
+  firstPace,
+  mayGoAhead,
+  paceAfterSuccess,
+  paceAfterTrouble,
+  paceAfterVainAhead,
+  PUSH_SIZE_MAX,
+  sizeAhead,
+  type PushPace,
+  type PushSize,
+} from './push-pace.js';
 import { acknowledge, readStreams, streamToPush, type Stream } from './push-state.js';
 import { logSync, type SyncLogEntry } from './sync-log.js';
 
@@ -41,26 +44,30 @@ const QUARANTINED_TOLD_MAX = 20;
 /** After it a hub that did not take a packed push is tried with one again: it may be a newer one by then. */
 const PLAIN_MS = 600_000;
 
-type Prepared = { form: PushForm; protocol: number; batch: Promise<PushBatch> };
+/** What the hub had to search the push for, by taking it in parts: the smaller, the sooner found. */
+const SEARCHED_FOR = ['projection-failed', 'not-tried'];
 
-/** Ships the journal, oldest incarnation first, one push in flight. */
+/** Ships the journal, oldest incarnation first, one push after the other; of a backlog the next one is under way already. */
 export class PushRound {
-  private linesMax: number;
-  private flying: PushBatch | null = null;
+  private readonly sizeMax: PushSize;
+  private readonly ahead: PushAhead;
+  private pace: PushPace;
+  private flying: ReadyPush | null = null;
   private plainUntilMs = 0;
-  private prepared: Prepared | null = null;
 
   constructor(
     private readonly parts: PushParts,
     private readonly signal: AbortSignal,
   ) {
-    this.linesMax = Math.min(PUSH_LINES_FIRST, parts.linesMax);
+    this.sizeMax = { ...PUSH_SIZE_MAX, lines: parts.linesMax };
+    this.pace = firstPace(this.sizeMax);
+    this.ahead = new PushAhead(parts);
   }
 
   linesInFlight(): LineRange | null {
     if (this.flying === null) return null;
     const { incarnationNo, fromSeq, lastSeq } = this.flying;
-    return { incarnationNo, fromSeq, lastSeq };
+    return { incarnationNo, fromSeq, lastSeq: this.ahead.lastSeqUnderWay ?? lastSeq };
   }
 
   /** @returns whether lines are left @throws LineFailure, Refusal: nothing is skipped, the round ends */
@@ -69,7 +76,7 @@ export class PushRound {
       await this.parts.meet.ifDue();
       return await this.pushAll();
     } finally {
-      await this.forgetPrepared();
+      await this.ahead.callOff();
     }
   }
 
@@ -82,12 +89,13 @@ export class PushRound {
       if (stream === null || this.signal.aborted) return false;
       // Once in vain is enough for a round: a line that is down takes its time to say so.
       mayOfferKeys &&= await this.parts.keys.offerAhead();
-      const batch = await this.batchOf(stream);
-      this.prepareAfter(batch, stream);
+      const next = await this.ahead.take(stream, this.pace.size, this.form);
+      this.prepareAfter(next.push, stream, mayOfferKeys);
       try {
-        await this.pushOne(batch);
+        await this.pushOne(next);
         onContact();
       } catch (error) {
+        if (await this.tookTheNext()) continue;
         if (corrections === CORRECTIONS_MAX || !(await this.corrected(error))) throw error;
         corrections += 1;
       }
@@ -95,39 +103,21 @@ export class PushRound {
     return true;
   }
 
-  /** The one that was prepared, when things came as was thought. */
-  private async batchOf(stream: Stream): Promise<PushBatch> {
-    const { prepared, form, signer } = this;
-    if (prepared !== null) {
-      const batch = await prepared.batch;
-      this.prepared = null;
-      const isNext = batch.incarnationNo === stream.incarnationNo && batch.fromSeq === stream.appliedSeq + 1;
-      if (isNext && prepared.form === form && prepared.protocol === signer.protocol) return batch;
-    }
-    return nextBatch(this.parts.store.reads, stream, this.linesMax, signer, form);
+  private prepareAfter(push: ReadyPush, stream: Stream, mayOfferKeys: boolean): void {
+    const size = sizeAhead(this.pace, sizeOf(push), this.sizeMax);
+    this.ahead.prepare(push, stream, { size, form: this.form, mayGo: mayOfferKeys && mayGoAhead(this.pace) });
   }
 
-  /** While the hub works on one push, the next is read and packed: of a backlog that is a fifth of the time. */
-  private prepareAfter(before: PushBatch, stream: Stream): void {
-    const rest = restAfter(before, stream);
-    if (rest === null) return;
-    const { store, linesMax } = this.parts;
-    const lines = batchAfterSuccess(this.linesMax, linesMax);
-    const { form, signer } = this;
-    const batch = nextBatch(store.reads, rest, lines, signer, form);
-    this.prepared = { form, protocol: signer.protocol, batch };
-    // Told to whoever takes it; who does not, has trouble of his own.
-    batch.catch(() => undefined);
-  }
-
-  private async forgetPrepared(): Promise<void> {
-    await this.prepared?.batch.catch(() => undefined);
-    this.prepared = null;
-  }
-
-  private get signer(): Signer {
-    const { store, hub } = this.parts;
-    return { ...store.box, protocol: hub.speech.protocol };
+  /** The answer to a push was lost, and not that to the one after it: the hub has both. */
+  private async tookTheNext(): Promise<boolean> {
+    const gone = await this.ahead.callOff();
+    if (gone === null || 'error' in gone.outcome) return false;
+    const { push, outcome } = gone;
+    const verdict = this.judge(push, outcome.answer);
+    if (verdict.kind === 'unclear') return false;
+    await this.acknowledge(push, { ...outcome.answer, ...verdict });
+    this.parts.onContact();
+    return true;
   }
 
   private get form(): PushForm {
@@ -145,29 +135,44 @@ export class PushRound {
     return true;
   }
 
-  private async pushOne(batch: PushBatch): Promise<void> {
-    const { store, hub } = this.parts;
-    this.flying = batch;
+  private async pushOne({ push, early }: NextPush): Promise<void> {
+    const { clock } = this.parts;
+    const startedMs = clock.now();
+    this.flying = push;
     try {
-      const answer = await hub.push(batch);
-      const verdict = judgeAnswer(batch, answer, (seq) => hashAt(store.reads, batch.incarnationNo, seq));
+      const answer = await this.answerTo(push, early);
+      const verdict = this.judge(push, answer);
       if (verdict.kind === 'unclear') {
-        const said = `the answer to lines ${batch.fromSeq}–${batch.lastSeq} speaks of line ${answer.appliedSeq}`;
+        const said = `the answer to lines ${push.fromSeq}–${push.lastSeq} speaks of line ${answer.appliedSeq}`;
         throw new Refusal({ status: 200, code: 'push-unclear', detail: said, retryAfterMs: null, extension: {} });
       }
-      await this.acknowledge(batch, { ...answer, ...verdict });
-      this.linesMax = batchAfterSuccess(this.linesMax, this.parts.linesMax);
+      await this.acknowledge(push, { ...answer, ...verdict });
+      this.pace = answer.quarantined.some(({ code }) => SEARCHED_FOR.includes(code))
+        ? paceAfterTrouble(sizeOf(push))
+        : paceAfterSuccess(this.pace, sizeOf(push), this.sizeMax, clock.now() - startedMs);
     } catch (error) {
-      if (batch.form === 'packed' && isUnpackable(error)) return await this.goOnPlain(error);
+      if (push.form === 'packed' && isUnpackable(error)) return await this.goOnPlain(error);
       const tooLarge = error instanceof Refusal && error.status === 413;
-      // Halved from what was really sent: the byte limit may have cut the batch below the line limit. A line that broke may
-      // break under the same again.
-      if (tooLarge || error instanceof LineFailure)
-        this.linesMax = batchAfterRefusal(batch.lastSeq - batch.fromSeq + 1);
-      if (!tooLarge || batch.fromSeq === batch.lastSeq) throw error;
+      // A line that broke may break under the same again.
+      if (tooLarge || error instanceof LineFailure) this.pace = paceAfterTrouble(sizeOf(push));
+      if (!tooLarge || push.fromSeq === push.lastSeq) throw error;
     } finally {
       this.flying = null;
     }
+  }
+
+  private async answerTo(push: ReadyPush, early: Promise<EarlyOutcome> | null): Promise<PushAnswer> {
+    const { hub } = this.parts;
+    if (early === null) return hub.push(push);
+    const outcome = await early;
+    if ('answer' in outcome) return outcome.answer;
+    if (!cameTooEarly(outcome.error)) throw outcome.error;
+    this.pace = paceAfterVainAhead(this.pace);
+    return hub.push(push);
+  }
+
+  private judge(push: ReadyPush, answer: PushAnswer): ReturnType<typeof judgeAnswer> {
+    return judgeAnswer(push, answer, (seq) => hashAt(this.parts.store.reads, push.incarnationNo, seq));
   }
 
   private async goOnPlain({ message }: Refusal): Promise<void> {
@@ -177,7 +182,7 @@ export class PushRound {
     await store.writer.write(logSync, { entries: [{ level: 'warning', event: 'push-plain', detail }] });
   }
 
-  private async acknowledge(batch: PushBatch, answer: PushAnswer): Promise<void> {
+  private async acknowledge(batch: ReadyPush, answer: PushAnswer): Promise<void> {
     const { store, alarm } = this.parts;
     const { appliedSeq, durableSeq } = answer;
     const entries = logOf(batch, answer);
@@ -194,7 +199,12 @@ function isUnpackable(error: unknown): error is Refusal {
   return error instanceof Refusal && (error.status === 415 || error.code === 'malformed-push');
 }
 
-function logOf(batch: PushBatch, answer: PushAnswer): SyncLogEntry[] {
+/** It came before the one it follows, or the hub had no room for two of a box: in its turn it is sent again. */
+function cameTooEarly(error: unknown): boolean {
+  return error instanceof Refusal && (error.code === 'seq-gap' || error.status === 429 || error.status === 503);
+}
+
+function logOf(batch: ReadyPush, answer: PushAnswer): SyncLogEntry[] {
   const { appliedSeq, quarantined } = answer;
   const lines = appliedSeq - batch.fromSeq + 1;
   const acknowledged = `the hub has ${lines === 1 ? 'line' : `${lines} lines up to`} ${appliedSeq}`;

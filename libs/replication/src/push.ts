@@ -5,6 +5,8 @@ import { hash, id } from './kinds/fields.js';
 export const PUSH_LINES_MAX = 5_000;
 export const PUSH_LINES_FIRST = 500;
 export const PUSH_BYTES_FIRST = 1024 * 1024;
+/** Of its lines' own bytes, as many as an edge of ours sends at once. */
+export const PUSH_BYTES_MAX = 8 * 1024 * 1024;
 export const PUSH_BODY_BYTES_MAX = 16 * 1024 * 1024;
 export const PUSH_DECOMPRESSED_BYTES_MAX = 64 * 1024 * 1024;
 /** Ours has 500. Read as one piece of JSON, it may not be what a push of lines may be. */
