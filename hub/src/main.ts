@@ -7,7 +7,9 @@ import { startHub } from './start-hub.js';
 
 runMain('hub', async () => {
   const config = readConfig(process.env);
-  const hub = await startHub(config, systemClock, createLogger('hub', config.logLevel));
+  const hub = await startHub(config, systemClock, createLogger('hub', config.logLevel), {
+    url: new URL('./bulk-thread.js', import.meta.url),
+  });
   process.stdout.write(`${JSON.stringify({ ready: true, url: hub.url })}\n`);
   stopWithParent();
   return hub;

@@ -3,6 +3,7 @@ import { PasswordHasher } from '@branchline/access/password.js';
 import { TrialControl } from './console/trial-control.js';
 import { Database } from './database/unit-of-work.js';
 import {
+  BULK_PUSHES,
   CLOCK,
   NEW_ID,
   PUSH_REST_MS,
@@ -25,6 +26,7 @@ export class PartsModule {
       { provide: CLOCK, useValue: parts.clock },
       { provide: NEW_ID, useValue: parts.newId },
       { provide: RANDOM_BYTES, useValue: parts.randomBytes },
+      { provide: BULK_PUSHES, useValue: parts.bulk ?? null },
       { provide: PUSH_REST_MS, useValue: parts.pushRestMs ?? PUSH_REST_MS_USUAL },
       { provide: SNAPSHOT_PLACE, useValue: parts.snapshotPlace },
       { provide: TRIAL_CONTROL, useValue: parts.trial ? new TrialControl(parts.trial) : null },

@@ -1,4 +1,4 @@
-import type { LoggerService } from '@nestjs/common';
+import { Logger, type LoggerService } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { PasswordHasher } from '@branchline/access/password.js';
 import type { Clock } from '@branchline/domain/clock.js';
@@ -12,10 +12,11 @@ import { v7 } from 'uuid';
 import { openDataSource } from './database/database.js';
 import { renewHubEpoch } from './database/hub-epoch.js';
 import { migrate } from './database/migrate.js';
-import { Database } from './database/unit-of-work.js';
+import { Database, type Announcement } from './database/unit-of-work.js';
 import { HubModule } from './hub.module.js';
 import type { HubConfig } from './config.js';
 import { HubSecrets } from './secrets.js';
+import { BulkThread, type BulkProgram } from './sync/bulk/bulk-thread.js';
 
 export const HUB_VERSION = '0.1.0';
 const JSON_BODY_BYTES_MAX = 1024 * 1024;
@@ -28,14 +29,24 @@ export type RunningHub = {
   close(): Promise<void>;
 };
 
-/** Opens, migrates and serves. Whatever was opened is closed again when a later step fails. */
-export async function startHub(config: HubConfig, clock: Clock, logger?: LoggerService): Promise<RunningHub> {
+/**
+ * Opens, migrates and serves. Whatever was opened is closed again when a later step fails.
+ * @param bulkProgram applies long pushes in a thread; absent: there is none, and they are applied where they come in
+ */
+export async function startHub(
+  config: HubConfig,
+  clock: Clock,
+  logger?: LoggerService,
+  bulkProgram?: BulkProgram,
+): Promise<RunningHub> {
   const secrets = HubSecrets.open(config.secretsDir);
   const dataSource = await openDataSource(config.databaseUrl);
   const database = new Database(dataSource, Math.random);
+  let bulk: BulkThread | undefined;
   try {
     await migrate(dataSource);
     await renewHubEpoch(database, v7);
+    bulk = bulkProgram && startBulk(config, database, bulkProgram);
     const module = HubModule.forRoot({
       database,
       secrets,
@@ -46,6 +57,7 @@ export async function startHub(config: HubConfig, clock: Clock, logger?: LoggerS
       snapshotPlace: config.snapshotDir ?? tmpdir(),
       trial: config.trial,
       pushRestMs: config.pushRestMs,
+      bulk: bulk && ((...push) => (bulk as BulkThread).apply(...push)),
     });
     const app = await createHttpApp(module, {
       name: 'Branchline hub',
@@ -63,11 +75,18 @@ export async function startHub(config: HubConfig, clock: Clock, logger?: LoggerS
     const port = await listen(app, config);
     const close = async (): Promise<void> => {
       await app.close();
+      await bulk?.close();
       await database.close();
     };
     return { url: `${config.https ? 'https' : 'http'}://${config.host}:${port}`, app, database, close };
   } catch (error) {
+    await bulk?.close();
     await database.close();
     throw error;
   }
+}
+
+function startBulk({ databaseUrl }: HubConfig, database: Database, program: BulkProgram): BulkThread {
+  const announce = (announcement: Announcement): void => database.announce(announcement);
+  return new BulkThread({ databaseUrl, program, announce, logger: new Logger('sync') });
 }

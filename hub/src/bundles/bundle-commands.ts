@@ -79,7 +79,7 @@ async function withParts<T>({ database, secrets }: Own, work: (parts: BundlePart
   try {
     return await work({
       ...{ database, secrets, snapshots, clock: systemClock, newId: v7, lane: new PushLane() },
-      ...{ metrics: new IngestMetrics(new Registry()), troubles: new PushTroubles(systemClock, 0) },
+      ...{ metrics: new IngestMetrics(new Registry()), troubles: new PushTroubles(systemClock, 0), bulk: null },
       logger: { log: say, warn: say, error: say },
     });
   } finally {

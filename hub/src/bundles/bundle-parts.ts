@@ -4,7 +4,7 @@ import type { SyncParts } from '../sync/sync-parts.js';
 
 export type BundleParts = Pick<
   SyncParts,
-  'database' | 'secrets' | 'clock' | 'newId' | 'lane' | 'metrics' | 'troubles'
+  'database' | 'secrets' | 'clock' | 'newId' | 'lane' | 'metrics' | 'troubles' | 'bulk'
 > & { logger: Pick<LoggerService, 'log' | 'warn' | 'error'>; snapshots: Pick<Snapshots, 'open'> };
 
 /** All that making one wants. */

@@ -156,6 +156,11 @@ export class Database {
     return row?.had === true;
   }
 
+  /** Tells the listeners of what was committed, here or in another thread of this process. */
+  announce(announcement: Announcement): void {
+    for (const listener of this.listeners) listener(announcement);
+  }
+
   /** @returns how to stop listening */
   onAnnouncement(listener: (announcement: Announcement) => void): () => void {
     this.listeners.add(listener);
@@ -179,7 +184,7 @@ export class Database {
       const client = (await runner.connect()) as PoolClient;
       const tx = new Tx(tenantId, runner, client);
       const result = await inside(client, tx, work, options);
-      for (const topic of tx.announced) for (const listener of this.listeners) listener({ tenantId, topic });
+      for (const topic of tx.announced) this.announce({ tenantId, topic });
       return result;
     } finally {
       await runner.release();

@@ -17,10 +17,10 @@ export type SentPush = { bytes: Buffer; mediaType: string; encoding: string | un
 
 /**
  * The lines of a push, of whatever form, with the bytes that the box hashed and signed.
- * @throws Problem `unsupported-media-type`, `body-too-large`; MalformedPush, also when they do not lead to its head
+ * @param body as it was before compression
+ * @throws MalformedPush, also when they do not lead to its head
  */
-export async function openPush({ bytes, mediaType, encoding }: SentPush): Promise<ReceivedPush> {
-  const body = await inflatePush(bytes, encoding);
+export async function openPush(body: Buffer, mediaType: string): Promise<ReceivedPush> {
   if (mediaType.split(';')[0]?.trim().toLowerCase() !== PACKED_PUSH_MEDIA_TYPE) return decodePush(body);
   const push = new PackedPush(body);
   const lines: ReceivedLine[] = [];
@@ -38,7 +38,7 @@ const INFLATERS = { br: promisify(brotliDecompress), gzip: promisify(gunzip) } a
  * The push as it was before compression. Stops at the limit: a bomb costs the limit and no more.
  * @throws Problem `unsupported-media-type`, `body-too-large`; MalformedPush when it was cut short
  */
-async function inflatePush(
+export async function inflatePush(
   body: Buffer,
   encoding = 'identity',
   bytesMax = PUSH_DECOMPRESSED_BYTES_MAX,

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { PushLane } from './push-lane.js';
 
-const lane = (): PushLane => new PushLane({ bytesMax: 30, bytesMin: 10, perBoxMax: 2, workingMax: 1 });
+const LIMITS = { bytesMax: 30, bytesMin: 10, perBoxMax: 2, workingMax: 1, longBytesMin: 1000, longMax: 1 };
+const lane = (): PushLane => new PushLane(LIMITS);
 
 /** A push that ends when it is told to. */
 function push(): { run: () => Promise<string>; end: () => void; began: () => boolean } {
@@ -67,7 +68,7 @@ describe('the lane of pushes', () => {
   });
 
   it('gives one box one place to work at, and the next to whoever comes after it', async () => {
-    const places = new PushLane({ bytesMax: 100, bytesMin: 10, perBoxMax: 2, workingMax: 2 });
+    const places = new PushLane({ ...LIMITS, bytesMax: 100, workingMax: 2 });
     const [first, second, other] = [push(), push(), push()];
     const working = [
       places.work('a', 10, first.run),
@@ -83,6 +84,28 @@ describe('the lane of pushes', () => {
     await Promise.resolve();
     expect(second.began()).toBe(true);
     second.end();
+    await Promise.all(working);
+  });
+
+  it('leaves a place to the short ones, however many long ones wait', async () => {
+    const places = new PushLane({ ...LIMITS, bytesMax: 200, workingMax: 3, longBytesMin: 20, longMax: 2 });
+    const long = [push(), push(), push()];
+    const short = [push(), push()];
+    const working = [
+      ...long.map(({ run }, at) => places.work(`long ${at}`, 20, run)),
+      ...short.map(({ run }, at) => places.work(`short ${at}`, 19, run)),
+    ];
+    const began = (): boolean[] => [...long, ...short].map((each) => each.began());
+    expect(began()).toEqual([true, true, false, true, false]);
+    short[0]?.end();
+    await working[3];
+    await Promise.resolve();
+    expect(began()).toEqual([true, true, false, true, true]);
+    long[0]?.end();
+    await working[0];
+    await Promise.resolve();
+    expect(began()).toEqual([true, true, true, true, true]);
+    for (const each of [...long, ...short]) each.end();
     await Promise.all(working);
   });
 });

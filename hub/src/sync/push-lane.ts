@@ -9,8 +9,9 @@ export class PushLane {
   private readonly boxes = new Map<string, number>();
   private admittedBytes = 0;
   private waitingBytes = 0;
-  private readonly working = new Set<string>();
-  private readonly waiting: { box: string; begin: () => void }[] = [];
+  /** By box, whether its push is a long one. */
+  private readonly working = new Map<string, boolean>();
+  private readonly waiting: { box: string; isLong: boolean; begin: () => void }[] = [];
 
   constructor(private readonly limits: PushLaneLimits = PUSH_LANE_LIMITS) {}
 
@@ -37,12 +38,13 @@ export class PushLane {
 
   /**
    * In order, a few at a time, and of one box one: its second would only wait for the first at the database, on a place
-   * that others need. Whoever hangs up leaves the lane while its push still waits here: hence a limit of its own.
+   * that others need. Long ones leave a place to the others. Whoever hangs up leaves the lane while its push still waits here: hence a limit of its own.
    * @throws Problem `busy`
    */
   async work<T>(box: string, bytes: number, push: () => Promise<T>): Promise<T> {
-    if (this.mayBegin(box)) this.working.add(box);
-    else await this.turn(box, this.roomFor(bytes));
+    const isLong = bytes >= this.limits.longBytesMin;
+    if (this.mayBegin(box, isLong)) this.working.set(box, isLong);
+    else await this.turn(box, isLong, this.roomFor(bytes));
     try {
       return await push();
     } finally {
@@ -51,23 +53,25 @@ export class PushLane {
     }
   }
 
-  private mayBegin(box: string): boolean {
-    return this.working.size < this.limits.workingMax && !this.working.has(box);
+  private mayBegin(box: string, isLong: boolean): boolean {
+    const { workingMax, longMax } = this.limits;
+    if (this.working.size >= workingMax || this.working.has(box)) return false;
+    return !isLong || [...this.working.values()].filter(Boolean).length < longMax;
   }
 
-  private async turn(box: string, room: number): Promise<void> {
+  private async turn(box: string, isLong: boolean, room: number): Promise<void> {
     if (this.waitingBytes + room > this.limits.bytesMax) throw busy();
     this.waitingBytes += room;
-    await new Promise<void>((begin) => this.waiting.push({ box, begin }));
+    await new Promise<void>((begin) => this.waiting.push({ box, isLong, begin }));
     this.waitingBytes -= room;
   }
 
   /** The place goes on to the next in line whose box has none, and is not free in between. */
   private beginNext(): void {
-    const at = this.waiting.findIndex(({ box }) => this.mayBegin(box));
+    const at = this.waiting.findIndex(({ box, isLong }) => this.mayBegin(box, isLong));
     const [next] = at < 0 ? [] : this.waiting.splice(at, 1);
     if (next === undefined) return;
-    this.working.add(next.box);
+    this.working.set(next.box, next.isLong);
     next.begin();
   }
 
@@ -76,13 +80,21 @@ export class PushLane {
   }
 }
 
-/** `bytesMin`: what the smallest push is counted as. */
-export type PushLaneLimits = { bytesMax: number; bytesMin: number; perBoxMax: number; workingMax: number };
+/** `bytesMin`: what the smallest push is counted as. `longBytesMin`: from so many on one is long, of which `longMax` work at once. */
+export type PushLaneLimits = {
+  bytesMax: number;
+  bytesMin: number;
+  perBoxMax: number;
+  workingMax: number;
+  longBytesMin: number;
+  longMax: number;
+};
 
 const MEBIBYTE = 1024 * 1024;
 
 /**
- * 16 bodies of the largest size, or 256 of the usual one; four transactions keep two cores and one PostgreSQL busy. Two
+ * 16 bodies of the largest size, or 256 of the usual one; four transactions keep two cores and one PostgreSQL busy, of which
+ * one is left to stores that sell while others catch up: 100 sales on the wire are long. Two
  * of one box: the second is the retry of one whose connection died without a word.
  */
 export const PUSH_LANE_LIMITS: PushLaneLimits = {
@@ -90,6 +102,8 @@ export const PUSH_LANE_LIMITS: PushLaneLimits = {
   bytesMin: MEBIBYTE,
   perBoxMax: 2,
   workingMax: 4,
+  longBytesMin: 8 * 1024,
+  longMax: 3,
 };
 const PUSH_RETRY_AFTER_S = 2;
 

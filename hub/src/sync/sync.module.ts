@@ -5,8 +5,9 @@ import type { NewId } from '@branchline/domain/uuid.js';
 import { METRICS_REGISTRY } from '@branchline/http/metrics.js';
 import type { Registry } from 'prom-client';
 import { Database } from '../database/unit-of-work.js';
-import { BOX_AUTHENTICATOR, CLOCK, NEW_ID, PUSH_REST_MS, RANDOM_BYTES } from '../providers.js';
+import { BOX_AUTHENTICATOR, BULK_PUSHES, CLOCK, NEW_ID, PUSH_REST_MS, RANDOM_BYTES } from '../providers.js';
 import { HubSecrets } from '../secrets.js';
+import type { ApplyPush } from './apply-push.js';
 import { BoxShare } from './box-share.js';
 import { BoxTokens } from './box-tokens.js';
 import { BoxesController } from './boxes.controller.js';
@@ -50,7 +51,10 @@ import { WorkListController } from './work-list.controller.js';
     },
     {
       provide: SYNC_PARTS,
-      inject: [Database, HubSecrets, CLOCK, NEW_ID, RANDOM_BYTES, BoxTokens, PushLane, IngestMetrics, PushTroubles],
+      inject: [
+        ...[Database, HubSecrets, CLOCK, NEW_ID, RANDOM_BYTES, BoxTokens, PushLane, IngestMetrics, PushTroubles],
+        BULK_PUSHES,
+      ],
       useFactory: syncParts,
     },
     {
@@ -79,6 +83,7 @@ function syncParts(
   lane: PushLane,
   metrics: IngestMetrics,
   troubles: PushTroubles,
+  bulk: ApplyPush | null,
 ): SyncParts {
   const nonces = new Nonces(secrets.boxesKey);
   return {
@@ -91,6 +96,7 @@ function syncParts(
     lane,
     metrics,
     troubles,
+    bulk,
     nonces,
     logger: new Logger('sync'),
     throttle: new FailureThrottle(clock, GUESSING_LIMITS),

@@ -33,7 +33,7 @@ export const HUB_MUTANTS: readonly Mutant[] = [
     name: 'signature-not-checked',
     breaks: 'whoever holds a token can push lines that the box never signed',
     edits: [
-      { file: 'hub/src/sync/take-push.ts', find: 'if (!isSigned(push, box)) throw', replace: 'if (!push) throw' },
+      { file: 'hub/src/sync/apply-push.ts', find: 'if (!isSigned(push, box)) throw', replace: 'if (!push) throw' },
     ],
     specs: [PUSH_SPEC],
   },

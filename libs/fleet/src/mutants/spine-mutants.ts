@@ -84,7 +84,7 @@ const heads = new WeakMap<ReadTx, { incarnationNo: number; seq: number; hash: st
     breaks: 'facts go to the branch that the first line names, not to that of the token',
     edits: [
       {
-        file: 'hub/src/sync/take-push.ts',
+        file: 'hub/src/sync/apply-push.ts',
         find: 'push, read, standing, { box, timeZone,',
         replace: `push, read, standing, {
         box: { ...box, branchId: (read.readings[0] as { ready?: { body: { branch?: string } } }).ready?.body.branch ?? box.branchId },
