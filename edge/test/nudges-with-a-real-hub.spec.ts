@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { v7 } from 'uuid';
 import { Nudges } from '../../hub/src/feed/nudges.js';
 import { create, createBranch, createPlaces, startHubHarness, type HubHarness } from '../../hub/test/hub-harness.js';
+import { TestBox } from '../../hub/test/test-box.js';
 import { readConfig } from '../src/config.js';
 import { readSyncLog } from '../src/replicator/sync-log.js';
 import { eventually } from '../src/replicator/testing/replicator-fixture.js';
@@ -63,6 +64,27 @@ const priceHere = (minor: number): Promise<void> =>
 async function nudgesAre(state: 'on' | 'off'): Promise<void> {
   await eventually(`nudges ${state}`, async () => (await axios.get(`${edge.url}/health/ready`)).data.nudges === state);
 }
+
+describe('what another box of the store sells', () => {
+  it('is in the store within seconds, without a poll and without an hourly hello', async () => {
+    const other = await TestBox.enrol(hub.url, hub.admin.api, 'B001');
+    const journal = other.newJournal();
+    const tookMs: number[] = [];
+    for (let sales = 1; sales <= 3; sales += 1) {
+      const from = sales === 1 ? 1 : journal.seq + 1;
+      journal.sale();
+      const startedAtMs = systemClock.now();
+      expect((await other.push(journal.push(from))).status).toBe(200);
+      await eventually(`sale ${sales} in the store`, () => {
+        return edge.store.reads.get<{ n: number }>('SELECT count(*) AS n FROM sale')?.n === sales;
+      });
+      tookMs.push(systemClock.now() - startedAtMs);
+    }
+    // One at once, the others when it is five seconds since the last was told.
+    expect(Math.max(...tookMs)).toBeLessThan(20_000);
+    expect(Math.min(...tookMs)).toBeLessThan(4_000);
+  });
+});
 
 describe('a price that changes at head office', () => {
   it('is in the store within two seconds, without a poll', async () => {

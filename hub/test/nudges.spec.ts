@@ -5,6 +5,7 @@ import { createLogger } from '@branchline/http/log.js';
 import { NUDGES_PATH, NUDGE_BEAT, encodeNudge } from '@branchline/replication/nudge.js';
 import { NudgeStreams, STREAMS_MAX, type NudgeSink } from '../src/feed/nudge-streams.js';
 import { Nudges } from '../src/feed/nudges.js';
+import { BranchGrowth } from '../src/feed/branch-growth.js';
 import { notifyOfFeed, readFeedNotice } from '../src/feed/feed-notice.js';
 import { startHub } from '../src/start-hub.js';
 import { create, createBranch, createPlaces, startHubHarness, type HubHarness } from './hub-harness.js';
@@ -55,7 +56,8 @@ class TestStream {
   static async open(token: string, url = harness.url): Promise<TestStream> {
     const headers = { authorization: `Bearer ${token}` };
     const answer = await new Promise<IncomingMessage>((resolve, reject) =>
-      httpRequest(`${url}${NUDGES_PATH}`, { headers }, resolve).on('error', reject).end(),
+      // The agent of all would cut what says nothing for five seconds.
+      httpRequest(`${url}${NUDGES_PATH}`, { headers, agent: false }, resolve).on('error', reject).end(),
     );
     const stream = new TestStream(answer.statusCode ?? 0, answer.headers, answer);
     open.push(stream);
@@ -250,6 +252,104 @@ describe('the stream of nudges', () => {
     await second.close();
     expect(systemClock.now() - atMs).toBeLessThan(2_000);
     await eventually('its end', () => stream.hasEnded);
+  });
+});
+
+describe('a hello', () => {
+  const HELLO = encodeNudge('hello');
+  const hellos = (stream: TestStream): number => stream.text.split(HELLO).length - 1;
+
+  async function branchWith(code: string, boxes: number): Promise<TestBox[]> {
+    await createBranch(harness.admin.api, code);
+    const enrolled: TestBox[] = [];
+    for (let at = 0; at < boxes; at += 1) enrolled.push(await TestBox.enrol(harness.url, harness.admin.api, code));
+    return enrolled;
+  }
+
+  it('is asked for of the other boxes of a branch when a history of it has grown, and not of the one that wrote', async () => {
+    await listening();
+    const [one, two] = (await branchWith('B011', 2)) as [TestBox, TestBox];
+    const streams = [await TestStream.open(one.token), await TestStream.open(two.token)] as const;
+    const stranger = await TestStream.open(box.token);
+    const journal = one.newJournal();
+    journal.sale();
+    expect((await one.push(journal.push())).status).toBe(200);
+    await eventually('the other’s nudge', () => hellos(streams[1]) === 1);
+    await beat();
+    await eventually('a beat', () => stranger.text.split(NUDGE_BEAT).length > 2);
+    expect([hellos(streams[0]), hellos(stranger)]).toEqual([0, 0]);
+  });
+
+  it('is asked for seldom, however much two boxes of a branch sell, and of what came last too', async () => {
+    const [one, two] = (await branchWith('B012', 2)) as [TestBox, TestBox];
+    const streams = [await TestStream.open(one.token), await TestStream.open(two.token)] as const;
+    const startedAtMs = systemClock.now();
+    const journals = [one.newJournal(), two.newJournal()] as const;
+    for (let times = 0; times < 30; times += 1) {
+      for (const [at, each] of [one, two].entries()) {
+        const journal = journals[at] as (typeof journals)[0];
+        const from = journal.seq + 1;
+        journal.sale();
+        expect((await each.push(journal.push(times === 0 ? 1 : from))).status).toBe(200);
+      }
+    }
+    await eventually('each told of the other', () => streams.every((each) => hellos(each) >= 1));
+    const before = hellos(streams[1]);
+    const from = journals[0].seq + 1;
+    journals[0].sale();
+    await one.push(journals[0].push(from));
+    await eventually('what came last', () => hellos(streams[1]) > before);
+    const most = 2 + Math.floor((systemClock.now() - startedAtMs) / 5_000);
+    for (const stream of streams) expect(hellos(stream)).toBeLessThanOrEqual(most);
+  });
+
+  it('is asked for of nobody where a branch has one box, however often it opens a history', async () => {
+    const [only] = (await branchWith('B013', 1)) as [TestBox];
+    const stream = await TestStream.open(only.token);
+    const journal = only.newJournal();
+    journal.sale();
+    await only.push(journal.push());
+    const [other] = (await branchWith('B014', 2)) as [TestBox];
+    const after = other.newJournal();
+    await other.push(after.push());
+    await beat();
+    await eventually('a beat', () => stream.text.split(NUDGE_BEAT).length > 2);
+    expect(hellos(stream)).toBe(0);
+  });
+});
+
+describe('growth of branches', () => {
+  const of = (branchId: string, incarnation: string) => ({ tenantId: 't', branchId, incarnation });
+
+  it('is told at once, then at most every five seconds, all that grew meanwhile together', () => {
+    const growth = new BranchGrowth();
+    expect(growth.note(of('b', 'i1'), 1_000)).toBe(true);
+    expect(growth.takeDue(1_000)).toEqual([{ tenantId: 't', branchId: 'b', incarnations: ['i1'] }]);
+    for (const [incarnation, atMs] of [
+      ['i1', 1_100],
+      ['i2', 3_000],
+      ['i1', 5_900],
+    ] as const) {
+      expect(growth.note(of('b', incarnation), atMs)).toBe(true);
+      expect([growth.takeDue(atMs), growth.isAnyDue]).toEqual([[], true]);
+    }
+    expect(growth.takeDue(6_000)).toEqual([{ tenantId: 't', branchId: 'b', incarnations: ['i1', 'i2'] }]);
+    expect(growth.isAnyDue).toBe(false);
+    growth.note(of('b', 'i1'), 7_000);
+    expect(growth.takeDue(500)).toHaveLength(1);
+  });
+
+  it('of a branch with one box is not looked at for minutes, unless another history grows', () => {
+    const growth = new BranchGrowth();
+    growth.note(of('b', 'i1'), 0);
+    const [grown] = growth.takeDue(0);
+    growth.noteAlone(grown!, 0);
+    expect(growth.note(of('b', 'i1'), 299_999)).toBe(false);
+    expect(growth.note(of('c', 'i1'), 299_999)).toBe(true);
+    expect(growth.note(of('b', 'i2'), 299_999)).toBe(true);
+    expect(growth.note(of('b', 'i1'), 299_999)).toBe(true);
+    growth.noteAlone(grown!, 0);
+    expect(growth.note(of('b', 'i1'), 300_000)).toBe(true);
   });
 });
 

@@ -6,7 +6,7 @@ import type { HubClock } from '../customers/hub-clock.js';
 import type { InFlight, LineRange } from '../selling/in-flight.js';
 import { readHead } from '../store/journal.js';
 import type { Store } from '../store/store.js';
-import { NUDGE_SILENT_MS_MAX } from '@branchline/replication/nudge.js';
+import { NUDGE_SILENT_MS_MAX, type NudgeEvent } from '@branchline/replication/nudge.js';
 import type { ProtocolRange } from '@branchline/replication/protocol.js';
 import { pollDelayMs, pollPhaseMs, retryDelayMs, type Chance } from './backoff.js';
 import type { RowsOfKinds } from './feed-takes.js';
@@ -85,6 +85,9 @@ type Course = {
 /** Of a round that pulls until nothing is new; a hub that always has more is not waited for. */
 const PULLS_MAX = 100;
 
+/** Ours says so every five seconds at most. */
+const HELLO_NUDGED_MS_MIN = 1_000;
+
 export type FeedAtRest = { hub: HubClient; pull(): Promise<void> };
 
 /** Keeps this edge and the hub of one mind: the journal up, the feed down, each in a loop of its own, neither waiting for the other. */
@@ -106,6 +109,7 @@ export class Replicator implements InFlight, HubClock {
   private standing: Standing = 'enrolled';
   private standingReason: string | null = null;
   private lastContactAtMs: number | null = null;
+  private helloNudgedAtMs = -Infinity;
 
   constructor(private readonly parts: ReplicatorParts) {
     const { store, config, clock, kinds, version } = parts;
@@ -138,7 +142,7 @@ export class Replicator implements InFlight, HubClock {
       // Away for longer than a poll it would miss what it is for.
       bounds: { retryMsMin: config.retryMsMin, retryMsMax: Math.min(config.retryMsMax, config.pollMs) },
       ...{ chance: parts.chance, timers: parts.timers, silentMsMax: parts.nudgeSilentMsMax ?? NUDGE_SILENT_MS_MAX },
-      onNudge: (event) => (event === 'verify' ? this.verifyAsked('nudge') : this.courses.pull.loop.nudge()),
+      onNudge: (event) => this.nudged(event),
       log: (entry) => this.log([entry]),
       onHalted: () => this.courses.pull.loop.nudge(),
     });
@@ -202,6 +206,21 @@ export class Replicator implements InFlight, HubClock {
   /** Head office wants this box to prove itself: by its stream of nudges, or with a hello. */
   onVerifyAsked(listener: (by: 'nudge' | 'hello') => void): void {
     this.verifyAsked = listener;
+  }
+
+  private nudged(event: NudgeEvent): void {
+    if (event === 'pull') this.courses.pull.loop.nudge();
+    else if (event === 'verify') this.verifyAsked('nudge');
+    else this.askAboutHistories();
+  }
+
+  /** Another box of the branch has written. A hub that says so without a pause is not asked without one. */
+  private askAboutHistories(): void {
+    const nowMs = this.parts.clock.now();
+    if (Math.abs(nowMs - this.helloNudgedAtMs) < HELLO_NUDGED_MS_MIN) return;
+    this.helloNudgedAtMs = nowMs;
+    this.meet.makeDue();
+    this.courses.lines.loop.nudge();
   }
 
   private async pullAll(): Promise<void> {

@@ -41,11 +41,31 @@ export async function notifyOfVerify(tx: Tx, boxIds: readonly string[]): Promise
   await tx.query('SELECT pg_notify($1, $2)', [FEED_CHANNEL, JSON.stringify({ verify: boxIds })]);
 }
 
+/** On the same channel: boxes of a branch of which another history has grown. */
+export async function notifyOfHello(tx: Tx, boxIds: readonly string[]): Promise<void> {
+  await tx.query('SELECT pg_notify($1, $2)', [
+    FEED_CHANNEL,
+    JSON.stringify({ hello: boxIds.slice(0, BOXES_TOLD_MAX) }),
+  ]);
+}
+
+/** Of one branch; in a payload. */
+const BOXES_TOLD_MAX = 100;
+
+/** The boxes that are to say hello; none for what asks for nothing of the kind. */
+export function readHello(payload: string): string[] {
+  return boxesNamed(payload, 'hello');
+}
+
 /** The boxes that are to; none for what asks for nothing of the kind. */
 export function readVerify(payload: string): string[] {
+  return boxesNamed(payload, 'verify');
+}
+
+function boxesNamed(payload: string, what: 'hello' | 'verify'): string[] {
   try {
-    const { verify } = JSON.parse(payload) as { verify?: unknown };
-    return Array.isArray(verify) ? verify.filter((box) => typeof box === 'string') : [];
+    const boxes = (JSON.parse(payload) as Partial<Record<typeof what, unknown>>)[what];
+    return Array.isArray(boxes) ? boxes.filter((box) => typeof box === 'string') : [];
   } catch {
     return [];
   }

@@ -3,6 +3,7 @@ import { Database } from '../database/unit-of-work.js';
 import { SNAPSHOT_PLACE } from '../providers.js';
 import { FeedPages } from './feed-pages.js';
 import { FeedController } from './feed.controller.js';
+import { HelloNudges } from './hello-nudges.js';
 import { Nudges } from './nudges.js';
 import { NudgesController } from './nudges.controller.js';
 import { Retirer } from './retirer.js';
@@ -13,6 +14,7 @@ import { Snapshots } from './snapshots.js';
 @Module({
   controllers: [FeedController, NudgesController, SnapshotController],
   providers: [
+    HelloNudges,
     Nudges,
     Retirer,
     Sequencer,

@@ -1,5 +1,5 @@
 import type { Box } from '@branchline/access/principal.js';
-import { NUDGE_BEAT, encodeNudge } from '@branchline/replication/nudge.js';
+import { NUDGE_BEAT, encodeNudge, type NudgeEvent } from '@branchline/replication/nudge.js';
 import type { FeedNotice } from './feed-notice.js';
 
 /** Where the bytes of one stream go: the raw response of its request. */
@@ -60,10 +60,10 @@ export class NudgeStreams {
     return this.isAnyDue;
   }
 
-  /** At once: it is a person who waits. */
-  askToVerify(boxId: string): void {
+  /** At once: it is a person who waits, or whoever asks has seen to it that it is not too often. */
+  ask(boxId: string, event: NudgeEvent): void {
     const stream = this.byBox.get(boxId);
-    if (stream) this.tell(stream, encodeNudge('verify'));
+    if (stream) this.tell(stream, encodeNudge(event));
   }
 
   flush(): void {

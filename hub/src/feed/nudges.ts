@@ -9,7 +9,7 @@ import { Gauge, type Registry } from 'prom-client';
 import type { Notifications } from '../database/notifications.js';
 import { Database, type Tx } from '../database/unit-of-work.js';
 import { CLOCK } from '../providers.js';
-import { FEED_CHANNEL, readFeedNotice, readRevocation, readVerify } from './feed-notice.js';
+import { FEED_CHANNEL, readFeedNotice, readHello, readRevocation, readVerify } from './feed-notice.js';
 import { NudgeStreams, type NudgeSink } from './nudge-streams.js';
 import { scopesOfBranch, type BranchPlace } from './scopes.js';
 
@@ -105,7 +105,8 @@ export class Nudges implements OnApplicationBootstrap, OnModuleDestroy {
   private heard(payload: string): void {
     const revoked = readRevocation(payload);
     if (revoked !== null) this.streams.endOf(revoked);
-    for (const box of readVerify(payload)) this.streams.askToVerify(box);
+    for (const box of readVerify(payload)) this.streams.ask(box, 'verify');
+    for (const box of readHello(payload)) this.streams.ask(box, 'hello');
     const notice = readFeedNotice(payload);
     if (notice && this.streams.note(notice) && !this.flushing) this.flush();
   }

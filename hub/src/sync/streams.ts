@@ -96,6 +96,14 @@ export async function findHash(tx: Tx, stream: Stream, seq: number): Promise<str
   return hash ?? null;
 }
 
+const GREW = 'history grew';
+
+/** The history that a committed push has made longer, or null for another topic. */
+export function historyGrown(topic: string): { branchId: string; incarnation: string } | null {
+  const [what, branchId = '', incarnation = ''] = topic.split(':');
+  return what === GREW ? { branchId, incarnation } : null;
+}
+
 /** @param to `headSignature`: the box's own, over just this head: its word that its history is the same */
 export async function advanceStream(
   tx: Tx,
@@ -110,4 +118,5 @@ export async function advanceStream(
     [at.branchId, at.incarnation, to.appliedSeq, to.headHash, to.lastLineAtMs, at.nowMs, to.headSignature],
   );
   if (advanced !== 1) throw new Error(`the stream ${at.incarnation} is not there to advance`);
+  tx.announced.add(`${GREW}:${at.branchId}:${at.incarnation}`);
 }

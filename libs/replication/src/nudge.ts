@@ -11,8 +11,11 @@ export const NUDGE_BEAT_MS = 15_000;
 /** Three beats: a stream silent for so long is taken for dead. */
 export const NUDGE_SILENT_MS_MAX = 45_000;
 
-/** `pull`: a scope of the box has something new. `verify`: head office wants the box to prove itself. */
-export type NudgeEvent = 'pull' | 'verify';
+/**
+ * `pull`: a scope of the box has something new. `verify`: head office wants the box to prove itself. `hello`: another history
+ * of its branch has grown.
+ */
+export type NudgeEvent = 'pull' | 'verify' | 'hello';
 
 export function encodeNudge(event: NudgeEvent): string {
   return `event: ${event}\ndata:\n\n`;
@@ -22,7 +25,7 @@ export function encodeNudge(event: NudgeEvent): string {
 export const NUDGE_BEAT = ': beat\n\n';
 
 const LINE_CHARACTERS_MAX = 1_024;
-const NUDGE_EVENTS: readonly string[] = ['pull', 'verify'] satisfies NudgeEvent[];
+const NUDGE_EVENTS: readonly string[] = ['pull', 'verify', 'hello'] satisfies NudgeEvent[];
 
 /** What comes is no stream of nudges: somebody else answers in the hub's place. */
 export class NotNudges extends Error {}
