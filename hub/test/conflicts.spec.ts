@@ -304,6 +304,48 @@ describe('a duplicate', () => {
     await expectProved(box);
   });
 
+  it('is settled by nothing more when the store itself takes the sale back before it is told', async () => {
+    const { box, journal, item, first, second } = await twins();
+    expect((await resolve(item.id, { strategy: 'merge' })).data).toMatchObject({ state: 'settling' });
+    const next = journal.seq + 1;
+    const voided = { ...second, ...reversedAmounts(second), id: v7(), receiptNumber: 'V-1' };
+    const reverses = { sale: second.id, contentHash: contentHash(second) };
+    journal.append('sale', voided.id, { ...voided, reverses }, { refs: [`sale:${second.id}`] });
+    await box.push(journal.push(next));
+    expect((await conflicts(box, 'settled')).map(({ id }) => id)).toEqual([item.id]);
+    expect(await totals(box)).toEqual({ baskets: 1, totalMinor: first.totalMinor });
+    await expectProved(box);
+  });
+
+  it.each([
+    ['in one push', true],
+    ['half by half', false],
+  ])('of a sale that another decision replaces takes back what stands instead, told %s', async (_how, isWhole) => {
+    const { box, journal, item, first, second } = await twins();
+    // Another history has the second with other content, and head office keeps its own.
+    const other = box.newJournal({ epoch: box.epoch + 1 });
+    const differs = saleBody(box.branchCode, 9, box.epoch + 1, { id: second.id, lines: [{ priceMinor: 500 }] });
+    other.append('sale', second.id, differs);
+    await box.push(other.push());
+    const mismatched = (await conflicts(box)).find(({ type }) => type === 'data_mismatch') as Item;
+    await resolve(mismatched.id, { strategy: 'keep_hub' });
+    await resolve(item.id, { strategy: 'merge' });
+    const [kept] = (await newest(box, 'correction')) as [Record<string, unknown>];
+    const next = other.seq + 1;
+    obey(other, kept);
+    if (!isWhole) await box.push(other.push(next, next));
+    await box.push(other.push(isWhole ? next : next + 1));
+    expect((await conflicts(box, 'settling')).map(({ id }) => id)).toEqual([item.id]);
+    const order = (await newest(box, 'correction')).at(-1) as Record<string, unknown>;
+    expect(order).toMatchObject({ conflict: item.id, sale: correctionId(mismatched.id, 'replacement') });
+    const last = journal.seq + 1;
+    obey(journal, order);
+    await box.push(journal.push(last));
+    expect(await conflicts(box, 'settling')).toEqual([]);
+    expect(await totals(box)).toEqual({ baskets: 1, totalMinor: first.totalMinor });
+    await expectProved(box);
+  });
+
   it('about a sale that is taken back already cannot have it taken back again', async () => {
     const box = await newBox();
     const journal = box.newJournal();

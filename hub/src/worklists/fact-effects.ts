@@ -6,7 +6,7 @@ import { branchScope } from '../feed/scopes.js';
 import { archivedLines } from '../sync/archive.js';
 import { DamagedChunk } from '../sync/journal-chunk.js';
 import { readLine, type LineOfKind } from '../sync/read-line.js';
-import type { Conflict } from './conflict.js';
+import { lockConflict, type Conflict } from './conflict.js';
 import type { ConflictEffect, Decision } from './conflict-effect.js';
 import type { LineRef } from './record-conflict.js';
 
@@ -63,14 +63,34 @@ async function decideMismatch(tx: Tx, conflict: Conflict, { strategy }: Decision
   return 'settling';
 }
 
+/**
+ * The sale that was to be taken back was replaced by another decision: what stands in its place is taken back instead.
+ * Where the archive does not give it, the conflict goes on waiting.
+ */
+export async function orderInstead(tx: Tx, id: string, replacement: string): Promise<void> {
+  const conflict = await lockConflict(tx, id);
+  const [ref] = await tx.query<LineRef>('SELECT incarnation, seq FROM sale WHERE branch_id = $1 AND id = $2', [
+    conflict.branchId,
+    replacement,
+  ]);
+  const taken = await readSale(tx, conflict, ref ?? null);
+  const instead = conflict.type === 'data_mismatch' ? await readSale(tx, conflict, conflict.second) : null;
+  if (taken === null || (instead === null && conflict.type === 'data_mismatch')) return;
+  await order(tx, conflict, { taken, replacement: instead, ifDiffers: false });
+}
+
 type ArchivedSale = Pick<LineOfKind<'sale'>, 'contentHash' | 'body'>;
 
 /** As the box signed it. @throws Problem `not-decidable` where the line cannot be read */
-async function archivedSale(tx: Tx, { branchId }: Conflict, ref: LineRef | null): Promise<ArchivedSale> {
+async function archivedSale(tx: Tx, conflict: Conflict, ref: LineRef | null): Promise<ArchivedSale> {
+  const sale = await readSale(tx, conflict, ref);
+  if (sale === null) throw problem('not-decidable', 'The archived line of the sale cannot be read at this moment.');
+  return sale;
+}
+
+async function readSale(tx: Tx, { branchId }: Conflict, ref: LineRef | null): Promise<ArchivedSale | null> {
   const reading = ref && (await readArchived(tx, branchId, ref));
-  if (!reading || !('ready' in reading) || reading.ready.kind !== 'sale')
-    throw problem('not-decidable', 'The archived line of the sale cannot be read at this moment.');
-  return reading.ready;
+  return reading && 'ready' in reading && reading.ready.kind === 'sale' ? reading.ready : null;
 }
 
 async function readArchived(tx: Tx, branchId: string, { incarnation, seq }: LineRef) {
