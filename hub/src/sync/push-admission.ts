@@ -5,6 +5,7 @@ import { Problem, problem } from '@branchline/http/problem.js';
 import { PUSH_BODY_BYTES_MAX } from '@branchline/replication/push.js';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { BoxTokens } from './box-tokens.js';
+import { HeldAnswers } from './held-answers.js';
 import { PushLane, busy } from './push-lane.js';
 import { PushTroubles } from './push-troubles.js';
 
@@ -16,6 +17,8 @@ export const PUSH_PATH = '/sync/v1/push';
  */
 @Injectable()
 export class PushAdmission implements OnModuleInit {
+  private readonly held = new HeldAnswers();
+
   constructor(
     private readonly adapter: HttpAdapterHost,
     private readonly lane: PushLane,
@@ -39,27 +42,45 @@ export class PushAdmission implements OnModuleInit {
       );
       return false;
     }
-    try {
-      this.troubles.check(box);
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      sendProblem(
-        reply,
-        problem(error.code, 'Too many pushes of this box were no good.', {
-          headers: { ...error.headers, connection: 'close' },
-        }),
-      );
+    const rest = this.restOf(box);
+    if (rest !== null) {
+      if (!this.holds(box, reply, rest)) hangUp(request, reply);
       return false;
     }
     const leave = this.lane.admit(box, announcedBytes(request));
     if (leave === null) {
-      sendProblem(reply, busy({ connection: 'close' }));
+      const full = busy({ connection: 'close' });
+      if (!this.lane.hasItsShare(box) || !this.holds(box, reply, full)) sendProblem(reply, full);
       return false;
     }
     // Sent, cut off or failed: every answer and every broken connection ends so.
     reply.raw.once('close', leave);
     return true;
   }
+
+  private restOf(box: string): Problem | null {
+    try {
+      this.troubles.check(box);
+      return null;
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      const headers = { ...error.headers, connection: 'close' };
+      return problem(error.code, 'Too many pushes of this box were no good.', { headers });
+    }
+  }
+
+  /** Of the box's own doing: it waits for the answer, so that asking again at once costs nobody else. */
+  private holds(box: string, reply: FastifyReply, why: Problem): boolean {
+    const forget = this.held.hold(box, () => sendProblem(reply, why));
+    if (forget === null) return false;
+    reply.raw.once('close', forget);
+    return true;
+  }
+}
+
+function hangUp({ raw }: FastifyRequest, reply: FastifyReply): void {
+  reply.hijack();
+  raw.socket.destroy();
 }
 
 /** One that does not say how long it is may become as long as any; one that says more is refused before it is read. */

@@ -20,11 +20,10 @@ export class PushLane {
    * @returns how to leave (once; more often does nothing), or null: full
    */
   admit(box: string, bytes: number): (() => void) | null {
-    const ofBox = this.boxes.get(box) ?? 0;
     const room = this.roomFor(bytes);
-    if (this.admittedBytes + room > this.limits.bytesMax || ofBox >= this.limits.perBoxMax) return null;
+    if (this.admittedBytes + room > this.limits.bytesMax || this.hasItsShare(box)) return null;
     this.admittedBytes += room;
-    this.boxes.set(box, ofBox + 1);
+    this.boxes.set(box, (this.boxes.get(box) ?? 0) + 1);
     let inside = true;
     return () => {
       if (!inside) return;
@@ -34,6 +33,11 @@ export class PushLane {
       if (left === 0) this.boxes.delete(box);
       else this.boxes.set(box, left);
     };
+  }
+
+  /** Whether the box has as many pushes here as one may have. */
+  hasItsShare(box: string): boolean {
+    return (this.boxes.get(box) ?? 0) >= this.limits.perBoxMax;
   }
 
   /**
