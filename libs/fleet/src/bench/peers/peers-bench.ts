@@ -24,7 +24,7 @@ const PEERS: readonly PeerPackage[] = [
   {
     name: 'pouchdb',
     packages: ['pouchdb@9.0.0', 'express-pouchdb@4.2.0', 'express@4.22.1'],
-    durability: 'LevelDB without fsync at both ends: survives a kill, no power cut',
+    durability: 'LevelDB without fsync at both ends: what is acknowledged survives a kill, no power cut',
     isPatient: false,
     client: 'pouchdb-client-main',
     server: 'pouchdb-server-main',
@@ -33,7 +33,7 @@ const PEERS: readonly PeerPackage[] = [
   {
     name: 'tinybase',
     packages: ['tinybase@10.0.1', 'ws@8.23.0'],
-    durability: 'SQLite with fsync at both ends, a store of 2,000 sales as one row at each save',
+    durability: 'SQLite with fsync at both ends, 2,000 sales as one row at each save, and nobody is told when',
     isPatient: true,
     client: 'tinybase-client-main',
     server: 'tinybase-server-main',
@@ -44,6 +44,10 @@ const PEERS: readonly PeerPackage[] = [
 /**
  * B-4: the same sales over the same weak line by others who replicate. They are no dependencies: they are installed beside
  * the measured data and leave with it. What a peer does not get over in some minutes is told by its rate so far.
+ *
+ * A sale counts when it is at the server in its store's files: with a kill -9 after it, it is still there. Ours is synced
+ * before it is acknowledged; of the peers one syncs nothing and the other acknowledges nothing. The goal is held against
+ * the faster of them all the same. The clock runs from the start of the client, without what TinyBase waits before anything moves.
  */
 export async function peersBench(context: BenchContext): Promise<BenchRow[]> {
   const { dataDir, signal } = context;

@@ -26,6 +26,14 @@ describe('the figures of the peers', () => {
     expect(slow?.what).toContain('500 of 1000 in 100 s, then stopped');
   });
 
+  it('tell of one that waits before anything moves both rates, and hold the goal against the one without the wait', () => {
+    const waits = compared('waits', 10, 90_000);
+    const rows = rowsOf([compared('ours', 1, 80_000), { ...waits, transfer: { ...waits.transfer, idleS: 90 } }]);
+    const rates = rows.filter(({ what, unit }) => what.startsWith('waits: sales') && unit === 'sales/s');
+    expect(rates.map(({ value }) => value)).toEqual([100, 10]);
+    expect(rows[0]).toMatchObject({ yardstick: 100, ratio: 10 });
+  });
+
   it('want of ours that nothing is lost or doubled, and tell it of the others', () => {
     const judged = rowsOf([compared('ours', 1, 80_000), compared('a', 10, 90_000)]).filter(
       ({ unit }) => unit === 'sales',
