@@ -9,6 +9,7 @@ import { hash } from '@branchline/replication/kinds/fields.js';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { Database } from '../database/unit-of-work.js';
+import { FEED_LANE, ReadLane } from '../sync/read-lane.js';
 import { FeedPages } from './feed-pages.js';
 import { assertOwnScope } from './own-scope.js';
 import { assertOnFeed, feedStand } from './read-feed.js';
@@ -18,6 +19,8 @@ const feedQuery = z.strictObject({ after: queryInt(0, Number.MAX_SAFE_INTEGER).d
 @ApiTags('sync')
 @Controller('sync/v1/feed')
 export class FeedController {
+  private readonly lane = new ReadLane(FEED_LANE);
+
   constructor(
     private readonly database: Database,
     private readonly pages: FeedPages,
@@ -33,12 +36,14 @@ export class FeedController {
     @Headers('if-none-match') known: string | undefined,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    const stand = await this.database.transaction(box.tenantId, async (tx) => {
-      await assertOwnScope(tx, box.branchId, scope);
-      return feedStand(tx, scope, after);
+    const { bytes, encoding, etag } = await this.lane.read(box, async () => {
+      const stand = await this.database.transaction(box.tenantId, async (tx) => {
+        await assertOwnScope(tx, box.branchId, scope);
+        return feedStand(tx, scope, after);
+      });
+      assertOnFeed(stand, { number: after, hash });
+      return this.pages.page(box.tenantId, stand, after, accepted);
     });
-    assertOnFeed(stand, { number: after, hash });
-    const { bytes, encoding, etag } = await this.pages.page(box.tenantId, stand, after, accepted);
     void reply.headers({
       etag,
       // For this box alone, and asked about each time: a restored hub may have other records under the same numbers.

@@ -8,15 +8,13 @@ import { scopeSchema } from '@branchline/replication/feed.js';
 import { SNAPSHOT_HEADER, SNAPSHOT_MEDIA_TYPE } from '@branchline/replication/snapshot.js';
 import type { FastifyReply } from 'fastify';
 import { Database } from '../database/unit-of-work.js';
+import { ReadLane, SNAPSHOT_LANE } from '../sync/read-lane.js';
 import { byteRange } from './byte-range.js';
 import { encodingFor } from './compress.js';
 import { assertOwnScope } from './own-scope.js';
 import { feedStand, type FeedStand } from './read-feed.js';
+import { cutWhenSlow } from './slow-reader.js';
 import { Snapshots } from './snapshots.js';
-
-/** Files that are on their way at once; a slow line may take long over one. */
-const SENDING_MAX = 64;
-const RETRY_AFTER_S = 10;
 
 type Asked = { accepted: string | undefined; range: string | undefined; ifRange: string | undefined };
 
@@ -24,7 +22,7 @@ type Asked = { accepted: string | undefined; range: string | undefined; ifRange:
 @ApiBearerAuth()
 @Controller('sync/v1/snapshot')
 export class SnapshotController implements OnModuleDestroy {
-  private sending = 0;
+  private readonly lane = new ReadLane(SNAPSHOT_LANE);
 
   constructor(
     private readonly database: Database,
@@ -51,15 +49,14 @@ export class SnapshotController implements OnModuleDestroy {
     @Headers('if-range') ifRange: string | undefined,
     @Res() reply: FastifyReply,
   ): Promise<void> {
+    const leave = await this.lane.enter(box);
+    // Sent, cut off or failed: every answer and every broken connection ends so.
+    reply.raw.once('close', leave);
+    if (reply.raw.destroyed) return leave();
     const stand = await this.database.transaction(box.tenantId, async (tx) => {
       await assertOwnScope(tx, box.branchId, scope);
       return feedStand(tx, scope, 0);
     });
-    if (this.sending >= SENDING_MAX)
-      throw problem('busy', 'Many snapshots are on their way.', { headers: { 'retry-after': `${RETRY_AFTER_S}` } });
-    if (reply.raw.destroyed) return;
-    this.sending += 1;
-    reply.raw.once('close', () => (this.sending -= 1));
     await this.send(box.tenantId, stand, { accepted, range, ifRange }, reply);
   }
 
@@ -89,6 +86,8 @@ export class SnapshotController implements OnModuleDestroy {
       ...(isBrotli && { 'content-encoding': 'br' }),
     });
     // It closes the handle, also when the box hangs up.
-    void reply.send(handle.createReadStream({ start, end }));
+    const stream = handle.createReadStream({ start, end });
+    cutWhenSlow(reply.raw, stream);
+    void reply.send(stream);
   }
 }

@@ -9,7 +9,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { Database } from '../database/unit-of-work.js';
 import { compressed, encodingFor } from '../feed/compress.js';
-import { LinesLane } from './lines-lane.js';
+import { LINES_LANE, ReadLane } from './read-lane.js';
 import { readLines } from './read-lines.js';
 import { spokenIn } from './spoken.js';
 
@@ -19,7 +19,7 @@ const linesQuery = z.strictObject({ incarnation: uuid, from: queryInt(1, Number.
 @ApiBearerAuth()
 @Controller('sync/v1/lines')
 export class LinesController {
-  private readonly lane = new LinesLane();
+  private readonly lane = new ReadLane(LINES_LANE);
 
   constructor(private readonly database: Database) {}
 
@@ -38,7 +38,7 @@ export class LinesController {
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    const { encoding, bytes } = await this.lane.read(async () => {
+    const { encoding, bytes } = await this.lane.read(box, async () => {
       const page = await this.database.transaction(box.tenantId, (tx) =>
         readLines(tx, box.branchId, { incarnation, fromSeq: from, protocol: spokenIn(request) }),
       );

@@ -17,6 +17,7 @@ import { Database, type Tx } from '../database/unit-of-work.js';
 import { cursorVerdict, feedStand } from '../feed/read-feed.js';
 import { scopesOfBranch, type BranchPlace } from '../feed/scopes.js';
 import { CLOCK, NEW_ID } from '../providers.js';
+import { ReadLane, VERIFY_LANE } from '../sync/read-lane.js';
 import { noteProof } from './box-proof.js';
 import { KeptSums } from './kept-sums.js';
 import { keysOfBuckets, recordsAsOf, sumFeed } from './sum-feed.js';
@@ -28,6 +29,7 @@ type OfFeed = Exclude<VerifyRequest, { part: 'proof' }>;
 @ApiTags('sync')
 @Controller('sync/v1')
 export class BoxVerifyController {
+  private readonly lane = new ReadLane(VERIFY_LANE);
   private readonly keptSums = new KeptSums();
 
   constructor(
@@ -47,7 +49,7 @@ export class BoxVerifyController {
       '`records`: whole records · `proof`: what the box has found. A cursor that is not on this feed: 409 feed-fork.',
   })
   verify(@CurrentPrincipal('box') box: Box, @body(verifyRequestSchema) request: VerifyRequest): Promise<Answer> {
-    return this.database.transaction(box.tenantId, (tx) => this.answer(tx, box, request));
+    return this.lane.read(box, () => this.database.transaction(box.tenantId, (tx) => this.answer(tx, box, request)));
   }
 
   private async answer(tx: Tx, box: Box, request: VerifyRequest): Promise<Answer> {
