@@ -1,4 +1,10 @@
-import { LINE_SHAPES, upcastLine, type KindShapes } from '@branchline/replication/contracts.js';
+import {
+  LINE_SHAPES,
+  NewerContract,
+  UnsoundBody,
+  upcastLine,
+  type KindShapes,
+} from '@branchline/replication/contracts.js';
 import type { DaySeal } from '@branchline/replication/kinds/day-seal.js';
 import { isJournalKind, JOURNAL_KINDS, type JournalKind } from '@branchline/replication/kinds/registry.js';
 import type { SaleBody } from '@branchline/replication/kinds/sale.js';
@@ -9,6 +15,7 @@ import { APPLIERS } from './appliers.js';
 import { takeShiftClose, takeShiftOpen } from './cash/take-shift.js';
 import { takeSale } from './selling/take-sale.js';
 import type { Applier, FetchedApplier, FetchedOutcome } from './store/command.js';
+import { LineNotTaken } from './store/late-lines.js';
 import type { Tx } from './store/tx.js';
 
 /** As `Applier`, for a line that came from the hub: the fact may be known already. */
@@ -55,13 +62,22 @@ function sealOf(tx: Tx, businessDate: string): DaySeal['sealedAt'] | undefined {
  */
 function soundLine(line: JournalLine, shapes: Readonly<Record<JournalKind, KindShapes>>): JournalLine {
   const { kind } = line;
-  if (!isJournalKind(kind)) throw new Error(`no applier for lines of kind ${kind}`);
-  const now = upcastLine(line, shapes);
+  if (!isJournalKind(kind)) throw new LineNotTaken(`no applier for lines of kind ${kind}`);
+  const now = shapedNow(line, shapes);
   const { error } = JOURNAL_KINDS[kind].safeParse(now.body);
-  if (error !== undefined) throw new Error(`${kind}: ${describeIssues(error)}`);
+  if (error !== undefined) throw new LineNotTaken(`${kind}: ${describeIssues(error)}`);
   const fault = faultOfLabel(kind, now) ?? (kind === 'sale' ? faultOfSale(now.body as SaleBody) : null);
-  if (fault !== null) throw new Error(`${kind}: ${fault.detail}`);
+  if (fault !== null) throw new LineNotTaken(`${kind}: ${fault.detail}`);
   return now;
+}
+
+function shapedNow(line: JournalLine, shapes: Readonly<Record<JournalKind, KindShapes>>): JournalLine {
+  try {
+    return upcastLine(line, shapes);
+  } catch (error) {
+    if (error instanceof NewerContract || error instanceof UnsoundBody) throw new LineNotTaken(error.message);
+    throw error;
+  }
 }
 
 /** By the shapes that a release knows. What it makes throws when a line cannot be taken by that release, or by any. */

@@ -24,6 +24,7 @@ import { beginSession, endSession, renewSession } from './staff/session.js';
 import { countSignIn } from './staff/sign-in-lock.js';
 import { journalAgain } from './store/journal-again.js';
 import type { KnownWrites } from './store/serve-writes.js';
+import { applyHeld } from './store/late-lines.js';
 import { takeLines } from './store/take-lines.js';
 import { enrolDevice } from './tills/enrol-device.js';
 import { keepVerification, verificationTold } from './verify/last-verification.js';
@@ -68,6 +69,7 @@ export const WRITES: KnownWrites = {
   ],
   background: [
     applyFeed(FEED_ROWS),
+    applyHeld,
     applySnapshot(FEED_ROWS),
     dropTakes(FEED_ROWS),
     findSealedEdits,

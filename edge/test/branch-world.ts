@@ -18,11 +18,12 @@ import type { FakeHub } from '../src/replicator/testing/fake-hub.js';
 import { eventually, replicatorOn } from '../src/replicator/testing/replicator-fixture.js';
 import { completeSale } from '../src/selling/complete-sale.js';
 import type { BoxIdentity } from '../src/store/box.js';
+import type { FetchedApplier } from '../src/store/command.js';
 import { openDatabase } from '../src/store/database.js';
 import { examineFile } from '../src/store/doctor.js';
 import { examineRows } from '../src/verify/examine-rows.js';
 import { hashAt } from '../src/store/journal.js';
-import { rebuild } from '../src/store/rebuild.js';
+import { rebuild, type RebuildParts } from '../src/store/rebuild.js';
 import { Store, type OwnStore } from '../src/store/store.js';
 import { TABLE_ORIGINS } from '../src/store/table-origins.js';
 import { visibleTake, writeRows } from '../src/store/testing/store-fixture.js';
@@ -42,6 +43,8 @@ export class WorldBox {
   readonly clock = new ManualClock(NOON);
   readonly alarms: string[] = [];
   store!: OwnStore;
+  /** As the release that runs on the box takes lines: an older one, before an upgrade. */
+  takes: FetchedApplier = applyFetched;
   private backups = 0;
 
   private constructor(
@@ -64,7 +67,7 @@ export class WorldBox {
   async open(): Promise<void> {
     this.store = await Store.open({
       config: { databaseFile: join(this.folder, 'edge.db'), witnessFile: join(this.folder, 'witness') },
-      ...{ box: this.identity, appliers: APPLIERS, moveReference, applyFetched },
+      ...{ box: this.identity, appliers: APPLIERS, moveReference, applyFetched: this.takes },
       ...{ clock: this.clock, newId: this.newId },
       alarm: (message) => this.alarms.push(message),
       onFatal: (error) => this.alarms.push(error.message),
@@ -228,7 +231,12 @@ const journalRows = (tx: ReadTx): Record<string, unknown[]> =>
   );
 
 /** A, B, C, E and the rebuild, of one file against what tills were told and what the hub has. @returns what does not hold */
-export async function broken({ store, folder }: WorldBox, hub: FakeHub, told: ReadonlySet<string>): Promise<string[]> {
+export async function broken(
+  { store, folder }: WorldBox,
+  hub: FakeHub,
+  told: ReadonlySet<string>,
+  release: Partial<RebuildParts> = {},
+): Promise<string[]> {
   const { reads } = store;
   const atHub = salesAtHub(hub);
   const found: string[] = [];
@@ -255,7 +263,7 @@ export async function broken({ store, folder }: WorldBox, hub: FakeHub, told: Re
   expect('grand total', total?.sum, SALE_MINOR * atHub.size);
   const flagged = rows.filter(({ flags }) => flags?.includes('duplicate-receipt-number')).length;
   expect('doubled receipts flagged', flagged, rows.length - new Set(rows.map(({ receipt }) => receipt)).size);
-  const parts = { appliers: APPLIERS, moveReference, applyFetched };
+  const parts: RebuildParts = { appliers: APPLIERS, moveReference, applyFetched, ...release };
   const connection = reads as Connection;
   for (const { what, well, detail } of [
     ...examineFile(connection),

@@ -5,6 +5,7 @@ import { hashAt } from '../store/journal.js';
 import type { FetchedOutcome } from '../store/command.js';
 import type { Store } from '../store/store.js';
 import { isLineNotApplied, NO_LINES_TAKEN, takeLines } from '../store/take-lines.js';
+import { takeHeldLines } from './held-lines.js';
 import { historyTaken, readHistoriesDue, type HistoryDue } from './history-due.js';
 import type { MeetHub } from './meet-hub.js';
 import { logSync, type SyncLogEntry } from './sync-log.js';
@@ -41,6 +42,7 @@ type Counts = Record<FetchedOutcome, number>;
  */
 export class LinesRound {
   private running: Promise<boolean> | null = null;
+  private hasTriedHeld = false;
 
   constructor(
     private readonly parts: LinesParts,
@@ -55,6 +57,8 @@ export class LinesRound {
 
   private async fetchAll(): Promise<boolean> {
     const { store, meet } = this.parts;
+    if (!this.hasTriedHeld) await takeHeldLines(this.parts, this.signal);
+    this.hasTriedHeld = true;
     await meet.ifDue();
     let pages = 0;
     for (const due of readHistoriesDue(store.reads)) {

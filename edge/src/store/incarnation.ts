@@ -5,6 +5,7 @@ import { nextHlc } from '@branchline/replication/hlc.js';
 import type { IncarnationOpen, IncarnationReason } from '@branchline/replication/kinds/incarnation-open.js';
 import { contractOfLine } from '@branchline/replication/contracts.js';
 import type { JournalLine } from '@branchline/replication/line.js';
+import { APPLIED } from './applied.js';
 import type { BoxIdentity } from './box.js';
 import { nextPosition, readHead, storeLine, type Head } from './journal.js';
 import type { ReadTx, Tx } from './tx.js';
@@ -155,7 +156,7 @@ function writeFirstLine(tx: Tx, body: IncarnationOpen, previousHlc: string | nul
     body,
   };
   const place = { incarnationNo: Number(lastInsertRowid), seq: 1, position: nextPosition(tx) };
-  storeLine(tx, line, place, GENESIS_HASH, true);
+  storeLine(tx, line, place, GENESIS_HASH, APPLIED.written);
 }
 
 /** What the witness file says of the last committed group. */

@@ -1,10 +1,11 @@
 import { decodeLine, MalformedLine, type JournalLine } from '@branchline/replication/line.js';
 import { nextHlc } from '@branchline/replication/hlc.js';
-import type { ReferenceMover } from './command.js';
+import { APPLIED, type Applied } from './applied.js';
+import type { LinePlace, ReferenceMover } from './command.js';
 import { markIncarnationDue, openIncarnationIfDue } from './incarnation.js';
 import { hashAt, nextPosition, readHead, storeLine } from './journal.js';
 import { unpackLine } from './line-storage.js';
-import { APPLIED, soundLine } from './take-lines.js';
+import { soundLine } from './take-lines.js';
 import type { Tx } from './tx.js';
 import type { LocalWrite, WriteContext } from './write-job.js';
 
@@ -39,21 +40,33 @@ function linesAgain(tx: Tx, fork: ForkAt, parts: WriteContext): number {
   const tailNo = splitTail(tx, fork);
   forgetAcknowledged(tx, fork);
   let lines = 0;
-  for (const line of linesOf(tx, tailNo)) {
+  for (const { line, position, isHeld } of linesOf(tx, tailNo)) {
     if (line.kind === 'incarnation-open') continue;
-    appendAgain(tx, line, parts.moveReference);
+    if (isHeld) appendHeld(tx, line, position);
+    else appendAgain(tx, line, parts.moveReference);
     lines += 1;
   }
   return lines;
 }
 
 function appendAgain(tx: Tx, line: JournalLine, moveReference: ReferenceMover): void {
+  const { again, place } = storeAgain(tx, line, APPLIED.again);
+  moveReference(tx, again, place);
+}
+
+/** It has no rows yet: when a release comes that can take it, they are to refer to where it stands now. */
+function appendHeld(tx: Tx, line: JournalLine, position: number): void {
+  storeAgain(tx, line, APPLIED.held);
+  tx.run('UPDATE journal SET applied = ? WHERE position = ?', APPLIED.left, position);
+}
+
+function storeAgain(tx: Tx, line: JournalLine, applied: Applied): { again: JournalLine; place: LinePlace } {
   const head = readHead(tx);
   if (head === null) throw new Error('no incarnation is open');
   const again: JournalLine = { ...line, seq: head.seq + 1, hlc: nextHlc(head.hlc, line.at) };
   const place = { incarnationNo: head.incarnationNo, seq: again.seq, position: nextPosition(tx) };
-  storeLine(tx, again, place, Buffer.from(head.hash, 'hex'), false);
-  moveReference(tx, again, place);
+  storeLine(tx, again, place, Buffer.from(head.hash, 'hex'), applied);
+  return { again, place };
 }
 
 /** @returns the number under which the tail lies now */
@@ -73,7 +86,9 @@ function splitTail(tx: Tx, { incarnationNo, commonSeq }: ForkAt): number {
   return Number(lastInsertRowid);
 }
 
-function linesOf(tx: Tx, incarnationNo: number): JournalLine[] {
+type LineToRepeat = { line: JournalLine; position: number; isHeld: boolean };
+
+function linesOf(tx: Tx, incarnationNo: number): LineToRepeat[] {
   return tx
     .all<{ position: number; applied: number; line: Buffer }>(
       'SELECT position, applied, line FROM journal WHERE incarnation_no = ? ORDER BY seq',
@@ -81,7 +96,8 @@ function linesOf(tx: Tx, incarnationNo: number): JournalLine[] {
     )
     .flatMap(({ position, applied, line }) => {
       const bytes = unpackLine(line, position);
-      return applied === APPLIED.held && !isLine(bytes) ? [] : [decodeLine(bytes)];
+      const isHeld = applied === APPLIED.held;
+      return isHeld && !isLine(bytes) ? [] : [{ line: decodeLine(bytes), position, isHeld }];
     });
 }
 

@@ -4,6 +4,7 @@ import { nextHlc } from '@branchline/replication/hlc.js';
 import type { JournalKind } from '@branchline/replication/kinds/registry.js';
 import { decodeLine, encodeLine, LINE_BYTES_MAX, type JournalLine } from '@branchline/replication/line.js';
 import { problem } from '@branchline/http/problem.js';
+import { APPLIED, type Applied } from './applied.js';
 import type { Applier, Appliers, DraftLine, JournalRef, LinePlace } from './command.js';
 import { packLine, unpackLine } from './line-storage.js';
 import type { ReadTx, Tx } from './tx.js';
@@ -73,7 +74,7 @@ function appendLine(tx: Tx, head: Head, draft: DraftLine, writing: Writing, appl
     body: draft.body,
   };
   const place = { incarnationNo: head.incarnationNo, seq, position: nextPosition(tx) };
-  const hash = storeLine(tx, line, place, Buffer.from(head.hash, 'hex'), true);
+  const hash = storeLine(tx, line, place, Buffer.from(head.hash, 'hex'), APPLIED.written);
   applyLine(tx, line, place, appliers);
   return { seq, hash: hash.toString('hex'), hlc: line.hlc };
 }
@@ -85,8 +86,8 @@ export function applyLine(tx: Tx, line: JournalLine, place: LinePlace, appliers:
   applier(tx, line as Parameters<Applier<JournalKind>>[1], place);
 }
 
-/** Writes the line's bytes and moves the head. `applied` false: journalled again, its rows stand already. */
-export function storeLine(tx: Tx, line: JournalLine, place: LinePlace, previous: Buffer, applied: boolean): Buffer {
+/** Writes the line's bytes and moves the head. */
+export function storeLine(tx: Tx, line: JournalLine, place: LinePlace, previous: Buffer, applied: Applied): Buffer {
   const bytes = encodeLine(line);
   if (bytes.length > LINE_BYTES_MAX) {
     throw problem(
@@ -101,7 +102,7 @@ export function storeLine(tx: Tx, line: JournalLine, place: LinePlace, previous:
     place.incarnationNo,
     place.seq,
     hash,
-    applied ? 1 : 0,
+    applied,
     packLine(bytes),
   );
   tx.run(

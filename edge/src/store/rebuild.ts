@@ -1,10 +1,12 @@
 import { chainHash, GENESIS_HASH } from '@branchline/replication/chain.js';
 import { upcastLine, type KindShapes } from '@branchline/replication/contracts.js';
 import { decodeLine, type JournalLine } from '@branchline/replication/line.js';
+import { APPLIED } from './applied.js';
 import type { Appliers, FetchedApplier, ReferenceMover } from './command.js';
 import { applyLine } from './journal.js';
+import { lateLines, type LateLine } from './late-lines.js';
 import { unpackLine } from './line-storage.js';
-import { APPLIED } from './take-lines.js';
+
 import type { Connection, ReadTx, Tx } from './tx.js';
 
 export type RebuildParts = {
@@ -22,7 +24,7 @@ const PAGE_LINES = 1_000;
 
 /**
  * Makes an empty, migrated file whole from a journal: copies the machinery's tables, proves every chain on the way, and
- * applies lines by local position. Rows of origin `feed` and `local` start empty: they are fetched, or learnt, again.
+ * applies lines by local position, those that were held until later after the line that was the last one then. Rows of origin `feed` and `local` start empty: they are fetched, or learnt, again.
  * @throws when a chain does not verify: what follows the break is not this store's history
  */
 export function rebuild(source: ReadTx, target: Connection, parts: RebuildParts): Rebuilt {
@@ -44,6 +46,7 @@ type IncarnationRow = {
   forked_at: number | null;
 };
 type DueRow = { reason: string; epoch_above: number; is_final: number };
+type LateRow = { no: number; position: number; after_position: number };
 type MissingRow = { incarnation: string; seq: number; hash: Buffer };
 
 function copyMachinery(source: ReadTx, target: Connection): void {
@@ -93,6 +96,13 @@ function copyMachinery(source: ReadTx, target: Connection): void {
     target.run('INSERT INTO erased_person (person) VALUES (?)', person);
   for (const { incarnation, seq, hash } of source.all<MissingRow>('SELECT * FROM missing_line'))
     target.run('INSERT INTO missing_line VALUES (?, ?, ?)', incarnation, seq, hash);
+  for (const row of source.all<LateRow>('SELECT * FROM late_line'))
+    target.run(
+      'INSERT INTO late_line (no, position, after_position) VALUES (?, ?, ?)',
+      row.no,
+      row.position,
+      row.after_position,
+    );
 }
 
 function replay(source: ReadTx, target: Connection, parts: RebuildParts): Rebuilt {
@@ -107,8 +117,10 @@ function replay(source: ReadTx, target: Connection, parts: RebuildParts): Rebuil
       position,
       PAGE_LINES,
     );
+    const late = lateLines(source, { after: position, upTo: page.at(-1)?.position ?? position });
     for (const row of page) {
       replayLine(target, row, proveLink(heads, row), parts);
+      for (const each of late.get(row.position) ?? []) applyLateLine(target, each, parts);
       position = row.position;
       lines += 1;
     }
@@ -150,7 +162,16 @@ function replayLine(target: Connection, row: JournalRow, bytes: Buffer, parts: R
     row.applied,
     row.line,
   );
-  if (row.applied !== APPLIED.held) applyStored(target, row, decodeLine(bytes), parts);
+  if (isAppliedInPlace(row.applied)) applyStored(target, row, decodeLine(bytes), parts);
+}
+
+/** What was held may be no line, and has no rows; or it has them from a later place in the order. */
+export function isAppliedInPlace(applied: number): boolean {
+  return applied !== APPLIED.held && applied !== APPLIED.late && applied !== APPLIED.left;
+}
+
+export function applyLateLine(target: Tx, { line, ...place }: LateLine, parts: RebuildParts): void {
+  void parts.applyFetched(target, decodeLine(unpackLine(line, place.position)), place);
 }
 
 /** The rows of a line by how it lies in the journal; looks at and writes rows of origin `journal` alone. */
@@ -168,8 +189,6 @@ export function applyStored(
       return applyLine(target, upcastLine(line, parts.shapes), place, parts.appliers);
     case APPLIED.fetched:
       return void parts.applyFetched(target, line, place);
-    case APPLIED.held:
-      return;
     default:
       throw new Error(`the line at position ${position} is applied in no way that is known`);
   }

@@ -5,6 +5,7 @@ export const TABLE_ORIGINS = {
   journal_head: 'machinery',
   incarnation_due: 'machinery',
   missing_line: 'machinery',
+  late_line: 'machinery',
   file_format: 'machinery',
   migrations: 'machinery',
   device: 'journal',

@@ -1,23 +1,13 @@
 import { isUtf8 } from 'node:buffer';
 import { chainHash, GENESIS_HASH } from '@branchline/replication/chain.js';
 import { decodeLine, LINE_BYTES_MAX, MalformedLine, type JournalLine } from '@branchline/replication/line.js';
+import { APPLIED } from './applied.js';
 import type { FetchedOutcome } from './command.js';
 import { readHead, nextPosition } from './journal.js';
 import { packLine } from './line-storage.js';
 import { failureOf } from './storage-failure.js';
 import type { Tx } from './tx.js';
 import type { BackgroundWrite, WriteContext } from './write-job.js';
-
-/** How a line lies in `journal.applied`. */
-export const APPLIED = {
-  /** Journalled again: its rows stood already, it moved their reference. */
-  again: 0,
-  written: 1,
-  /** Fetched: written where the fact was not known here. */
-  fetched: 2,
-  /** Fetched, and its applier would not take it, or there is none in this release, or it is no line at all. */
-  held: 3,
-} as const;
 
 /**
  * `lines`: of one history, one after the other from `fromSeq` on, whose chain was proved; their bytes, a character each, for
@@ -35,7 +25,7 @@ export const NO_LINES_TAKEN: LinesTaken = {
 };
 
 /** As with the feed: 4 ms, so that a sale never waits for longer; one line at least. */
-const SLICE_MS_MAX = 4;
+export const SLICE_MS_MAX = 4;
 
 /** A line that its applier would not take: a bug here or there. It is held, the others go on. */
 export class LineNotApplied extends Error {

@@ -1,7 +1,7 @@
 import { GENESIS_HASH, chainHash } from '@branchline/replication/chain.js';
 import { decodeLine, type JournalLine } from '@branchline/replication/line.js';
-import { applyStored, type RebuildParts } from '../store/rebuild.js';
-import { APPLIED } from '../store/take-lines.js';
+import { applyLateLine, applyStored, isAppliedInPlace, type RebuildParts } from '../store/rebuild.js';
+import { lateLines, type LateLine } from '../store/late-lines.js';
 import { hashAt, readHead } from '../store/journal.js';
 import { unpackLine } from '../store/line-storage.js';
 import type { Connection, ReadTx } from '../store/tx.js';
@@ -32,6 +32,7 @@ export const checkLines =
     const rows = tx.all<JournalRow>(PAGE, state.position, linesMax);
     const finder = new Finder();
     const heads = { ...state.heads };
+    const late = lateLines(tx, { after: state.position, upTo: rows.at(-1)?.position ?? state.position });
     const scratch = openScratch(file);
     try {
       scratch.database
@@ -39,6 +40,7 @@ export const checkLines =
           for (const row of rows) {
             const line = provedLine(tx, heads, row, finder);
             if (line !== null) apply(scratch, row, line, finder, parts);
+            for (const each of late.get(row.position) ?? []) applyLate(scratch, each, finder, parts);
           }
         })
         .immediate();
@@ -68,8 +70,7 @@ function provedLine(tx: ReadTx, heads: WalkState['heads'], row: JournalRow, find
       const told = `${hash.toString('hex')}, kept is ${row.hash.toString('hex')}`;
       finder.add('journal-line', `${place()}: its bytes lead to ${told}`);
     }
-    // It may be none, and has no rows.
-    return row.applied === APPLIED.held ? null : decodeLine(bytes);
+    return isAppliedInPlace(row.applied) ? decodeLine(bytes) : null;
   } catch (error) {
     finder.add('journal-line', `${place()} cannot be read: ${(error as Error).message}`);
     return null;
@@ -96,6 +97,14 @@ function incarnationOf(tx: ReadTx, no: number): string {
   return (
     tx.get<{ id: string }>('SELECT id FROM incarnation WHERE no = ?', no)?.id ?? `incarnation ${no}, which is not known`
   );
+}
+
+function applyLate(scratch: Connection, late: LateLine, finder: Finder, parts: RebuildParts): void {
+  try {
+    applyLateLine(scratch, late, parts);
+  } catch (error) {
+    finder.add('journal-line', `line ${late.seq}, which was held, cannot be applied: ${(error as Error).message}`);
+  }
 }
 
 function apply(scratch: Connection, row: JournalRow, line: JournalLine, finder: Finder, parts: RebuildParts): void {

@@ -20,6 +20,11 @@ const STATEMENTS = [
   `CREATE TABLE journal (
      position INTEGER PRIMARY KEY, incarnation_no INTEGER NOT NULL REFERENCES incarnation, seq INTEGER NOT NULL,
      hash BLOB NOT NULL, applied INTEGER NOT NULL, line BLOB NOT NULL, UNIQUE (incarnation_no, seq))`,
+  // `applied`: store/applied.ts. Of lines that were held until a release came that could take them: after which line that was.
+  `CREATE INDEX journal_held ON journal (position) WHERE applied = 3`,
+  `CREATE TABLE late_line (
+     no INTEGER PRIMARY KEY, position INTEGER NOT NULL UNIQUE, after_position INTEGER NOT NULL)`,
+  `CREATE INDEX late_line_after ON late_line (after_position)`,
   // One row: the head of the incarnation being written. Numbers live in rows, so a rollback takes them back.
   `CREATE TABLE journal_head (
      id INTEGER PRIMARY KEY CHECK (id = 1), incarnation_no INTEGER NOT NULL REFERENCES incarnation,
