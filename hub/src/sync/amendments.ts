@@ -4,7 +4,7 @@ import type { FactContext } from './fact-context.js';
 import type { LineOfKind } from './read-line.js';
 
 /** As the edge marks a sale whose business date it had sealed before. */
-const LATE = 'late';
+export const LATE = 'late';
 
 /**
  * Sales of a day that was sealed keep their business date, and are numbered as amendments of it, with the date on which

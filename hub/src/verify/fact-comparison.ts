@@ -2,11 +2,12 @@ import type { SaleFigures } from '@branchline/domain/z-report.js';
 import { canonicalJson } from '@branchline/replication/canonical-json.js';
 import type { Tx } from '../database/unit-of-work.js';
 import { problem } from '@branchline/http/problem.js';
-import type { ReadyLine } from '../sync/read-line.js';
+import type { LineOfKind, ReadyLine } from '../sync/read-line.js';
 import { tellsTheSame } from '../sync/same-content.js';
 import { addToDay, type DaySums } from './day-sums.js';
 import type { Differences } from './differences.js';
 import { expectedFact, type ExpectedFact, type FactKind, type Values } from './expected-facts.js';
+import { SaidOfSales } from './said-of-sales.js';
 import { FACT_TABLES, storedFacts, type StoredFact, type StoredValues } from './stored-facts.js';
 
 export const FACT_KINDS = Object.keys(FACT_TABLES) as FactKind[];
@@ -15,6 +16,8 @@ export const FACT_KINDS = Object.keys(FACT_TABLES) as FactKind[];
 const DAYS_MAX = 36_525;
 /** Beyond these a missing fact that several histories tell may be counted in the sums of each; they differ anyway. */
 const MISSING_MAX = 10_000;
+
+const NUMBER_AT = FACT_TABLES.sale.columns.indexOf('receipt_number');
 
 type Place = { id: string; timeZone: string };
 
@@ -30,13 +33,16 @@ export class FactComparison {
     'device-enrol': 0,
     'customer-edit': 0,
   };
+  readonly said: SaidOfSales;
   private readonly missing = new Set<string>();
 
   constructor(
     private readonly tx: Tx,
     private readonly branch: Place,
     private readonly differences: Differences,
-  ) {}
+  ) {
+    this.said = new SaidOfSales(tx, branch, differences);
+  }
 
   /** @param lines of one history, none of them in quarantine */
   async take(incarnation: string, lines: readonly ReadyLine[]): Promise<void> {
@@ -54,9 +60,17 @@ export class FactComparison {
       for (const { line, fact } of facts) {
         const counts = this.compare(kind, incarnation, line, fact, stored.get(fact.id));
         if (counts && fact.figures) figures.push(fact.figures);
+        if (line.kind === 'sale') this.noteSaid(incarnation, line, stored.get(fact.id));
       }
     }
+    await this.said.compare();
     this.count(figures);
+  }
+
+  private noteSaid(incarnation: string, line: LineOfKind<'sale'>, row: StoredFact | undefined): void {
+    if (row === undefined) return;
+    if (row.incarnation === incarnation && row.seq === line.seq) this.said.noteOwn(line);
+    else if (row.contentHash === line.contentHash) this.said.noteRepeat(incarnation, line, row.head[NUMBER_AT]);
   }
 
   /** @returns whether this line is the one by which its fact counts: a fact may be told by several histories */

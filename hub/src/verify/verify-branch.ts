@@ -72,6 +72,7 @@ export async function verifyBranch(tx: Tx, branch: BranchRow, parts: VerifyParts
   for (const step of [
     () => findLostLines(tx, branch.id, differences),
     () => findExtraRows(tx, branch.id, facts, lineKinds, differences),
+    () => facts.said.findExtra(),
     () => compareRollups(tx, branch.id, differences),
   ]) {
     parts.assertMayGoOn();

@@ -96,9 +96,15 @@ export const CUSTOMER_MUTANTS: readonly Mutant[] = [
     breaks: 'a store that was away brings back the key of a person who was erased',
     edits: [
       {
-        file: 'hub/src/customers/person-keys.ts',
-        find: 'ON CONFLICT DO NOTHING`;',
-        replace: 'ON CONFLICT (tenant_id, person) DO UPDATE SET wrapped = excluded.wrapped, erased_at = NULL`;',
+        file: 'hub/src/customers/person-key-offers.ts',
+        find: 'WHERE NOT EXISTS (SELECT FROM person_key k WHERE k.person = offered.person)',
+        replace: '',
+      },
+      {
+        file: 'hub/src/customers/person-key-offers.ts',
+        find: 'ANY ($1) ORDER BY o.person\nON CONFLICT DO NOTHING`;',
+        replace:
+          'ANY ($1) ORDER BY o.person\nON CONFLICT (tenant_id, person) DO UPDATE SET wrapped = excluded.wrapped, erased_at = NULL, scrubbed_at = NULL`;',
       },
     ],
     specs: [HUB_SPEC],
