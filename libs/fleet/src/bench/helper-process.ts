@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { constants, setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
 type Reply = { result: unknown } | { error: string };
@@ -14,14 +15,18 @@ export class HelperProcess<Ask extends object, Answer> {
     private readonly name: string,
   ) {}
 
-  /** @param script beside this file, without its suffix: `edge/load-main` */
-  static start<Ask extends object, Answer>(script: string): HelperProcess<Ask, Answer> {
+  /**
+   * @param script beside this file, without its suffix: `edge/load-main`
+   * @param yields it stands for a machine of its own: it takes of the processors what those that are measured leave
+   */
+  static start<Ask extends object, Answer>(script: string, { yields = false } = {}): HelperProcess<Ask, Answer> {
     const file = fileURLToPath(new URL(`./${script}.js`, import.meta.url));
     const child = fork(file, {
       serialization: 'advanced',
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       execArgv: [],
     });
+    if (yields && child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_BELOW_NORMAL);
     return new HelperProcess<Ask, Answer>(child, script);
   }
 
