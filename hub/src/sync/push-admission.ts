@@ -47,10 +47,11 @@ export class PushAdmission implements OnModuleInit {
       if (!this.holds(box, reply, rest)) hangUp(request, reply);
       return false;
     }
-    const leave = this.lane.admit(box, announcedBytes(request));
+    const bytes = announcedBytes(request);
+    const leave = this.lane.admit(box, bytes);
     if (leave === null) {
       const full = busy({ connection: 'close' });
-      if (!this.lane.hasItsShare(box) || !this.holds(box, reply, full)) sendProblem(reply, full);
+      if (!this.lane.hasItsShare(box, bytes) || !this.holds(box, reply, full)) sendProblem(reply, full);
       return false;
     }
     // Sent, cut off or failed: every answer and every broken connection ends so.

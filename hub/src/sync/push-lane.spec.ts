@@ -1,7 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { PushLane } from './push-lane.js';
 
-const LIMITS = { bytesMax: 30, bytesMin: 10, perBoxMax: 2, workingMax: 1, longBytesMin: 1000, longMax: 1 };
+const LIMITS = {
+  ...{ bytesMax: 30, bytesMin: 10, perBoxMax: 2, perBoxBytesMax: 30, workingMax: 1 },
+  ...{ longBytesMin: 1000, longMax: 1 },
+};
 const lane = (): PushLane => new PushLane(LIMITS);
 
 /** A push that ends when it is told to. */
@@ -26,6 +29,16 @@ describe('the lane of pushes', () => {
     leave?.();
     expect(places.admit('c', 1)).not.toBeNull();
     expect(places.admit('d', 1)).toBeNull();
+  });
+
+  it('lets one box take only so much of the room', () => {
+    const places = new PushLane({ ...LIMITS, bytesMax: 100 });
+    const leave = places.admit('a', 20);
+    expect([places.hasItsShare('a', 11), places.admit('a', 11)]).toEqual([true, null]);
+    expect(places.admit('b', 11)).not.toBeNull();
+    expect(places.hasItsShare('a', 10)).toBe(false);
+    leave?.();
+    expect(places.admit('a', 30)).not.toBeNull();
   });
 
   it('counts a large push as many', () => {

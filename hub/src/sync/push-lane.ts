@@ -6,7 +6,7 @@ import { problem, type Problem } from '@branchline/http/problem.js';
  * Room is counted in bytes: counted in heads, sixteen stores on slow lines would shut out the chain.
  */
 export class PushLane {
-  private readonly boxes = new Map<string, number>();
+  private readonly boxes = new Map<string, { pushes: number; room: number }>();
   private admittedBytes = 0;
   private waitingBytes = 0;
   /** By box, whether its push is a long one. */
@@ -21,23 +21,20 @@ export class PushLane {
    */
   admit(box: string, bytes: number): (() => void) | null {
     const room = this.roomFor(bytes);
-    if (this.admittedBytes + room > this.limits.bytesMax || this.hasItsShare(box)) return null;
-    this.admittedBytes += room;
-    this.boxes.set(box, (this.boxes.get(box) ?? 0) + 1);
+    if (this.admittedBytes + room > this.limits.bytesMax || this.hasItsShare(box, bytes)) return null;
+    this.addOf(box, 1, room);
     let inside = true;
     return () => {
       if (!inside) return;
       inside = false;
-      this.admittedBytes -= room;
-      const left = (this.boxes.get(box) ?? 1) - 1;
-      if (left === 0) this.boxes.delete(box);
-      else this.boxes.set(box, left);
+      this.addOf(box, -1, -room);
     };
   }
 
-  /** Whether the box has as many pushes here as one may have. */
-  hasItsShare(box: string): boolean {
-    return (this.boxes.get(box) ?? 0) >= this.limits.perBoxMax;
+  /** Whether the box has as much here as one may have. */
+  hasItsShare(box: string, bytes: number): boolean {
+    const { pushes, room } = this.boxes.get(box) ?? NOTHING;
+    return pushes >= this.limits.perBoxMax || room + this.roomFor(bytes) > this.limits.perBoxBytesMax;
   }
 
   /**
@@ -79,16 +76,27 @@ export class PushLane {
     next.begin();
   }
 
+  private addOf(box: string, pushes: number, room: number): void {
+    this.admittedBytes += room;
+    const had = this.boxes.get(box) ?? NOTHING;
+    const has = { pushes: had.pushes + pushes, room: had.room + room };
+    if (has.pushes === 0) this.boxes.delete(box);
+    else this.boxes.set(box, has);
+  }
+
   private roomFor(bytes: number): number {
     return Math.max(bytes, this.limits.bytesMin);
   }
 }
+
+const NOTHING = { pushes: 0, room: 0 };
 
 /** `bytesMin`: what the smallest push is counted as. `longBytesMin`: from so many on one is long, of which `longMax` work at once. */
 export type PushLaneLimits = {
   bytesMax: number;
   bytesMin: number;
   perBoxMax: number;
+  perBoxBytesMax: number;
   workingMax: number;
   longBytesMin: number;
   longMax: number;
@@ -98,13 +106,15 @@ const MEBIBYTE = 1024 * 1024;
 
 /**
  * 16 bodies of the largest size, or 256 of the usual one; four transactions keep two cores and one PostgreSQL busy, of which
- * one is left to stores that sell while others catch up: 100 sales on the wire are long. Two
- * of one box: the second is the retry of one whose connection died without a word.
+ * one is left to stores that sell while others catch up: 100 sales on the wire are long. Four
+ * of one box: it sends its next before the first is answered, and again both whose connection died without a word;
+ * together no more than two of the largest.
  */
 export const PUSH_LANE_LIMITS: PushLaneLimits = {
   bytesMax: 256 * MEBIBYTE,
   bytesMin: MEBIBYTE,
-  perBoxMax: 2,
+  perBoxMax: 4,
+  perBoxBytesMax: 32 * MEBIBYTE,
   workingMax: 4,
   longBytesMin: 8 * 1024,
   longMax: 3,

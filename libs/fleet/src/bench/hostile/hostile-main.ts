@@ -27,7 +27,7 @@ export interface HostileFigures {
 }
 
 /** As many as the hub lets in from one box at once, and one more that it has to turn away. */
-const STREAMS = 3;
+const STREAMS = 5;
 /** What a push may be answered with, whatever it is. */
 const EXPECTED = [0, 200, 400, 401, 403, 409, 413, 415, 426, 429, 503];
 /** Before the body is read. */
