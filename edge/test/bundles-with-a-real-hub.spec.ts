@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { apiAt } from '../../hub/test/hub-harness.js';
+import { apiAt, create } from '../../hub/test/hub-harness.js';
 import * as hubCommands from '../../hub/src/bundles/bundle-commands.js';
 import { HubSecrets } from '../../hub/src/secrets.js';
 import { takeBundleFile, writeBundleFile } from '../src/bundle-commands.js';
@@ -72,7 +72,7 @@ describe('a store without a line', () => {
     world.line.cut();
     expect(await well(world.intoHub(before))).toMatchObject({ newLines: 0 });
     // It knows less than the line has taught since.
-    expect(await well(world.intoEdge(store, last))).toMatchObject({ isNewest: true, queue: 0 });
+    expect(await well(world.intoEdge(store, last))).toMatchObject({ isNewest: false, queue: 0 });
     await world.sell(store, 4);
     await well(world.intoHub(await world.upOf(store)));
     await well(world.intoEdge(store, await world.downOf('B001')));
@@ -93,6 +93,33 @@ describe('an older bundle of head office', () => {
     expect(await well(world.intoEdge(store, older))).toMatchObject({ isNewest: false, queue: 0 });
     await world.expectTheSame(store);
     await world.expectTheSameCatalogue(store);
+  });
+
+  it('takes nothing back that the line has taught since, though it is the newest of the bundles', async () => {
+    const { api } = world.hub.admin;
+    const store = await world.openStore('B021');
+    const older = await world.downOf('B021');
+    await create(api, '/v1/price-zones', { code: 'Z2', name: 'Zone 2', timeZone: 'Africa/Johannesburg' });
+    const csv = `product,name,barcodes,taxClass,fractional,assortments,priceZone,priceMinor\nP1,Product 1,6001,STD,no,A1,Z2,5000\n`;
+    const imported = await api.post('/v1/imports/products', csv, { headers: { 'content-type': 'text/csv' } });
+    expect(imported.data).toMatchObject({ bad: [] });
+    expect((await api.patch('/v1/branches/B021', { priceZone: 'Z2' })).status).toBe(200);
+    await world.hub.numbered();
+    const minorOfP1 = () => store.edge.store.reads.get(`SELECT minor FROM price WHERE product = 'P1'`);
+    const scopes = async () => (await world.statusOf(store)).cursors.map(({ scope }) => scope);
+    world.line.restore();
+    try {
+      await eventually('the other zone', () => (minorOfP1() as { minor: number }).minor === 5_000);
+      await eventually('an empty queue', async () => (await world.statusOf(store)).queue === 0);
+    } finally {
+      world.line.cut();
+    }
+    const followed = await scopes();
+    expect(await well(world.intoEdge(store, older))).toMatchObject({ isNewest: false, queue: 0 });
+    expect([await scopes(), minorOfP1()]).toEqual([followed, { minor: 5_000 }]);
+    // One that was made since is believed again.
+    expect(await well(world.intoEdge(store, await world.downOf('B021')))).toMatchObject({ isNewest: true, gaps: [] });
+    expect([await scopes(), minorOfP1()]).toEqual([followed, { minor: 5_000 }]);
   });
 });
 

@@ -20,7 +20,7 @@ export class BundleHub {
   /** Scopes of which there are pages that do not follow what is here, or a snapshot that is not whole here yet. */
   readonly gaps = new Set<string>();
 
-  /** @param isNewest none that was made later has been taken in: what it says of another life of the hub is news */
+  /** @param isNewest nothing that was made later has come: what it says of another life of the hub is news */
   constructor(
     private readonly file: BundleFile,
     places: readonly RecordPlace[],

@@ -29,7 +29,7 @@ export type BundleInParts = {
   signal: AbortSignal;
 };
 
-/** `isNewest` false: one made later was taken in before; of this one only pages were looked at. */
+/** `isNewest` false: head office has said more since, by bundle or by line; of this one pages, lines and keys were looked at. */
 export type BundleTaken = {
   bundle: string;
   createdAt: string;

@@ -3,15 +3,7 @@ import type { HelloAnswer } from '@branchline/replication/box-protocol.js';
 import type { BundleHeader } from '@branchline/replication/bundle.js';
 import type { Store } from '../store/store.js';
 import type { BundleLines } from './bundle-lines.js';
-import {
-  isHere,
-  isOlder,
-  judgeBundle,
-  lackingOf,
-  lastBundleIn,
-  learnBundle,
-  type BundleVerdict,
-} from './learn-bundle.js';
+import { isHere, isOlder, judgeBundle, lackingOf, learnBundle, type BundleVerdict } from './learn-bundle.js';
 import { provenHistories } from './proven-histories.js';
 import { readHistories, type Stream } from './push-state.js';
 import { logSync, type SyncLogEntry } from './sync-log.js';
@@ -23,7 +15,7 @@ type Head = Pick<BundleHeader, 'bundle' | 'createdAt'>;
  * What a bundle says of this branch's histories, as a hello would: how far head office has them, where one of them parts from
  * its own, what it has that is not here. A fork is set right as by line, and what was found is then judged once more.
  *
- * @returns whether the bundle is the one made last of those that came @throws BadBundle
+ * @returns whether nothing that was made later has come, by bundle or by line @throws BadBundle
  */
 export async function learnBundleOf(
   parts: Parts,
@@ -35,7 +27,7 @@ export async function learnBundleOf(
   const { bundle, createdAt } = header;
   const detail = `bundle ${bundle} of ${new Date(createdAt).toISOString()} was taken in`;
   const told: SyncLogEntry = { level: 'info', event: 'bundle-in', detail };
-  const isOld = isOlder(lastBundleIn(store.reads), { bundle, createdAtMs: createdAt });
+  const isOld = isOlder(store.reads, { bundle, createdAtMs: createdAt });
   const verdicts = isOld ? [] : await judged(store, answer, lines);
   const isNewest = await learn(parts, header, answer, verdicts, [told]);
   if (!isNewest) return false;

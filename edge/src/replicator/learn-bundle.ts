@@ -8,7 +8,7 @@ import { readCursors } from './feed-cursors.js';
 import { followScopes } from './feed-takes.js';
 import { noteLacking, type Lacking } from './history-due.js';
 import type { ProvenHistories } from './proven-histories.js';
-import { keepHubMemory } from './learn-streams.js';
+import { keepHubMemory, lastToldAtMs } from './learn-streams.js';
 import { readStreams, storeAcknowledged, type Acknowledged, type Stream } from './push-state.js';
 import { writeEntries, type SyncLogEntry } from './sync-log.js';
 
@@ -21,8 +21,13 @@ export function lastBundleIn(tx: ReadTx): LastBundle | null {
   return tx.get<LastBundle>('SELECT bundle, created_at AS createdAtMs, at AS atMs FROM bundle_in') ?? null;
 }
 
-/** Than the newest that was taken in. The same one is not: it may have been broken off. */
-export function isOlder(last: LastBundle | null, { bundle, createdAtMs }: BundleTold): boolean {
+/**
+ * Than the newest that was taken in, or than what the hub said last where there is a line: a stick that lay in a drawer must
+ * not bring a store back to the prices of before. The same bundle again is not: it may have been broken off.
+ */
+export function isOlder(tx: ReadTx, { bundle, createdAtMs }: BundleTold): boolean {
+  if (lastToldAtMs(tx) > createdAtMs) return true;
+  const last = lastBundleIn(tx);
   return last !== null && last.bundle !== bundle && last.createdAtMs >= createdAtMs;
 }
 
@@ -110,14 +115,14 @@ export type LearntOfBundle = BundleTold & {
 };
 
 /**
- * What a bundle taught. One that is older than another that was taken in teaches nothing: it knows less.
+ * What a bundle taught. One that is older than another that was taken in, or than what came by line, teaches nothing: it knows less.
  * Acknowledgements move forward; back only when it is of another life of the hub than what came last: then it was restored,
  * and says what it has.
  */
 export const learnBundle: LocalWrite<LearntOfBundle, { isNewest: boolean }> = {
   name: 'learn-bundle',
   run(tx, { bundle, createdAtMs, acknowledged, lacking, hubEpoch, epoch, memory, scopes, entries, nowMs }) {
-    if (isOlder(lastBundleIn(tx), { bundle, createdAtMs })) return { isNewest: false };
+    if (isOlder(tx, { bundle, createdAtMs })) return { isNewest: false };
     const isAgain = lastBundleIn(tx)?.bundle === bundle;
     const now = new Map(readStreams(tx).map(({ incarnationNo, appliedSeq }) => [incarnationNo, appliedSeq]));
     const isOtherLife = readCursors(tx).some((cursor) => cursor.hubEpoch !== null && cursor.hubEpoch !== hubEpoch);
@@ -129,7 +134,7 @@ export const learnBundle: LocalWrite<LearntOfBundle, { isNewest: boolean }> = {
     noteLacking(tx, lacking, nowMs);
     // Which life of the hub it is, is known better by whoever was on the line.
     tx.run(
-      `INSERT INTO hub_known (id, hub_epoch, epoch) VALUES (1, ?, ?)
+      `INSERT INTO hub_known (id, hub_epoch, epoch, told_at) VALUES (1, ?, ?, 0)
        ON CONFLICT (id) DO UPDATE SET epoch = max(epoch, excluded.epoch)`,
       hubEpoch,
       epoch,

@@ -75,6 +75,8 @@ export type LearntAtHello = {
   lacking: readonly Lacking[];
   scopes: readonly string[];
   hubEpoch: string;
+  /** By the hub's clock, when it answered. */
+  hubNowMs: number;
   /** Highest of the branch beside this box's own; 0: none that the hub tells of. */
   epoch: number;
   memory: string | null;
@@ -85,7 +87,7 @@ export type LearntAtHello = {
 /** What a hello taught, and what is told of it. */
 export const learnHello: LocalWrite<LearntAtHello, void> = {
   name: 'learn-hello',
-  run(tx, { streams, acknowledged, lacking, scopes, hubEpoch, epoch, memory, entries, nowMs }) {
+  run(tx, { streams, acknowledged, lacking, scopes, hubEpoch, hubNowMs, epoch, memory, entries, nowMs }) {
     const now = new Map(readHistories(tx).map(({ incarnationNo, appliedSeq }) => [incarnationNo, appliedSeq]));
     for (const learnt of acknowledged) {
       // A push that was acknowledged while hello was under way knows better.
@@ -95,10 +97,12 @@ export const learnHello: LocalWrite<LearntAtHello, void> = {
     noteLacking(tx, lacking, nowMs);
     const before = readHubEpoch(tx);
     tx.run(
-      `INSERT INTO hub_known (id, hub_epoch, epoch) VALUES (1, ?, ?)
-       ON CONFLICT (id) DO UPDATE SET hub_epoch = excluded.hub_epoch, epoch = max(epoch, excluded.epoch)`,
+      `INSERT INTO hub_known (id, hub_epoch, epoch, told_at) VALUES (1, ?, ?, ?)
+       ON CONFLICT (id) DO UPDATE SET hub_epoch = excluded.hub_epoch, epoch = max(epoch, excluded.epoch),
+         told_at = excluded.told_at`,
       hubEpoch,
       epoch,
+      hubNowMs,
     );
     keepHubMemory(tx, memory);
     const isRenewed = before !== null && before !== hubEpoch;
@@ -125,6 +129,11 @@ export function keepHubMemory(tx: Tx, memory: string | null): void {
 
 function hubMemory(tx: ReadTx): { memory?: string } {
   return tx.get<{ memory: string }>('SELECT memory FROM hub_memory') ?? {};
+}
+
+/** By the hub's clock, when it last spoke on the line; 0: it never did. */
+export function lastToldAtMs(tx: ReadTx): number {
+  return tx.get<{ toldAtMs: number }>('SELECT told_at AS toldAtMs FROM hub_known')?.toldAtMs ?? 0;
 }
 
 function readHubEpoch(tx: ReadTx): string | null {

@@ -89,7 +89,7 @@ export class MeetHub {
     );
     const { scopes, hubEpoch, epoch = 0, memory = null } = answer;
     await store.writer.write(learnHello, {
-      ...{ streams, lacking, scopes, hubEpoch, epoch, memory, entries, nowMs },
+      ...{ streams, lacking, scopes, hubEpoch, hubNowMs: answer.now, epoch, memory, entries, nowMs },
       acknowledged: acknowledged.map(({ incarnationNo, appliedSeq, durableSeq }) => {
         return { incarnationNo, appliedSeq, durableSeq };
       }),

@@ -159,7 +159,9 @@ const STATEMENTS = [
      incarnation_no INTEGER PRIMARY KEY REFERENCES incarnation, hub_seq INTEGER NOT NULL, hub_hash TEXT NOT NULL,
      signing_key TEXT NOT NULL)`,
   // What the last hello said. 'epoch': the highest of the branch that is not this box's own.
-  `CREATE TABLE hub_known (id INTEGER PRIMARY KEY CHECK (id = 1), hub_epoch TEXT NOT NULL, epoch INTEGER NOT NULL)`,
+  // 'told_at': by the hub's clock, when it last said so on the line; 0: it never did.
+  `CREATE TABLE hub_known (
+     id INTEGER PRIMARY KEY CHECK (id = 1), hub_epoch TEXT NOT NULL, epoch INTEGER NOT NULL, told_at INTEGER NOT NULL)`,
   // The hub's own word for what it had at its last answer, for itself to read.
   `CREATE TABLE hub_memory (id INTEGER PRIMARY KEY CHECK (id = 1), memory TEXT NOT NULL)`,
   // The newest of the bundles of head office that were carried here.
