@@ -41,6 +41,10 @@ async function expectRollupsToEqualFacts(box: TestBox): Promise<void> {
 
 describe('a poisoned line', () => {
   const good = (): Record<string, unknown> => saleBody('P001', 1, 1);
+  const firstOf = (sale: Record<string, unknown>, part: string, other: object): Record<string, unknown> => {
+    const [first, ...more] = sale[part] as object[];
+    return { ...sale, [part]: [{ ...first, ...other }, ...more] };
+  };
   const poisons: [string, () => Record<string, unknown>, string][] = [
     ['that is no sale', () => ({ any: 'thing' }), 'invalid-body'],
     ['with NUL', () => ({ ...good(), operator: 'a\0b' }), 'unstorable-text'],
@@ -57,6 +61,16 @@ describe('a poisoned line', () => {
     ['in a currency that its branch does not sell in', () => ({ ...good(), currency: 'EUR' }), 'foreign-currency'],
     ['in the year nought', () => ({ ...good(), businessDate: '0000-01-01' }), 'projection-failed'],
     ['of an epoch that no integer holds', () => ({ ...good(), epoch: 2 ** 40 }), 'projection-failed'],
+    [
+      'with a line of a number that no integer holds',
+      () => firstOf(good(), 'lines', { lineNo: 2 ** 40 }),
+      'projection-failed',
+    ],
+    [
+      'with a tender of a number that no integer holds',
+      () => firstOf(good(), 'tenders', { tenderNo: 2 ** 40 }),
+      'projection-failed',
+    ],
   ];
   it.each(poisons)('%s is set aside with a reason, and the other 499 are projected', async (_what, poison, code) => {
     const box = await newBox();
@@ -77,6 +91,26 @@ describe('a poisoned line', () => {
     // Told again with the same push, and set aside once.
     expect((await box.push(journal.push())).data.quarantined).toHaveLength(1);
     expect(await waiting(box)).toHaveLength(1);
+  });
+
+  it.each([1, 120])('is found among %d sales one of which takes another back', async (sales) => {
+    const box = await newBox();
+    const journal = box.newJournal();
+    const first = journal.sale();
+    await box.push(journal.push());
+    for (let sale = 1; sale < sales; sale += 1) journal.sale();
+    const bad = firstOf(good(), 'lines', { lineNo: 2 ** 40 });
+    journal.append('sale', String(bad['id']), bad);
+    const reverses = { sale: first.id, contentHash: '0'.repeat(64) };
+    const reversal: Record<string, unknown> = { ...good(), reverses, flags: ['late'] };
+    journal.append('sale', String(reversal['id']), reversal);
+    const { status, data } = await box.push(journal.push(3));
+    expect([status, data.quarantined]).toEqual([
+      200,
+      [{ seq: sales + 2, code: 'projection-failed', detail: expect.any(String) }],
+    ]);
+    expect(await counts(box)).toMatchObject({ sales: sales + 1 });
+    await expectRollupsToEqualFacts(box);
   });
 
   it.each([

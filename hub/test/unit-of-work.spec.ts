@@ -123,6 +123,33 @@ describe('a unit of work', () => {
     await expect(failing).rejects.toMatchObject({ code: '22012' });
   });
 
+  it('tells of what failed, also to who hears sooner that nothing goes on behind it', async () => {
+    const failing = inTenant((tx) => {
+      const slow = async (): Promise<void> => {
+        await tx.query('SELECT 1 / 0').catch(async (error: unknown) => {
+          await pause(20);
+          throw error;
+        });
+      };
+      return together(slow(), tx.query('SELECT 2'));
+    });
+    await expect(failing).rejects.toMatchObject({ code: '22012' });
+  });
+
+  it('sends nothing for one whose transaction is over', async () => {
+    let late: Promise<unknown> = Promise.resolve();
+    await inTenant(async (tx) => {
+      late = pause(20).then(() => tx.query('SELECT current_user AS role'));
+    });
+    await expect(late).rejects.toThrow('the transaction is over');
+    const failed = inTenant(async (tx) => {
+      late = pause(20).then(() => tx.execute('SELECT 1'));
+      throw new Error('no');
+    });
+    await expect(failed).rejects.toThrow('no');
+    await expect(late).rejects.toThrow('the transaction is over');
+  });
+
   it('sends nothing any more once it is told of a failure', async () => {
     let late = '';
     await inTenant(async (tx) => {

@@ -29,6 +29,7 @@ export type PreparedStatement = { name: string; text: string };
 export class Tx {
   /** Topics told to the listeners once this is committed: `tx.announced.add('feed')`. */
   readonly announced = new Set<string>();
+  private isOver = false;
 
   constructor(
     readonly tenantId: string,
@@ -43,13 +44,13 @@ export class Tx {
 
   /** @returns the rows; column names as the statement gives them */
   async query<T>(sql: string, params: unknown[] = []): Promise<T[]> {
-    const result = await this.client.query(sql, params);
+    const result = await this.connection().query(sql, params);
     return result.rows as T[];
   }
 
   /** As `query`, for what is asked many times a second: planning a statement of a push takes as long as running it. */
   async prepared<T>({ name, text }: PreparedStatement, params: unknown[]): Promise<T[]> {
-    const result = await this.client.query({ name, text, values: params });
+    const result = await this.connection().query({ name, text, values: params });
     return result.rows as T[];
   }
 
@@ -75,10 +76,24 @@ export class Tx {
 
   /** @returns how many rows were written */
   async execute(sql: string, params: unknown[] = []): Promise<number> {
-    const result = await this.client.query(sql, params);
+    const result = await this.connection().query(sql, params);
     return result.rowCount ?? 0;
   }
+
+  /** Nothing is sent from here on. */
+  end(): void {
+    this.isOver = true;
+  }
+
+  /** The connection is the next tenant's then: what came late would run as the owner of all, or among another's rows. */
+  private connection(): PoolClient {
+    if (this.isOver) throw new Error('a statement came, and the transaction is over');
+    return this.client;
+  }
 }
+
+/** in_failed_sql_transaction: something else failed before. */
+const BEHIND_A_FAILURE = '25P02';
 
 /**
  * Waits for statements that were sent one right behind the other. Once one fails those behind it fail too, since the
@@ -90,7 +105,8 @@ export async function together<Answers extends readonly unknown[]>(
 ): Promise<Answers> {
   const failures: unknown[] = [];
   const answers = await Promise.all(sent.map((statement) => statement.catch((error: unknown) => failures.push(error))));
-  if (failures.length > 0) throw failures[0];
+  // Who sent several hears of his own only when all are answered, and another has long been told that nothing goes on.
+  if (failures.length > 0) throw failures.find((failure) => sqlStateOf(failure) !== BEHIND_A_FAILURE) ?? failures[0];
   return answers as unknown as Answers;
 }
 
@@ -204,7 +220,7 @@ async function inside<T>(
       client.query(`START TRANSACTION ISOLATION LEVEL ${isolation}`),
       client.query(ENTER, [tx.tenantId, `${statementMsMax}`, `${IDLE_IN_TRANSACTION_MS_MAX}`]),
     );
-    const result = await work(tx);
+    const result = await work(tx).finally(() => tx.end());
     // PostgreSQL answers COMMIT of a transaction in which something failed with ROLLBACK, and without an error.
     const { command } = await client.query('COMMIT');
     if (command !== 'COMMIT') throw new Error('a statement of the transaction failed, and nobody heard of it');
