@@ -51,6 +51,47 @@ describe('migration', () => {
   });
 });
 
+describe('a lock', () => {
+  it('is held by one at a time, and waited for outside every transaction: a scrub waits until none is open', async () => {
+    let leave: () => void = () => undefined;
+    const done: string[] = [];
+    const holding = new Promise<void>((begun) => {
+      void database.holdingLock(
+        'one',
+        () =>
+          new Promise<void>((end) => {
+            leave = end;
+            begun();
+          }),
+      );
+    });
+    await holding;
+    const waiting = database.holdingLock('one', async () => void done.push('second'));
+    // Who waited in the database would be seen each time.
+    const seen: number[] = [];
+    for (let look = 0; look < 10; look += 1) {
+      await pause(10);
+      const open = await database.asOwner(
+        `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle' AND pid <> pg_backend_pid()`,
+      );
+      seen.push(open.length);
+    }
+    expect(seen).toContain(0);
+    expect(done).toEqual([]);
+    leave();
+    await waiting;
+    expect(done).toEqual(['second']);
+    expect(await database.mayLock('one')).toBe(true);
+    const twice = () =>
+      database.holdingLock(
+        'one',
+        async () => 'had',
+        () => false,
+      );
+    expect(await database.holdingLock('one', twice)).toBeNull();
+  });
+});
+
 describe('a unit of work', () => {
   it('runs as the role that owns nothing', async () => {
     const row = await inTenant((tx) => tx.one<{ role: string }>('SELECT current_user AS role'));

@@ -70,23 +70,29 @@ export class ErasureScrubber implements OnModuleDestroy {
   private async scrub(): Promise<void> {
     if (this.stopped || (await this.due()).length === 0) return;
     // Of several hub processes one does it; the others find nothing due then.
-    await this.database.holdingLock('branchline erasures', async () => {
-      const due = await this.due();
-      if (due.length === 0 || !(await this.olderHaveEnded())) return;
-      // One may have been offered while its person was erased.
-      for (const { tenantId, persons } of due)
-        await this.database.transaction(tenantId, (tx) => adoptOffers(tx, persons));
-      await this.database.asOwner('VACUUM (FULL) customer_open');
-      await this.database.asOwner('VACUUM (FULL) person_key');
-      await this.database.asOwner('VACUUM (FULL) person_key_offer');
-      for (const { tenantId, persons } of due)
-        await this.database.transaction(tenantId, (tx) =>
-          tx.execute(
-            'UPDATE person_key SET scrubbed_at = to_timestamp($2::bigint / 1000.0) WHERE person = ANY ($1::uuid[])',
-            [persons, this.clock.now()],
-          ),
-        );
-    });
+    await this.database.holdingLock(
+      'branchline erasures',
+      () => this.scrubDue(),
+      () => !this.stopped,
+    );
+  }
+
+  private async scrubDue(): Promise<void> {
+    const due = await this.due();
+    if (due.length === 0 || !(await this.olderHaveEnded())) return;
+    // One may have been offered while its person was erased.
+    for (const { tenantId, persons } of due)
+      await this.database.transaction(tenantId, (tx) => adoptOffers(tx, persons));
+    await this.database.asOwner('VACUUM (FULL) customer_open');
+    await this.database.asOwner('VACUUM (FULL) person_key');
+    await this.database.asOwner('VACUUM (FULL) person_key_offer');
+    for (const { tenantId, persons } of due)
+      await this.database.transaction(tenantId, (tx) =>
+        tx.execute(
+          'UPDATE person_key SET scrubbed_at = to_timestamp($2::bigint / 1000.0) WHERE person = ANY ($1::uuid[])',
+          [persons, this.clock.now()],
+        ),
+      );
   }
 
   private async due(): Promise<Erased[]> {

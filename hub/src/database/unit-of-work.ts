@@ -16,6 +16,7 @@ const STATEMENT_MS_MAX = 30_000;
 const IDLE_IN_TRANSACTION_MS_MAX = 30_000;
 const TRIES_MAX = 6;
 const RETRY_DELAY_MS_FIRST = 10;
+const LOCK_LOOK_MS = 50;
 /** serialization_failure, deadlock_detected: the whole use case may simply be run again. */
 const PASSING_SQLSTATES = new Set(['40001', '40P01']);
 
@@ -147,11 +148,18 @@ export class Database {
     }
   }
 
-  /** Holds an advisory lock of that name, on a connection of its own, while the work is done. */
-  async holdingLock<T>(name: string, work: () => Promise<T>): Promise<T> {
+  /**
+   * Holds an advisory lock of that name, on a connection of its own, while the work is done. Asks for it again and again: who
+   * waits for a lock in PostgreSQL is in a transaction, for which whoever holds the lock may have to wait.
+   * @param mayWait asked each time that another holds it @returns null: no longer waited for
+   */
+  async holdingLock<T>(name: string, work: () => Promise<T>, mayWait = (): boolean => true): Promise<T | null> {
     const runner = this.dataSource.createQueryRunner();
     try {
-      await runner.query('SELECT pg_advisory_lock(hashtextextended($1, 0))', [name]);
+      while (!(await hadLock(runner, name))) {
+        if (!mayWait()) return null;
+        await pause(LOCK_LOOK_MS);
+      }
       try {
         return await work();
       } finally {
@@ -206,6 +214,12 @@ export class Database {
       await runner.release();
     }
   }
+}
+
+async function hadLock(runner: QueryRunner, name: string): Promise<boolean> {
+  const sql = 'SELECT pg_try_advisory_lock(hashtextextended($1, 0)) AS had';
+  const [row] = (await runner.query(sql, [name])) as { had: boolean }[];
+  return row?.had === true;
 }
 
 /** The tenant is entered before anything else is sent: what ran without would run as the owner of all. */
