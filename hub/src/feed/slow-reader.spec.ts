@@ -1,5 +1,5 @@
 import { createReadStream, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, request, type IncomingMessage, type Server } from 'node:http';
+import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,12 +14,14 @@ const SLOW_MS_MAX = 300;
 let server: Server;
 let folder: string;
 let closed: Promise<void>;
+let gone: ServerResponse;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'branchline-slow-'));
   writeFileSync(join(folder, 'file'), Buffer.alloc(BYTES, 1));
   server = createServer((_request, answer) => {
     closed = new Promise((soon) => answer.once('close', soon));
+    gone = answer;
     const file = createReadStream(join(folder, 'file'));
     cutWhenSlow(answer, file, SLOW_MS_MAX);
     file.pipe(answer);
@@ -40,12 +42,25 @@ function asked(): Promise<IncomingMessage> {
   );
 }
 
+const timersNow = (): number => process.getActiveResourcesInfo().filter((each) => each === 'Timeout').length;
+
 describe('a reader of a large file', () => {
   it('that takes nothing any more is cut, and its place is free', async () => {
     const answer = await asked();
     answer.on('error', () => undefined);
     await closed;
     answer.destroy();
+  }, 10_000);
+
+  it('that hung up before there was a file is not watched', async () => {
+    const answer = await asked();
+    answer.on('error', () => undefined).destroy();
+    await closed;
+    const file = createReadStream(join(folder, 'file'));
+    const timers = timersNow();
+    cutWhenSlow(gone, file, SLOW_MS_MAX);
+    file.destroy();
+    expect(timersNow()).toBe(timers);
   }, 10_000);
 
   it('that is slow and takes all the same gets the whole', async () => {
