@@ -67,8 +67,11 @@ async function upgraded(box: WorldBox, takes: FetchedApplier, stillHeld: number)
   await runs(box, takes);
   const { replicator } = replicatorOn(box.store, 'http://127.0.0.1:1');
   replicator.start();
-  await eventually(`${stillHeld} lines that are held still`, () => held(box) === stillHeld);
-  await replicator.stop();
+  try {
+    await eventually(`${stillHeld} lines that are held still`, () => held(box) === stillHeld);
+  } finally {
+    await replicator.stop();
+  }
 }
 
 describe('lines that an older release held', () => {
@@ -126,6 +129,22 @@ describe('lines that an older release held', () => {
     expect(b.logged('line-held').filter((detail) => detail.includes('would not go in'))).toHaveLength(1);
     await upgraded(b, applyFetched, 0);
     expect(await broken(b, hub, new Set())).toEqual([]);
+  });
+
+  it('are all gone through, however many of those before them break their applier', async () => {
+    await a.openShift();
+    const told = await a.sellMany(130);
+    await a.meet(hub);
+    const b = await replacement(without('sale'));
+    await b.meet(hub);
+    const breaking = new Set(told.slice(0, 110));
+    const buggy: FetchedApplier = (tx, line, place) => {
+      if (breaking.has(line.key)) throw new TypeError('a bug');
+      return applyFetched(tx, line, place);
+    };
+    await upgraded(b, buggy, 110);
+    expect(b.sales()).toEqual(told.slice(110).toSorted());
+    expect(b.logged('line-held')).toContain('110 lines that were held would not go in, and stay held');
   });
 
   it('and that had to be journalled again meanwhile become rows that refer to where they stand then', async () => {

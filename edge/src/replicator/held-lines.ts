@@ -5,15 +5,13 @@ import { logSync, type SyncLogEntry } from './sync-log.js';
 
 export type HeldParts = { store: Store; alarm(message: string): void };
 
-/** After so many that break their applier the rest waits for the next start: somebody has to look. */
-const BROKEN_MAX = 100;
-
 /** What an older release held of the lines that were fetched, and this one can take. */
 export async function takeHeldLines({ store, alarm }: HeldParts, signal: AbortSignal): Promise<void> {
-  const skip: number[] = [];
+  let skip: number[] = [];
+  let broken = 0;
   const counts: Record<FetchedOutcome, number> = { ...NO_HELD_TRIED.counts };
   let from: HeldTried = NO_HELD_TRIED;
-  while (!signal.aborted && skip.length < BROKEN_MAX) {
+  while (!signal.aborted) {
     try {
       const { counts: taken } = await store.writer.background(applyHeld, { skip }, from, signal);
       for (const outcome of Object.keys(counts) as FetchedOutcome[]) counts[outcome] += taken[outcome];
@@ -21,11 +19,14 @@ export async function takeHeldLines({ store, alarm }: HeldParts, signal: AbortSi
     } catch (error) {
       // One line less each time: this ends. What slices before it took is committed, and told without its counts.
       if (!isHeldLineBroke(error)) throw error;
-      skip.push(error.position);
-      from = { ...NO_HELD_TRIED, after: error.after };
+      const { position, after } = error;
+      broken += 1;
+      // Those before the slice are behind it for good.
+      skip = [...skip.filter((each) => each > after), position];
+      from = { ...NO_HELD_TRIED, after };
     }
   }
-  const entries = toldOf(counts, skip.length);
+  const entries = toldOf(counts, broken);
   if (entries.length === 0) return;
   await store.writer.write(logSync, { entries });
   for (const { level, detail } of entries) if (level === 'incident') alarm(detail);
