@@ -32,10 +32,10 @@ export type PushBatch = {
   body: Buffer;
 };
 
-/** Who signs, and in which protocol it speaks. */
 /** As it goes over the line. */
 export type ReadyPush = Omit<PushBatch, 'body'> & { compressed: Buffer };
 
+/** Who signs, and in which protocol it speaks. */
 export type Signer = Pick<BoxIdentity, 'tenant' | 'branch' | 'signingKey'> & { protocol: number };
 
 /** The lines of a plain push are held, those of a packed one are not: the plain one stays as small as the first. */

@@ -4,7 +4,7 @@ export const IN_FLIGHT = Symbol('in-flight');
 /** Both ends included. */
 export type LineRange = { incarnationNo: number; fromSeq: number; lastSeq: number };
 
-/** Which lines have left for the hub and are not acknowledged yet; one push flies at a time. */
+/** Which lines have left for the hub and are not acknowledged yet; two pushes fly at a time at most, one behind the other. */
 export interface InFlight {
   linesInFlight(): LineRange | null;
 }

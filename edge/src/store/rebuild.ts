@@ -24,7 +24,8 @@ const PAGE_LINES = 1_000;
 
 /**
  * Makes an empty, migrated file whole from a journal: copies the machinery's tables, proves every chain on the way, and
- * applies lines by local position, those that were held until later after the line that was the last one then. Rows of origin `feed` and `local` start empty: they are fetched, or learnt, again.
+ * applies lines by local position, those that were held until later after the line that was the last one then. Rows of
+ * origin `feed` and `local` start empty: they are fetched, or learnt, again.
  * @throws when a chain does not verify: what follows the break is not this store's history
  */
 export function rebuild(source: ReadTx, target: Connection, parts: RebuildParts): Rebuilt {
