@@ -18,6 +18,9 @@ export type BulkThreadParts = BulkPlace & {
 /** After it ended: one that cannot even begin is not begun again and again. */
 const RESTART_MS_MIN = 2_000;
 
+/** A push of 1,000 sales is many objects that live as long as it does: with room for them a sale took 9 % less of a processor. */
+const HEAP = { maxYoungGenerationSizeMb: 128 };
+
 type Pending = { resolve(applied: AppliedPush): void; reject(error: Error): void };
 
 /**
@@ -73,7 +76,7 @@ export class BulkThread {
   private start(): Worker {
     const { databaseUrl, program } = this.parts;
     const place: BulkPlace = { databaseUrl };
-    const worker = new Worker(program.url, { workerData: place, execArgv: program.execArgv });
+    const worker = new Worker(program.url, { workerData: place, execArgv: program.execArgv, resourceLimits: HEAP });
     worker.on('message', (message: FromBulkThread) => this.heard(message));
     worker.on('error', (error) => this.parts.logger.error({ message: 'the thread of bulk pushes failed', error }));
     worker.on('exit', (code) => this.ended(code));
