@@ -11,7 +11,8 @@ import { SellingTill } from './selling-till.js';
 const CHANGES = 10_000;
 const FEW = 100;
 const MANY = 1_000;
-const BOXES_A_BRANCH = 20;
+/** A store has one, and a second while one is replaced; a hub lets one store ask for only so much at once. */
+const BOXES_A_BRANCH = 2;
 const SALE_EVERY_MS = 20;
 const QUIET_SALES = 250;
 const SCOPE = `zone:${ZONE}`;
