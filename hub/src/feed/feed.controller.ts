@@ -8,7 +8,7 @@ import { scopeSchema } from '@branchline/replication/feed.js';
 import { hash } from '@branchline/replication/kinds/fields.js';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { Database } from '../database/unit-of-work.js';
+import { Database, together } from '../database/unit-of-work.js';
 import { FEED_LANE, ReadLane } from '../sync/read-lane.js';
 import { FeedPages } from './feed-pages.js';
 import { assertOwnScope } from './own-scope.js';
@@ -38,8 +38,8 @@ export class FeedController {
   ): Promise<void> {
     const { bytes, encoding, etag } = await this.lane.read(box, async () => {
       const stand = await this.database.transaction(box.tenantId, async (tx) => {
-        await assertOwnScope(tx, box.branchId, scope);
-        return feedStand(tx, scope, after);
+        const [, there] = await together(assertOwnScope(tx, box.branchId, scope), feedStand(tx, scope, after));
+        return there;
       });
       assertOnFeed(stand, { number: after, hash });
       return this.pages.page(box.tenantId, stand, after, accepted);

@@ -6,7 +6,7 @@ import { isUuid } from '@branchline/domain/uuid.js';
 import { problem } from '@branchline/http/problem.js';
 import type { FastifyRequest } from 'fastify';
 import jsonwebtoken from 'jsonwebtoken';
-import type { Database, Tx } from '../database/unit-of-work.js';
+import type { Database, PreparedStatement, Tx } from '../database/unit-of-work.js';
 import type { HubSecrets } from '../secrets.js';
 
 const ISSUER = 'branchline-hub';
@@ -78,13 +78,17 @@ function isId(claim: unknown): claim is string {
 }
 
 async function findBox(tx: Tx, boxId: string, branchId: string): Promise<Box | undefined> {
-  const [row] = await tx.query<{ code: string; revoked: boolean }>(FIND, [boxId, branchId]);
+  const [row] = await tx.prepared<{ code: string; revoked: boolean }>(FIND, [boxId, branchId]);
   if (!row) return undefined;
   if (row.revoked) throw problem('box-revoked');
   return { kind: 'box', tenantId: tx.tenantId, branchId, branchCode: row.code, boxId };
 }
 
-const FIND = `
+/** Asked with every request of every box. */
+const FIND: PreparedStatement = {
+  name: 'box-of-token',
+  text: `
 SELECT branch.code, box.revoked_at IS NOT NULL AS revoked
   FROM box JOIN branch ON branch.tenant_id = box.tenant_id AND branch.id = box.branch_id
- WHERE box.id = $1 AND box.branch_id = $2`;
+ WHERE box.id = $1 AND box.branch_id = $2`,
+};
