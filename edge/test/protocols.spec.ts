@@ -132,8 +132,10 @@ describe('a bundle of head office', () => {
   /** As head office makes it, with nothing in it but its answer to hello. */
   async function bundleIn(protocol: number, certifying: KeyObject): Promise<string> {
     const { tenant, branch, box, sealingKey } = fixture.box;
+    // By the clock of the fake hub, a moment after all that it says by line.
+    const createdAt = 1_800_000_000_001;
     const header = {
-      ...{ direction: 'down' as const, tenant, branch, box, bundle: v7(), createdAt: fixture.clock.now() },
+      ...{ direction: 'down' as const, tenant, branch, box, bundle: v7(), createdAt },
       sealedTo: rawPublicKey(sealingKey),
     };
     const answer = { hubEpoch: v7(), now: 0, protocol, scopes: [], streams: [], hashes: [], cursors: [] };
