@@ -24,11 +24,13 @@ import {
   statusOf,
   type RunningReplicator,
 } from '../src/replicator/testing/replicator-fixture.js';
+import { PIECE_BYTES_MAX } from '../src/replicator/lines-round.js';
 import { readStreams } from '../src/replicator/push-state.js';
 import { replicationReadiness } from '../src/replicator/replicator-figures.js';
 import { readSyncLog } from '../src/replicator/sync-log.js';
 import { hashAt, lineAt } from '../src/store/journal.js';
 import { packLine } from '../src/store/line-storage.js';
+import { takeLines, type LinesToTake } from '../src/store/take-lines.js';
 import type { Store } from '../src/store/store.js';
 import { newBox, storeFixture, type StoreFixture, writeRows } from '../src/store/testing/store-fixture.js';
 
@@ -555,6 +557,33 @@ describe('a copied file', () => {
     await journalFacts(copied, 2);
     await drained(copied);
     expect(hub.headOf(incarnation).seq).toBe(13);
+  });
+
+  it('takes a page that is as large as a push was in pieces, between which the tills have their turn', async () => {
+    const copied = await copy();
+    await journalFacts(store, 1_500);
+    const config = { ...configOf(), pushLines: 5_000 };
+    const original = started(store, proxy.url, { config });
+    await drained(store);
+    await original.replicator.stop();
+    const handedOver: number[] = [];
+    const { writer } = copied;
+    const background = writer.background.bind(writer);
+    writer.background = (write, input, state, signal) => {
+      if (write.name === takeLines.name) {
+        const { lines } = input as LinesToTake;
+        handedOver.push(lines.reduce((sum, { length }) => sum + length, 0));
+      }
+      return background(write, input, state, signal);
+    };
+    started(copied, proxy.url, { config });
+    await eventually('all of it', () => devicesOf(copied) === 1_500);
+    expect(Math.max(...handedOver)).toBeLessThanOrEqual(PIECE_BYTES_MAX);
+    // More pieces than pages, none of them tiny.
+    const pages = hub.requests.filter((route) => route.includes('/sync/v1/lines')).length;
+    expect(handedOver.length).toBeGreaterThan(pages);
+    expect(handedOver.reduce((sum, bytes) => sum + bytes, 0)).toBeGreaterThan(2 * PIECE_BYTES_MAX);
+    expect(hashAt(copied.reads, 1, 1_501)).toBe(hub.headOf(headOf(store).incarnation).hash);
   });
 
   it('in another box goes on in the name of that box', async () => {

@@ -1,6 +1,7 @@
+import { setImmediate as otherWork } from 'node:timers/promises';
 import { headIsSigned } from '@branchline/replication/head-signature.js';
 import { speaks, type ProtocolRange } from '@branchline/replication/protocol.js';
-import { decodePush, MalformedPush, type ReceivedPush } from '@branchline/replication/push.js';
+import { MalformedPush, PlainPush, type ReceivedLine, type ReceivedPush } from '@branchline/replication/push.js';
 import { hashAt } from '../store/journal.js';
 import type { FetchedOutcome } from '../store/command.js';
 import type { Store } from '../store/store.js';
@@ -32,6 +33,14 @@ export class CorruptLines extends Error {
 
 /** In a row; then a round ends and another begins at once: shutdown and force get their turn. */
 const PAGES_IN_A_ROUND_MAX = 200;
+
+/** About a millisecond of hashing; sales go in between. */
+const LINES_AT_ONCE = 100;
+/**
+ * Of a page, handed to the writer at once. A page may be as large as a push was, 5,000 lines of 8 MiB: to turn all of it into a
+ * message, and the message into lines again, held up this thread and the writer's for 100 ms each.
+ */
+export const PIECE_BYTES_MAX = 256 * 1024;
 
 type Counts = Record<FetchedOutcome, number>;
 
@@ -97,7 +106,7 @@ export class LinesRound {
   private async takePage(due: HistoryDue, page: Buffer, held: Set<number>, counts: Counts): Promise<boolean> {
     const { store, hub, onContact } = this.parts;
     const fromSeq = due.lastSeq + 1;
-    const { header, lines } = decoded(page);
+    const { header, lines } = await decoded(page);
     onContact();
     if (!speaks(hub.speech.spoken, header.protocol))
       throw new CorruptLines(`lines of ${due.incarnation} came in protocol ${header.protocol}`);
@@ -105,18 +114,39 @@ export class LinesRound {
       throw new CorruptLines(`line ${fromSeq} of ${due.incarnation} was asked for, ${header.fromSeq} came`);
     if (header.previousHash !== hashAt(store.reads, due.incarnationNo, due.lastSeq)) return false;
     this.assertSigned(due, header);
+    let place = { seq: due.lastSeq, hash: header.previousHash };
+    for (const piece of piecesOf(lines)) {
+      if (this.signal.aborted) return true;
+      // Lines of a page go in one behind the other or not at all, also where a fork came between two pieces of it.
+      if (hashAt(store.reads, due.incarnationNo, place.seq) !== place.hash) return false;
+      const taken = await this.takePiece(due, place.seq + 1, piece, held, counts);
+      if (taken !== 'all') return taken === 'some';
+      place = { seq: place.seq + piece.length, hash: String(piece.at(-1)?.hash.toString('hex')) };
+    }
+    return true;
+  }
+
+  /** @returns whether all of it was taken; `some`: one of its lines is to be held; `none`: it does not follow */
+  private async takePiece(
+    { incarnationNo, incarnation }: HistoryDue,
+    fromSeq: number,
+    lines: readonly ReceivedLine[],
+    held: Set<number>,
+    counts: Counts,
+  ): Promise<'all' | 'some' | 'none'> {
+    const { store } = this.parts;
     const texts = lines.map(({ bytes }) => bytes.toString('latin1'));
-    const input = { incarnationNo: due.incarnationNo, fromSeq, lines: texts, held: [...held] };
+    const input = { incarnationNo, fromSeq, lines: texts, held: [...held] };
     try {
       const taken = await store.writer.background(takeLines, input, NO_LINES_TAKEN, this.signal);
       for (const outcome of Object.keys(counts) as FetchedOutcome[]) counts[outcome] += taken.counts[outcome];
-      return taken.followed;
+      return taken.followed ? 'all' : 'none';
     } catch (error) {
       // One line less each time: this ends.
       if (!isLineNotApplied(error)) throw error;
       held.add(error.seq);
-      await this.tell({ level: 'incident', event: 'line-held', detail: `${due.incarnation} ${error.message}` });
-      return true;
+      await this.tell({ level: 'incident', event: 'line-held', detail: `${incarnation} ${error.message}` });
+      return 'some';
     }
   }
 
@@ -154,11 +184,32 @@ export class LinesRound {
 }
 
 /** Its lines lead from `previousHash` to `headHash`. @throws CorruptLines */
-function decoded(page: Buffer): ReceivedPush {
+async function decoded(page: Buffer): Promise<ReceivedPush> {
   try {
-    return decodePush(page);
+    const push = new PlainPush(page);
+    const lines: ReceivedLine[] = [];
+    for (let line = push.next(); line !== null; line = push.next()) {
+      lines.push(line);
+      if (lines.length % LINES_AT_ONCE === 0) await otherWork();
+    }
+    return { header: push.header, lines };
   } catch (error) {
     if (!(error instanceof MalformedPush)) throw error;
     throw new CorruptLines(`a page of lines: ${error.message}`);
   }
+}
+
+/** At least one line each. */
+function* piecesOf(lines: readonly ReceivedLine[]): Generator<ReceivedLine[]> {
+  let piece: ReceivedLine[] = [];
+  let pieceBytes = 0;
+  for (const line of lines) {
+    if (piece.length > 0 && pieceBytes + line.bytes.length > PIECE_BYTES_MAX) {
+      yield piece;
+      [piece, pieceBytes] = [[], 0];
+    }
+    piece.push(line);
+    pieceBytes += line.bytes.length;
+  }
+  if (piece.length > 0) yield piece;
 }

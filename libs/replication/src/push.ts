@@ -61,28 +61,49 @@ export type ReceivedLine = { bytes: Buffer; hash: Buffer; value?: Readonly<Recor
 export type ReceivedPush = { header: PushHeader; lines: ReceivedLine[] };
 
 /**
- * Takes a push apart and proves that its lines lead from `previousHash` to `headHash`. Whether that follows what the hub
- * holds, and who signed it, is the caller's to check.
- * @throws MalformedPush
+ * Takes a push apart, line by line, since whoever does it may have others to serve in between, and proves that its lines
+ * lead from `previousHash` to `headHash`. Whether that follows what is held, and who signed it, is the caller's to check.
  */
-export function decodePush(body: Buffer): ReceivedPush {
-  const { header, rest } = splitHeader(body);
-  const lines: ReceivedLine[] = [];
-  let previous: Buffer = Buffer.from(header.previousHash, 'hex');
-  let at = 0;
-  while (at < rest.length) {
-    const stop = rest.indexOf(0x0a, at);
-    if (stop < 0) throw new MalformedPush('cut short: the last line has no end');
-    if (lines.length === header.count) throw new MalformedPush(`more lines than the ${header.count} announced`);
-    const bytes = rest.subarray(at, stop);
-    previous = chainHash(previous, bytes);
-    lines.push({ bytes, hash: previous });
-    at = stop + 1;
+export class PlainPush {
+  readonly header: PushHeader;
+  private readonly rest: Buffer;
+  private previous: Buffer;
+  private at = 0;
+  private taken = 0;
+
+  /** @throws MalformedPush */
+  constructor(body: Buffer) {
+    const { header, rest } = splitHeader(body);
+    this.header = header;
+    this.rest = rest;
+    this.previous = Buffer.from(header.previousHash, 'hex');
   }
-  if (lines.length !== header.count)
-    throw new MalformedPush(`${lines.length} lines where ${header.count} are announced`);
-  assertLeadsToHead(header, previous);
-  return { header, lines };
+
+  /** @returns null after the last: only then is the push believed @throws MalformedPush */
+  next(): ReceivedLine | null {
+    const { header, rest, taken } = this;
+    if (this.at >= rest.length) {
+      if (taken !== header.count) throw new MalformedPush(`${taken} lines where ${header.count} are announced`);
+      assertLeadsToHead(header, this.previous);
+      return null;
+    }
+    const stop = rest.indexOf(0x0a, this.at);
+    if (stop < 0) throw new MalformedPush('cut short: the last line has no end');
+    if (taken === header.count) throw new MalformedPush(`more lines than the ${header.count} announced`);
+    const bytes = rest.subarray(this.at, stop);
+    this.previous = chainHash(this.previous, bytes);
+    this.at = stop + 1;
+    this.taken += 1;
+    return { bytes, hash: this.previous };
+  }
+}
+
+/** All of it in one go. @throws MalformedPush */
+export function decodePush(body: Buffer): ReceivedPush {
+  const push = new PlainPush(body);
+  const lines: ReceivedLine[] = [];
+  for (let line = push.next(); line !== null; line = push.next()) lines.push(line);
+  return { header: push.header, lines };
 }
 
 /** The same push without the lines before `fromSeq`, which is one of its own: its signature is of its head and still holds. @throws MalformedPush */
