@@ -11,13 +11,19 @@ const SWEEP_MS = 60_000;
 /** One run waits so long for transactions from before; the next goes on where it ended. */
 const WAIT_MS_MAX = 50_000;
 const LOOK_MS = 50;
+/**
+ * A dump of the database holds every table for hours: what asks for one behind a scrub that waits would wait as long. More
+ * than the second after which PostgreSQL ends an autovacuum that is in the way.
+ */
+const LOCK_MS_MAX = 2_500;
 
 type Erased = { tenantId: string; persons: string[] };
 
 /**
  * Takes what was erased off PostgreSQL's pages. Those keep what was deleted until they are needed again, and VACUUM alone
  * leaves it readable there: after it a name was still found in the files of three indexes. So the tables are written anew;
- * the files of before are emptied with that. For the time of it who looks one up at head office waits; stores do not.
+ * the files of before are emptied with that. For the time of it who looks one up at head office waits, and a push that tells of
+ * a person; sales do not. A table that somebody holds is left, and tried again with the next run.
  *
  * A transaction that began before the erasure may still see the rows, and while one is open even VACUUM (FULL) carries them
  * along into the new file. It therefore waits until none is; what is due is a column, so that a hub which ends in between
@@ -83,9 +89,9 @@ export class ErasureScrubber implements OnModuleDestroy {
     // One may have been offered while its person was erased.
     for (const { tenantId, persons } of due)
       await this.database.transaction(tenantId, (tx) => adoptOffers(tx, persons));
-    await this.database.asOwner('VACUUM (FULL) customer_open');
-    await this.database.asOwner('VACUUM (FULL) person_key');
-    await this.database.asOwner('VACUUM (FULL) person_key_offer');
+    await this.database.asOwner('VACUUM (FULL) customer_open', [], LOCK_MS_MAX);
+    await this.database.asOwner('VACUUM (FULL) person_key', [], LOCK_MS_MAX);
+    await this.database.asOwner('VACUUM (FULL) person_key_offer', [], LOCK_MS_MAX);
     for (const { tenantId, persons } of due)
       await this.database.transaction(tenantId, (tx) =>
         tx.execute(

@@ -137,13 +137,16 @@ export class Database {
   /**
    * As the connecting role, outside every tenant: for migrations, the look-up functions of migration 1 and the hub's own state. Row-level
    * security is forced on the owner too, so tenant tables look empty from here unless the role is a superuser.
+   * @param lockMsMax longest wait for a table that others hold: whoever asks for it meanwhile stands behind this one
    */
-  async asOwner<T>(sql: string, params: unknown[] = []): Promise<T[]> {
+  async asOwner<T>(sql: string, params: unknown[] = [], lockMsMax = 0): Promise<T[]> {
     const runner = this.dataSource.createQueryRunner();
     try {
+      if (lockMsMax > 0) await runner.query(`SET lock_timeout = ${lockMsMax}`);
       const result = await runner.query(sql, params, true);
       return result.records as T[];
     } finally {
+      if (lockMsMax > 0) await runner.query('RESET lock_timeout').catch(() => undefined);
       await runner.release();
     }
   }
