@@ -136,7 +136,7 @@ export function lastToldAtMs(tx: ReadTx): number {
   return tx.get<{ toldAtMs: number }>('SELECT told_at AS toldAtMs FROM hub_known')?.toldAtMs ?? 0;
 }
 
-function readHubEpoch(tx: ReadTx): string | null {
+export function readHubEpoch(tx: ReadTx): string | null {
   return tx.get<{ hubEpoch: string }>('SELECT hub_epoch AS hubEpoch FROM hub_known')?.hubEpoch ?? null;
 }
 

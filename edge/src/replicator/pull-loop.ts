@@ -6,6 +6,7 @@ import { applyFeed, holdRecord, isRecordNotApplied, releasesReady } from './feed
 import { CorruptPage, stageFeed, verifyPage, type StagedSoFar } from './feed-staging.js';
 import { areTakesUnsettled, dropTakes, retakeScope, showTakes, type RowsOfKinds } from './feed-takes.js';
 import { Refusal } from './hub-failure.js';
+import { readHubEpoch } from './learn-streams.js';
 import { writeCorrections } from './write-corrections.js';
 import type { MeetHub } from './meet-hub.js';
 import type { PersonKeyExchange } from './person-key-exchange.js';
@@ -136,6 +137,7 @@ export class PullRound {
       const page = await this.parts.hub.feed(cursor);
       if (cursor.hubEpoch === null || cursor.hubEpoch === page.hubEpoch) return page;
       await this.retake(cursor, 'the hub was restored from a backup or changed');
+      await this.meetAnew(page.hubEpoch);
       return null;
     } catch (error) {
       // Where nothing has come there is nothing to part from: a hub that still says so is one to wait for.
@@ -145,6 +147,14 @@ export class PullRound {
       else throw error;
       return null;
     }
+  }
+
+  /** What it has lost may be of this branch, too: hello finds out, and not in ten minutes. Once for all scopes. */
+  private async meetAnew(hubEpoch: string): Promise<void> {
+    const { store, meet } = this.parts;
+    if (readHubEpoch(store.reads) === hubEpoch) return;
+    meet.makeDue();
+    await meet.ifDue();
   }
 
   private async retake({ take, scope }: FeedCursor, why: string): Promise<void> {

@@ -121,4 +121,23 @@ describe('the lane of pushes', () => {
     for (const each of [...long, ...short]) each.end();
     await Promise.all(working);
   });
+
+  it('begins all that the end of one lets begin', async () => {
+    const places = new PushLane({ ...LIMITS, bytesMax: 200, perBoxBytesMax: 100, workingMax: 3, longBytesMin: 20 });
+    const [long, next, own] = [push(), push(), push()];
+    const working = [
+      places.work('a', 20, long.run),
+      places.work('b', 20, next.run),
+      // Of the box that is at work already.
+      places.work('a', 10, own.run),
+    ];
+    expect([long.began(), next.began(), own.began()]).toEqual([true, false, false]);
+    long.end();
+    await working[0];
+    await Promise.resolve();
+    expect([next.began(), own.began()]).toEqual([true, true]);
+    next.end();
+    own.end();
+    await Promise.all(working);
+  });
 });

@@ -67,13 +67,15 @@ export class PushLane {
     this.waitingBytes -= room;
   }
 
-  /** The place goes on to the next in line whose box has none, and is not free in between. */
+  /** The place goes on to the next in line whose box has none, and is not free in between; a long one's end may begin two. */
   private beginNext(): void {
-    const at = this.waiting.findIndex(({ box, isLong }) => this.mayBegin(box, isLong));
-    const [next] = at < 0 ? [] : this.waiting.splice(at, 1);
-    if (next === undefined) return;
-    this.working.set(next.box, next.isLong);
-    next.begin();
+    for (;;) {
+      const at = this.waiting.findIndex(({ box, isLong }) => this.mayBegin(box, isLong));
+      const [next] = at < 0 ? [] : this.waiting.splice(at, 1);
+      if (next === undefined) return;
+      this.working.set(next.box, next.isLong);
+      next.begin();
+    }
   }
 
   private addOf(box: string, pushes: number, room: number): void {
