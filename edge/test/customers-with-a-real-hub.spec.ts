@@ -137,8 +137,7 @@ describe('a customer', () => {
     await database.asOwner('UPDATE customer SET opened = false WHERE id = $1', [id]);
     expect((await office().get(`/v1/customers/${id}`)).data).toMatchObject({ isOpen: false });
     await database.asOwner('UPDATE hub_state SET hub_epoch = gen_random_uuid()');
-    one!.line.cut();
-    one!.line.restore();
+    // No line breaks: that it is another hub the box learns from the feed alone.
     await eventually('the key again', async () => (await office().get(`/v1/customers/${id}`)).data.isOpen === true);
     expect((await office().get(`/v1/customers/${id}`)).data).toMatchObject({ name: 'Key Kept' });
   });
