@@ -175,7 +175,8 @@ function runRebuildRollups(options: Record<string, string>): Promise<number> {
   const asked = parsed(branchOptions, options);
   return withDatabase(async (database) => {
     await assertMigrated(database);
-    const parts = { database, nowMs: systemClock.now(), newId: v7, actor: 'command:rebuild-rollups' };
+    const { personsMaster } = HubSecrets.openExisting(readSecretsDir(process.env));
+    const parts = { database, personsMaster, nowMs: systemClock.now(), newId: v7, actor: 'command:rebuild-rollups' };
     const rebuilt = await rebuildBranches(parts, asked, say);
     say(rebuilt);
     return rebuilt.notRebuilt === 0 ? EXIT.well : EXIT.failed;

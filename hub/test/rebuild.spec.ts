@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ManualClock } from '@branchline/domain/clock.js';
 import { v7 } from 'uuid';
 import { DIMENSIONS } from '../src/reports/dimensions.js';
+import { HubSecrets } from '../src/secrets.js';
 import type { Verification } from '../src/verify/answer.js';
 import { rebuildBranches, type BranchRebuilt } from '../src/verify/rebuild-branches.js';
 import { create, createBranch, createPlaces, startHubHarness, type HubHarness } from './hub-harness.js';
@@ -98,7 +99,9 @@ async function verify(code = 'B001'): Promise<Verification> {
 
 async function rebuild(asked: { tenant?: string; branch?: string } = {}): Promise<BranchRebuilt[]> {
   const told: BranchRebuilt[] = [];
-  const parts = { database: harness.database, nowMs: clock.now(), newId: v7, actor: 'command:rebuild-rollups' };
+  const { personsMaster } = harness.hub.app.get(HubSecrets);
+  const { database } = harness;
+  const parts = { database, personsMaster, nowMs: clock.now(), newId: v7, actor: 'command:rebuild-rollups' };
   await rebuildBranches(parts, asked, (branch) => told.push(branch));
   return told;
 }

@@ -12,7 +12,10 @@ FROM jsonb_to_recordset($4::jsonb)
 ON CONFLICT (branch_id, id) DO NOTHING
 RETURNING id`;
 
-/** What a store told of customers, and what it comes to. @returns the ids inserted */
+/**
+ * What a store told of customers, and what it comes to. A rebuild joins it afterwards, from all that is stored of each.
+ * @returns the ids inserted
+ */
 export async function insertCustomerEdits(
   tx: Tx,
   { tenantId, branchId, incarnation, nowMs, isRebuild }: FactContext,
@@ -23,9 +26,10 @@ export async function insertCustomerEdits(
   });
   const stored = await tx.query<{ id: string }>(INSERT_EDITS, [tenantId, branchId, incarnation, JSON.stringify(rows)]);
   const inserted = new Set(stored.map(({ id }) => id));
+  if (isRebuild) return inserted;
   const named = lines.filter(({ body }) => inserted.has(body.id)).map(({ body }) => body);
   const fresh = await inOwnName(tx, { branchId, incarnation }, named);
-  await mergeEdits(tx, fresh as Parameters<typeof mergeEdits>[1], nowMs, isRebuild ? 'rebuild' : 'branch');
+  await mergeEdits(tx, fresh as Parameters<typeof mergeEdits>[1], nowMs, 'branch');
   const made = named.filter(({ op }) => op === 'create').map(({ customer }) => customer);
   await noteMaker(tx, branchId, made);
   return inserted;

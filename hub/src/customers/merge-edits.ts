@@ -20,37 +20,30 @@ export const CUSTOMERS_TOPIC = 'customers';
 const AHEAD_MS_MAX = 5 * 60_000;
 
 export type EditOfCustomer = CustomerEdit & { customer: string };
+export type EditFrom = 'office' | 'branch';
 
 type Row = { id: string; state: CustomerState; region: string | null; isDeleted: boolean; isErased: boolean };
 
 /**
  * Joins edits that have just been stored, each for the first time, into what stands, and tells the stores. Needs no key.
  * Locks customers in the order of their ids; the caller holds the branch, or nothing.
- * @param from `rebuild`: these edits of a branch were here before; what they were written over by may be forgotten, so that all
- *   that is stored of their customers is joined from nothing
  */
 export async function mergeEdits(
   tx: Tx,
   edits: readonly EditOfCustomer[],
   nowMs: number,
-  from: 'office' | 'branch' | 'rebuild',
+  from: EditFrom,
 ): Promise<void> {
   if (edits.length === 0) return;
-  const isRebuild = from === 'rebuild';
   const ids = [...new Set(edits.map(({ customer }) => customer))].sort();
   // A row to lock, also where two branches tell of a customer that nobody has told of before.
   await tx.execute(PLANT, [tx.tenantId, ids, JSON.stringify(NO_CUSTOMER), nowMs]);
   const rows = await tx.query<Row>(LOCK, [ids]);
-  const hlcMax = lastHlcOf(nowMs + AHEAD_MS_MAX);
-  const joined = isRebuild ? await tx.query<EditOfCustomer>(ALL_EDITS, [ids]) : edits;
   const merged = rows.map((before) => {
-    const told = joined.filter(({ customer }) => customer === before.id && !(isRebuild && before.isErased));
-    const own = from === 'branch' ? told.map((edit) => whereItIs(edit, before)) : told;
-    const start = isRebuild && !before.isErased ? NO_CUSTOMER : before.state;
-    const state = own.reduce((state, edit) => join(state, stateOfEdit(edit, hlcMax)), start);
-    return { before, state: isRebuild ? where(state, before) : state };
+    const told = edits.filter(({ customer }) => customer === before.id);
+    return { before, state: told.reduce((state, edit) => takeEdit(state, edit, nowMs, from), before.state) };
   });
-  const come = await haveCome(tx, ids, joined, merged);
+  const come = await haveCome(tx, ids, edits, merged);
   const after = merged.map(({ before, state }) => {
     const kept = bounded(
       withoutPast(state, (edit) => come.has(edit)),
@@ -63,20 +56,22 @@ export async function mergeEdits(
   tx.announced.add(CUSTOMERS_TOPIC);
 }
 
+/** What stands, with one edit more, which comes at `nowMs`. */
+export function takeEdit(state: CustomerState, edit: CustomerEdit, nowMs: number, from: EditFrom): CustomerState {
+  const hlcMax = lastHlcOf(nowMs + AHEAD_MS_MAX);
+  const own = from === 'branch' ? whereItIs(edit, state) : edit;
+  return join(state, stateOfEdit(own, hlcMax));
+}
+
 /**
  * Which region a person is in decides who may read of them: a store says it once, of a person whom it makes, and only head
  * office moves one. Otherwise any store that had an id could call the person into its own region, key and all.
  */
-function whereItIs(edit: EditOfCustomer, { region }: Row): EditOfCustomer {
+function whereItIs(edit: CustomerEdit, state: CustomerState): CustomerEdit {
+  const region = standing(state, 'region')?.value ?? null;
   if (region === null || edit.changes['region'] === undefined || edit.changes['region'].value === region) return edit;
   const { region: _theirs, ...changes } = edit.changes;
   return { ...edit, changes };
-}
-
-/** What was decided about the region as the edits came is not told by the edits alone. */
-function where(state: CustomerState, before: Row): CustomerState {
-  const region = before.state.fields['region'];
-  return region === undefined ? state : { ...state, fields: { ...state.fields, region } };
 }
 
 function publicationOf({ before, state, region }: { before: Row; state: CustomerState; region: string | null }) {
@@ -124,14 +119,6 @@ FROM customer WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE`;
 const FIND_EDITS = `
 SELECT id FROM customer_edit WHERE customer_id = ANY ($1::uuid[]) AND id = ANY ($2::uuid[])
 UNION ALL SELECT id FROM customer_office_edit WHERE customer_id = ANY ($1::uuid[]) AND id = ANY ($2::uuid[])`;
-
-const ALL_EDITS = `
-SELECT e.id, e.customer_id AS customer, e.op, coalesce(own.id, i.box_id) AS box, e.hlc, e.changes FROM customer_edit e
-  JOIN incarnation i ON i.branch_id = e.branch_id AND i.incarnation = e.incarnation
-  LEFT JOIN box own ON own.id = e.box AND own.branch_id = e.branch_id
-WHERE e.customer_id = ANY ($1::uuid[])
-UNION ALL SELECT id, customer_id, op, '00000000-0000-0000-0000-000000000000', hlc, changes FROM customer_office_edit
-WHERE customer_id = ANY ($1::uuid[])`;
 
 const STORE = `
 UPDATE customer c SET state = r.state, region = r.region, opened = false, changed_at = to_timestamp($3::bigint / 1000.0),

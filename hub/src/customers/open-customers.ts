@@ -30,7 +30,7 @@ export async function openCustomers(tx: Tx, personsMaster: Buffer, onlyId: strin
 
 export type OpenedValues = Record<PersonalField, string | null>;
 
-function openedValues(cipher: PersonCipher, state: CustomerState): OpenedValues {
+export function openedValues(cipher: PersonCipher, state: CustomerState): OpenedValues {
   const opened = PERSONAL_FIELDS.map((field) => [field, openedValue(cipher, field, standing(state, field)?.value)]);
   return Object.fromEntries(opened) as OpenedValues;
 }

@@ -11,6 +11,7 @@ import { Bundles } from './migrations/000019-bundles.js';
 import { ErasuresScrubbed } from './migrations/000020-erasures-scrubbed.js';
 import { BundleWants } from './migrations/000022-bundle-wants.js';
 import { PersonKeyOffers } from './migrations/000023-person-key-offers.js';
+import { Proofs } from './migrations/000025-proofs.js';
 import { DerivedRows } from './migrations/000008-derived-rows.js';
 import { WhoIsWho } from './migrations/000009-who-is-who.js';
 import { FeedThatEnds } from './migrations/000010-feed-that-ends.js';
@@ -46,4 +47,5 @@ export const MIGRATIONS: (new () => MigrationInterface)[] = [
   ErasuresScrubbed,
   BundleWants,
   PersonKeyOffers,
+  Proofs,
 ];

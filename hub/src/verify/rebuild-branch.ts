@@ -13,12 +13,21 @@ import { ChainWalk } from './chain-walk.js';
 import { Corrections, type Corrected } from './corrections.js';
 import { Differences } from './differences.js';
 import { LineKinds } from './line-kinds.js';
+import { CUSTOMERS_START, type CustomersPlace } from './customer-rows.js';
+import { rebuildCustomers } from './rebuild-customers.js';
 import { rebuildFacts, removeOrphans } from './rebuild-facts.js';
 import { rebuildRollups } from './rebuild-rollups.js';
 import { removeExtra, type LinePlace } from './remove-extra.js';
 import { streamsOfBranch } from './streams-of-branch.js';
 
-export type RebuildParts = { database: Database; nowMs: number; newId: NewId; actor: string };
+export type RebuildParts = {
+  database: Database;
+  /** Under which keys of persons are wrapped. */
+  personsMaster: Buffer;
+  nowMs: number;
+  newId: NewId;
+  actor: string;
+};
 export type Rebuilt = { branch: string; at: string; lines: number; count: number; corrected: Corrected[] };
 
 const STATEMENT_MS_MAX = 300_000;
@@ -27,7 +36,8 @@ const STATEMENT_MS_MAX = 300_000;
  * Makes rows and sums of a branch anew from its archived lines: what is missing is written, what says something else than
  * its line is replaced, what no line leads to goes; the rest is not touched, so that an end in the middle costs nothing and
  * another run goes on with what is left. A page of lines is one transaction, under the lock that a push takes. The sums are
- * made in the last one, which also takes what was pushed meanwhile: reports read sums alone, and see them before or after.
+ * made in the last one of them, which also takes what was pushed meanwhile: reports read sums alone, and see them before or
+ * after. Customers come last, since they are what all edits come to.
  *
  * Each correction is an incident, and the whole is in the audit.
  * @throws Problem `archive-damaged`: what does not hold itself is no ground for anything
@@ -51,14 +61,36 @@ export async function rebuildBranch(parts: RebuildParts, branch: BranchRow): Pro
   if (known.length > 0) {
     const from = state;
     state = await database.transaction(tenantId, (tx) => work.finish(tx, from), { statementMsMax });
+    state = await rebuildAllCustomers(database, work, tenantId, state);
+    const { corrections } = state;
+    await database.transaction(tenantId, (tx) => work.note(tx, corrections));
   }
   const lines = [...state.walks.values()].reduce((sum, walk) => sum + walk.lines, 0);
   const { count, named } = state.corrections;
   return { branch: branch.code, at: new Date(parts.nowMs).toISOString(), lines, count, corrected: named };
 }
 
+/** A page of them is one transaction. */
+async function rebuildAllCustomers(
+  database: Database,
+  work: BranchRebuild,
+  tenantId: string,
+  from: State,
+): Promise<State> {
+  let [state, place]: [State, CustomersPlace | null] = [from, CUSTOMERS_START];
+  while (place !== null) {
+    const [at, before]: [CustomersPlace, State] = [place, state];
+    const page: CustomersPage = await database.transaction(tenantId, (tx) => work.nextCustomers(tx, at, before), {
+      statementMsMax: STATEMENT_MS_MAX,
+    });
+    ({ state, next: place } = page);
+  }
+  return state;
+}
+
 /** What committed transactions have come to: one that is run again begins from the same. */
 type State = { walks: ReadonlyMap<string, ChainWalk>; corrections: Corrections };
+type CustomersPage = { state: State; next: CustomersPlace | null };
 
 class BranchRebuild {
   private readonly lineKinds = new LineKinds();
@@ -88,8 +120,13 @@ class BranchRebuild {
     await this.projectAgain(tx, again);
     await removeOrphans(tx, this.branch.id, corrections);
     await rebuildRollups(tx, this.branch.id, corrections);
-    await this.note(tx, corrections);
     return { ...state, corrections };
+  }
+
+  async nextCustomers(tx: Tx, place: CustomersPlace, from: State): Promise<CustomersPage> {
+    const corrections = from.corrections.copy();
+    const next = await rebuildCustomers(tx, this.branch, place, this.parts, corrections);
+    return { state: { ...from, corrections }, next };
   }
 
   /** @returns null: there was none */
@@ -129,7 +166,7 @@ class BranchRebuild {
     }
   }
 
-  private async note(tx: Tx, corrections: Corrections): Promise<void> {
+  async note(tx: Tx, corrections: Corrections): Promise<void> {
     const { branch, parts } = this;
     const { id: branchId, code } = branch;
     for (const [what, count] of corrections.countOf) {

@@ -8,6 +8,7 @@ import { archivedLines, type ArchivedLine } from './archived-lines.js';
 import type { ProvedTo, StreamProof, Verification, What } from './answer.js';
 import { ChainWalk } from './chain-walk.js';
 import { wordsOfBoxes } from './box-proof.js';
+import { compareCustomers } from './customer-comparison.js';
 import { compareDays } from './day-sums.js';
 import { Differences } from './differences.js';
 import { findExtraRows } from './extra-rows.js';
@@ -69,11 +70,15 @@ export async function verifyBranch(tx: Tx, branch: BranchRow, parts: VerifyParts
     if (isProved) provedTo = { incarnation, epoch, seq, hash, at };
     else unproved.push(incarnation);
   }
+  const { personsMaster } = parts.secrets;
+  const assertMayGoOn = (): void => parts.assertMayGoOn();
+  const customerParts = { personsMaster, assertMayGoOn };
   for (const step of [
     () => findLostLines(tx, branch.id, differences),
     () => findExtraRows(tx, branch.id, facts, lineKinds, differences),
     () => facts.said.findExtra(),
     () => compareRollups(tx, branch.id, differences),
+    () => compareCustomers(tx, branch, customerParts, differences),
   ]) {
     parts.assertMayGoOn();
     await step();

@@ -12,6 +12,7 @@ import type { BranchRow } from '../branches/branch.row.js';
 import { findBranch } from '../branches/find-branch.js';
 import { Database } from '../database/unit-of-work.js';
 import { CLOCK, NEW_ID } from '../providers.js';
+import { HubSecrets } from '../secrets.js';
 import { askForProofs } from './box-proof.js';
 import { repairSchema, verificationSchema, type Verification } from './answer.js';
 import { BranchVerifier } from './branch-verifier.js';
@@ -27,6 +28,7 @@ export class VerifyController {
   constructor(
     private readonly database: Database,
     private readonly verifier: BranchVerifier,
+    private readonly secrets: HubSecrets,
     @Inject(CLOCK) private readonly clock: Clock,
     @Inject(NEW_ID) private readonly newId: NewId,
   ) {}
@@ -69,7 +71,8 @@ export class VerifyController {
   ): Promise<Rebuilt> {
     const branch = await this.find(who, asked, 'fleet.repair');
     const { database, clock, newId } = this;
-    return rebuildBranch({ database, nowMs: clock.now(), newId, actor: actorOf(who) }, branch);
+    const { personsMaster } = this.secrets;
+    return rebuildBranch({ database, personsMaster, nowMs: clock.now(), newId, actor: actorOf(who) }, branch);
   }
 
   @Get(':code/verification')

@@ -63,7 +63,7 @@ export const CUSTOMER_MUTANTS: readonly Mutant[] = [
     name: 'future-clock-wins',
     breaks: 'a box whose clock is a year ahead wins every field for a year',
     edits: [
-      { file: 'hub/src/customers/merge-edits.ts', find: 'stateOfEdit(edit, hlcMax)', replace: 'stateOfEdit(edit)' },
+      { file: 'hub/src/customers/merge-edits.ts', find: 'stateOfEdit(own, hlcMax)', replace: 'stateOfEdit(own)' },
     ],
     specs: [HUB_SPEC],
   },
@@ -72,9 +72,10 @@ export const CUSTOMER_MUTANTS: readonly Mutant[] = [
     breaks: 'a row made anew from the archive brings back a name that was changed since',
     edits: [
       {
-        file: 'hub/src/customers/customer-facts.ts',
-        find: `isRebuild ? 'rebuild' : 'branch');`,
-        replace: `'branch');`,
+        file: 'hub/src/customers/replay-edits.ts',
+        find: 'takeEdit(all, edit, edit.cameAtMs',
+        replace:
+          'takeEdit(all, { ...edit, changes: Object.fromEntries(Object.entries(edit.changes).map(([f, c]) => [f, c && { ...c, over: [] }])) }, edit.cameAtMs',
       },
     ],
     specs: [HUB_SPEC],
