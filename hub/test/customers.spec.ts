@@ -11,8 +11,8 @@ import { CustomerOpener } from '../src/customers/customer-opener.js';
 import { apiAt, create, createBranch, createPlaces, startHubHarness, type HubHarness } from './hub-harness.js';
 import type { JournalBuilder } from './journal-builder.js';
 import { TestBox } from './test-box.js';
+import { NOW, Person } from './test-person.js';
 
-const NOW = Date.UTC(2026, 10, 20, 12);
 let hub: HubHarness;
 let [one, two, far]: TestBox[] = [];
 const clock = new ManualClock(NOW);
@@ -32,34 +32,6 @@ beforeAll(async () => {
   );
 });
 afterAll(() => hub.close());
-
-/** A person as a store makes one: an id, a key, and edits under it. */
-class Person {
-  readonly id = v7();
-  readonly key = randomBytes(32);
-  readonly cipher = new PersonCipher(this.id, this.key);
-
-  edit(
-    box: TestBox,
-    changes: Record<string, { said: string | null; over?: string[] }>,
-    other: Partial<CustomerEditBody> = {},
-  ): CustomerEditBody {
-    const sealed = Object.entries(changes).map(([field, { said, over = [] }]) => {
-      const isPlain = field.startsWith('consent') || field === 'region' || field === 'language';
-      return [field, { value: said === null || isPlain ? said : this.cipher.seal(field, said), over }];
-    });
-    const hlc = nextHlc(null, NOW);
-    return {
-      id: v7(),
-      customer: this.id,
-      op: 'edit',
-      box: box.box,
-      hlc,
-      changes: Object.fromEntries(sealed),
-      ...other,
-    };
-  }
-}
 
 const append = (journal: JournalBuilder, ...edits: CustomerEditBody[]): void => {
   for (const edit of edits) journal.append('customer-edit', edit.id, edit);

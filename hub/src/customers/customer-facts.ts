@@ -1,7 +1,10 @@
 import type { Tx } from '../database/unit-of-work.js';
 import type { FactContext } from '../sync/fact-context.js';
 import type { LineOfKind } from '../sync/read-line.js';
-import { mergeEdits } from './merge-edits.js';
+import type { Inserted } from '../sync/inserted.js';
+import type { LineRef, NewConflict } from '../worklists/record-conflict.js';
+import type { Dispute } from './disputed-writes.js';
+import { mergeEdits, type EditOfCustomer } from './merge-edits.js';
 import { noteMaker } from './person-key-offers.js';
 
 const INSERT_EDITS = `
@@ -12,34 +15,52 @@ FROM jsonb_to_recordset($4::jsonb)
 ON CONFLICT (branch_id, id) DO NOTHING
 RETURNING id`;
 
-/**
- * What a store told of customers, and what it comes to. A rebuild joins it afterwards, from all that is stored of each.
- * @returns the ids inserted
- */
+/** What a store told of customers, and what it comes to. A rebuild joins it afterwards, from all that is stored of each. */
 export async function insertCustomerEdits(
   tx: Tx,
   { tenantId, branchId, incarnation, nowMs, isRebuild }: FactContext,
   lines: readonly LineOfKind<'customer-edit'>[],
-): Promise<Set<string>> {
+): Promise<Inserted> {
   const rows = lines.map(({ seq, contentHash, body: { id, customer, op, box, hlc, changes } }) => {
     return { id, customer, op, box, hlc, changes, seq, contentHash };
   });
   const stored = await tx.query<{ id: string }>(INSERT_EDITS, [tenantId, branchId, incarnation, JSON.stringify(rows)]);
   const inserted = new Set(stored.map(({ id }) => id));
-  if (isRebuild) return inserted;
+  if (isRebuild) return { ids: inserted };
   const named = lines.filter(({ body }) => inserted.has(body.id)).map(({ body }) => body);
   const fresh = await inOwnName(tx, { branchId, incarnation }, named);
-  await mergeEdits(tx, fresh as Parameters<typeof mergeEdits>[1], nowMs, 'branch');
+  const disputes = await mergeEdits(tx, fresh as EditOfCustomer[], nowMs, 'branch');
   const made = named.filter(({ op }) => op === 'create').map(({ customer }) => customer);
   await noteMaker(tx, branchId, made);
-  return inserted;
+  const seqs = new Map(lines.map(({ seq, body }) => [body.id, seq]));
+  const conflicts = disputes.map((dispute) => {
+    return conflictOf(dispute, { incarnation, seq: seqs.get(dispute.edit) as number });
+  });
+  return { ids: inserted, disputes: conflicts };
+}
+
+/** Without values: the edits that are named have them, under the person's key. */
+function conflictOf({ customer, edit, fields }: Dispute, second: LineRef): NewConflict {
+  const stands = fields.filter(({ isAhead }) => isAhead).length;
+  return {
+    type: 'data_mismatch',
+    kind: 'customer',
+    key: customer,
+    first: null,
+    second,
+    hub: { fields: Object.fromEntries(fields.map(({ field, stood }) => [field, stood])) },
+    branch: { fields: Object.fromEntries(fields.map(({ field }) => [field, edit])) },
+    suggested: stands === fields.length ? 'keep_branch' : stands === 0 ? 'keep_hub' : 'merge',
+    reason:
+      'The same field of a customer was written at two places, neither having seen the other. What was written later stands by now, the other is kept beside it: the suggestion leaves it so.',
+  };
 }
 
 /**
  * A store speaks for boxes of its own branch, also those it had: an edit in the name of another's would tell that box that
  * its own edits up to any clock have been decided on. It counts as the one's that told it.
  */
-async function inOwnName<E extends { box: string }>(
+export async function inOwnName<E extends { box: string }>(
   tx: Tx,
   { branchId, incarnation }: Pick<FactContext, 'branchId' | 'incarnation'>,
   edits: readonly E[],

@@ -1,7 +1,5 @@
 import { Controller, Delete, Get, HttpCode, Inject, Patch, Post } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
-import { abilityFor } from '@branchline/access/ability.js';
-import type { AbilityName } from '@branchline/access/abilities.js';
 import type { PrincipalOf } from '@branchline/access/principal.js';
 import { Allow, CurrentPrincipal } from '@branchline/access/route-access.js';
 import type { Clock } from '@branchline/domain/clock.js';
@@ -25,6 +23,7 @@ import { CLOCK, NEW_ID, RANDOM_BYTES } from '../providers.js';
 import { HubSecrets } from '../secrets.js';
 import { eraseCustomer } from './erase-customer.js';
 import { ErasureScrubber } from './erasure-scrubber.js';
+import { regionsOf } from './customer-regions.js';
 import { mergeCustomers, mergeInput } from './merge-customers.js';
 import { editAtOffice, type OfficeEdit, type OfficeParts } from './office-edit.js';
 import {
@@ -169,15 +168,4 @@ export class CustomersController {
     const entry = { actor: actorOf(who), action, subject: `customer:${id}`, branchId: null, detail };
     return recordAudit(tx, entry, { nowMs: this.clock.now(), newId: this.newId });
   }
-}
-
-/** Regions in which the caller has `ability`. @throws Problem `forbidden` for who has it in a branch only */
-async function regionsOf(tx: Tx, who: Who, ability: AbilityName): Promise<string[]> {
-  const able = abilityFor(who.grants);
-  const regions = await tx.query<{ code: string }>('SELECT code FROM region ORDER BY code');
-  const theirs = regions
-    .map(({ code }) => code)
-    .filter((region) => able.can(ability, { tenant: who.tenantId, region }));
-  if (theirs.length === 0 && regions.length > 0) throw problem('forbidden', `This needs ${ability} in a region.`);
-  return theirs;
 }

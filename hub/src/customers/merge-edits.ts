@@ -11,6 +11,7 @@ import {
 import { WRITERS_MAX } from '@branchline/replication/customer-record.js';
 import { lastHlcOf } from '@branchline/replication/hlc.js';
 import type { Tx } from '../database/unit-of-work.js';
+import { disputesOf, type Dispute } from './disputed-writes.js';
 import { publishCustomers, type CustomerBefore } from './publish-customers.js';
 
 /** Announced where a state may say more than `customer_open` does. */
@@ -27,21 +28,28 @@ type Row = { id: string; state: CustomerState; region: string | null; isDeleted:
 /**
  * Joins edits that have just been stored, each for the first time, into what stands, and tells the stores. Needs no key.
  * Locks customers in the order of their ids; the caller holds the branch, or nothing.
+ * @returns what a branch wrote beside what it had not seen
  */
 export async function mergeEdits(
   tx: Tx,
   edits: readonly EditOfCustomer[],
   nowMs: number,
   from: EditFrom,
-): Promise<void> {
-  if (edits.length === 0) return;
+): Promise<Dispute[]> {
+  if (edits.length === 0) return [];
   const ids = [...new Set(edits.map(({ customer }) => customer))].sort();
   // A row to lock, also where two branches tell of a customer that nobody has told of before.
   await tx.execute(PLANT, [tx.tenantId, ids, JSON.stringify(NO_CUSTOMER), nowMs]);
   const rows = await tx.query<Row>(LOCK, [ids]);
+  const disputes: Dispute[] = [];
   const merged = rows.map((before) => {
-    const told = edits.filter(({ customer }) => customer === before.id);
-    return { before, state: told.reduce((state, edit) => takeEdit(state, edit, nowMs, from), before.state) };
+    let { state } = before;
+    for (const edit of edits.filter(({ customer }) => customer === before.id)) {
+      const next = takeEdit(state, edit, nowMs, from);
+      if (from === 'branch' && !before.isErased) disputes.push(...disputesOf(state, edit, next));
+      state = next;
+    }
+    return { before, state };
   });
   const come = await haveCome(tx, ids, edits, merged);
   const after = merged.map(({ before, state }) => {
@@ -54,6 +62,7 @@ export async function mergeEdits(
   await store(tx, after, nowMs);
   await publishCustomers(tx, after.filter(({ before }) => !before.isErased).map(publicationOf));
   tx.announced.add(CUSTOMERS_TOPIC);
+  return disputes;
 }
 
 /** What stands, with one edit more, which comes at `nowMs`. */

@@ -37,32 +37,55 @@ export async function editAtOffice(
   const [held] = await tx.query<Held>(HOLD, [customer]);
   if (held?.isErased) throw problem('customer-erased');
   const state = held?.state ?? NO_CUSTOMER;
-  const cipher = await cipherOf(tx, customer, parts);
+  const said = sealedValues(await cipherOf(tx, customer, parts), values);
+  const changes = changesOver(state, said);
+  if (op === 'edit' && Object.keys(changes).length === 0) return [];
+  await takeOfficeEdit(tx, { ...officeEdit(state, changes, parts), customer, op }, personId, parts);
+  return Object.keys(changes);
+}
+
+export function sealedValues(cipher: PersonCipher, values: CustomerValues): CustomerValues {
+  const sealed = Object.entries(values).map(([field, value]) => {
+    return [field, typeof value === 'string' && isPersonal(field) ? cipher.seal(field, value) : value];
+  });
+  return Object.fromEntries(sealed) as CustomerValues;
+}
+
+/** What changes when these stand in place of all that is there. */
+export function changesOver(state: CustomerState, sealed: CustomerValues): EditOfCustomer['changes'] {
   const changes: EditOfCustomer['changes'] = {};
-  for (const [field, value] of Object.entries(values)) {
+  for (const [field, value] of Object.entries(sealed)) {
     if (value === undefined) continue;
-    const said = value !== null && isPersonal(field) ? cipher.seal(field, value) : value;
     const over = seenOf(state, field);
     const stands = standing(state, field);
-    if (over.length <= 1 && (stands?.value ?? null) === said && (stands !== null || said === null)) continue;
-    changes[field] = { value: said, over };
+    if (over.length <= 1 && (stands?.value ?? null) === value && (stands !== null || value === null)) continue;
+    changes[field] = { value, over };
   }
-  if (op === 'edit' && Object.keys(changes).length === 0) return [];
-  const hlc = nextHlc(latestHlc(state, OFFICE_BOX), parts.nowMs);
-  const edit: EditOfCustomer = { id: parts.newId(), customer, op, box: OFFICE_BOX, hlc, changes };
-  await tx.execute(INSERT, [
-    tx.tenantId,
-    edit.id,
-    customer,
-    op,
-    hlc,
-    JSON.stringify(changes),
-    personId,
-    new Date(parts.nowMs),
-  ]);
-  await mergeEdits(tx, [edit], parts.nowMs, 'office');
-  await openCustomers(tx, parts.personsMaster, customer);
-  return Object.keys(changes);
+  return changes;
+}
+
+/** Of now, and later than all that stands. */
+export function officeEdit(
+  state: CustomerState,
+  changes: EditOfCustomer['changes'],
+  { newId, nowMs }: Pick<OfficeParts, 'newId' | 'nowMs'>,
+): Pick<EditOfCustomer, 'id' | 'box' | 'hlc' | 'changes'> {
+  return { id: newId(), box: OFFICE_BOX, hlc: nextHlc(latestHlc(state, OFFICE_BOX), nowMs), changes };
+}
+
+/** Also one in the name of a box, where somebody decided that it counts. Needs no key. */
+export async function takeOfficeEdit(
+  tx: Tx,
+  edit: EditOfCustomer,
+  personId: string,
+  { nowMs, personsMaster }: Pick<OfficeParts, 'nowMs' | 'personsMaster'>,
+): Promise<void> {
+  const { id, customer, op, hlc, changes } = edit;
+  const box = edit.box === OFFICE_BOX ? null : edit.box;
+  const at = new Date(nowMs);
+  await tx.execute(INSERT, [tx.tenantId, id, customer, op, hlc, JSON.stringify(changes), personId, at, box]);
+  await mergeEdits(tx, [edit], nowMs, 'office');
+  await openCustomers(tx, personsMaster, customer);
 }
 
 /** Of a person without a key one is made: whoever creates a person makes it. @throws Problem `customer-erased` */
@@ -85,4 +108,5 @@ export async function cipherOf(tx: Tx, person: string, parts: OfficeParts): Prom
 const HOLD = 'SELECT state, erased_at IS NOT NULL AS "isErased" FROM customer WHERE id = $1 FOR NO KEY UPDATE';
 
 const INSERT = `
-INSERT INTO customer_office_edit (tenant_id, id, customer_id, op, hlc, changes, person_id, at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`;
+INSERT INTO customer_office_edit (tenant_id, id, customer_id, op, hlc, changes, person_id, at, box)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`;

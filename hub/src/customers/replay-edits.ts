@@ -77,6 +77,6 @@ SELECT id, customer, op, box, hlc, changes, "from", branch, round(extract(epoch 
   LEFT JOIN quarantine q ON q.branch_id = e.branch_id AND q.incarnation = e.incarnation AND q.seq = e.seq AND q.state = 'mended'
   WHERE e.customer_id = ANY ($1::uuid[])
   UNION ALL
-  SELECT id, customer_id, op, coalesce((to_jsonb(o) ->> 'box')::uuid, '00000000-0000-0000-0000-000000000000'), hlc, changes, 'office', NULL, at, NULL, NULL
-  FROM customer_office_edit o WHERE o.customer_id = ANY ($1::uuid[])
+  SELECT id, customer_id, op, coalesce(box, '00000000-0000-0000-0000-000000000000'), hlc, changes, 'office', NULL, at, NULL, NULL
+  FROM customer_office_edit WHERE customer_id = ANY ($1::uuid[])
 ) told ORDER BY customer, came, incarnation, seq, id`;

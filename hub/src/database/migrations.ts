@@ -12,6 +12,7 @@ import { ErasuresScrubbed } from './migrations/000020-erasures-scrubbed.js';
 import { BundleWants } from './migrations/000022-bundle-wants.js';
 import { PersonKeyOffers } from './migrations/000023-person-key-offers.js';
 import { Proofs } from './migrations/000025-proofs.js';
+import { CustomerDisputes } from './migrations/000026-customer-disputes.js';
 import { DerivedRows } from './migrations/000008-derived-rows.js';
 import { WhoIsWho } from './migrations/000009-who-is-who.js';
 import { FeedThatEnds } from './migrations/000010-feed-that-ends.js';
@@ -48,4 +49,5 @@ export const MIGRATIONS: (new () => MigrationInterface)[] = [
   BundleWants,
   PersonKeyOffers,
   Proofs,
+  CustomerDisputes,
 ];

@@ -61,7 +61,7 @@ export const FACT_STORES: { [K in Exclude<JournalKind, 'incarnation-open'>]: Fac
     idColumn: 'id',
     idType: 'uuid',
     idOf: (line) => line.body.id,
-    insert: async (tx, context, lines) => ({ ids: await insertCustomerEdits(tx, context, lines) }),
+    insert: insertCustomerEdits,
   },
 };
 

@@ -12,8 +12,11 @@ import { problem } from '@branchline/http/problem.js';
 import { body, param, query } from '@branchline/http/schema.js';
 import { actorOf, recordAudit } from '../audit/record-audit.js';
 import { branchesOf, chosenBranches, findBranch } from '../branches/find-branch.js';
+import { disputedValues, type DisputedValues } from '../customers/disputed-values.js';
+import { regionsWith } from '../customers/customer-regions.js';
 import { Database, type Tx } from '../database/unit-of-work.js';
-import { CLOCK, NEW_ID } from '../providers.js';
+import { CLOCK, NEW_ID, RANDOM_BYTES } from '../providers.js';
+import { HubSecrets } from '../secrets.js';
 import { idsToRetry, retryInput, settleInput, settleQuarantined } from '../worklists/settle-quarantined.js';
 import { resolveConflict, resolveInput, type ResolveInput } from '../worklists/resolve-conflict.js';
 import { showConflict, showQuarantined, type ConflictDetail, type QuarantineDetail } from '../worklists/show-item.js';
@@ -23,6 +26,7 @@ import { branchOfQuarantined, retryQuarantined, type Retried } from './retry-qua
 
 type RetryInput = z.infer<typeof retryInput>;
 type RetriedAll = { tried: number; mended: number };
+type ShownConflict = ConflictDetail & { values: DisputedValues | null };
 type Who = PrincipalOf<'person'>;
 type Asking = PrincipalOf<'person' | 'integration'>;
 
@@ -35,6 +39,8 @@ export class WorkListController {
     private readonly database: Database,
     @Inject(CLOCK) private readonly clock: Clock,
     @Inject(NEW_ID) private readonly newId: NewId,
+    @Inject(RANDOM_BYTES) private readonly randomBytes: (bytes: number) => Buffer,
+    private readonly secrets: HubSecrets,
   ) {}
 
   @Get('quarantine')
@@ -129,9 +135,9 @@ export class WorkListController {
   conflict(
     @CurrentPrincipal('person', 'integration') who: Asking,
     @param('id', uuid) id: string,
-  ): Promise<ConflictDetail> {
+  ): Promise<ShownConflict> {
     return this.database.transaction(who.tenantId, async (tx) =>
-      showConflict(tx, id, await branchIdsOf(tx, who, 'conflict.read')),
+      this.shown(tx, who, id, await branchIdsOf(tx, who, 'conflict.read')),
     );
   }
 
@@ -142,12 +148,23 @@ export class WorkListController {
     @CurrentPrincipal('person') who: Who,
     @param('id', uuid) id: string,
     @body(resolveInput) input: ResolveInput,
-  ): Promise<ConflictDetail> {
+  ): Promise<ShownConflict> {
+    const { randomBytes, secrets } = this;
     return this.database.transaction(who.tenantId, async (tx) => {
       const branchIds = await branchIdsOf(tx, who, 'conflict.resolve');
-      await resolveConflict(tx, { id, input, by: actorOf(who), branchIds }, this.now());
-      return showConflict(tx, id, branchIds);
+      const customerRegions = await regionsWith(tx, who, 'customer.write');
+      const parts = { ...this.now(), randomBytes, personsMaster: secrets.personsMaster };
+      const deciding = { ...parts, personId: who.personId, customerRegions };
+      await resolveConflict(tx, { id, input, by: actorOf(who), branchIds }, deciding);
+      return this.shown(tx, who, id, branchIds);
     });
+  }
+
+  /** With what a customer's fields say, for who may read of that customer. */
+  private async shown(tx: Tx, who: Asking, id: string, branchIds: readonly string[]): Promise<ShownConflict> {
+    const detail = await showConflict(tx, id, branchIds);
+    const regions = who.kind === 'person' ? await regionsWith(tx, who, 'customer.read') : [];
+    return { ...detail, values: await disputedValues(tx, id, regions, this.secrets.personsMaster) };
   }
 
   private now(): { nowMs: number; newId: NewId } {

@@ -27,7 +27,14 @@ type Row = Omit<Conflict, 'first' | 'second'> & {
 
 /** Held until the transaction ends. The caller has the branch's lock. */
 export async function lockConflict(tx: Tx, id: string): Promise<Conflict> {
-  const row = await tx.one<Row>(`${SELECT} WHERE id = $1 FOR UPDATE`, [id]);
+  return conflictOf(await tx.one<Row>(`${SELECT} WHERE id = $1 FOR UPDATE`, [id]));
+}
+
+export async function readConflict(tx: Tx, id: string): Promise<Conflict> {
+  return conflictOf(await tx.one<Row>(`${SELECT} WHERE id = $1`, [id]));
+}
+
+function conflictOf(row: Row): Conflict {
   const { firstIncarnation, firstSeq, secondIncarnation, secondSeq, ...conflict } = row;
   return { ...conflict, first: lineOf(firstIncarnation, firstSeq), second: lineOf(secondIncarnation, secondSeq) };
 }

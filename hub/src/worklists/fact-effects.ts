@@ -3,12 +3,14 @@ import type { SaleBody } from '@branchline/replication/kinds/sale.js';
 import type { Tx } from '../database/unit-of-work.js';
 import { publish } from '../feed/publish.js';
 import { branchScope } from '../feed/scopes.js';
-import { archivedLines } from '../sync/archive.js';
-import { DamagedChunk } from '../sync/journal-chunk.js';
-import { readLine, type LineOfKind } from '../sync/read-line.js';
+import { archivedReading } from '../sync/archived-reading.js';
+import type { LineOfKind } from '../sync/read-line.js';
 import { lockConflict, type Conflict } from './conflict.js';
-import type { ConflictEffect, Decision } from './conflict-effect.js';
+import type { ConflictEffect, Decision, Effect } from './conflict-effect.js';
 import type { LineRef } from './record-conflict.js';
+
+const SETTLED: Effect = { state: 'settled' };
+const SETTLING: Effect = { state: 'settling' };
 
 /** A fact of which two contents are told: the first stands, and the other is noted as decided. Nothing takes back a Z or a seal. */
 export const FACT_EFFECT: ConflictEffect = {
@@ -16,7 +18,7 @@ export const FACT_EFFECT: ConflictEffect = {
   takesMerged: false,
   async apply(tx, conflict) {
     await settleSecond(tx, conflict, 'the first stands');
-    return 'settled';
+    return SETTLED;
   },
 };
 
@@ -35,32 +37,32 @@ export const SALE_EFFECT: ConflictEffect = {
   },
   takesMerged: false,
   async apply(tx, conflict, decision) {
-    if (conflict.type === 'constraint_violation') return 'settled';
+    if (conflict.type === 'constraint_violation') return SETTLED;
     if (conflict.type === 'duplicate') return decideDuplicate(tx, conflict, decision);
     return decideMismatch(tx, conflict, decision);
   },
 };
 
-async function decideDuplicate(tx: Tx, conflict: Conflict, { strategy }: Decision): Promise<'settling' | 'settled'> {
-  if (strategy === 'keep_hub') return 'settled';
+async function decideDuplicate(tx: Tx, conflict: Conflict, { strategy }: Decision): Promise<Effect> {
+  if (strategy === 'keep_hub') return SETTLED;
   const taken = await archivedSale(tx, conflict, strategy === 'merge' ? conflict.second : conflict.first);
   await assertStands(tx, conflict, taken);
   await order(tx, conflict, { taken, replacement: null, ifDiffers: false });
-  return 'settling';
+  return SETTLING;
 }
 
-async function decideMismatch(tx: Tx, conflict: Conflict, { strategy }: Decision): Promise<'settling' | 'settled'> {
+async function decideMismatch(tx: Tx, conflict: Conflict, { strategy }: Decision): Promise<Effect> {
   const first = await archivedSale(tx, conflict, conflict.first);
   if (strategy === 'keep_hub') {
     await settleSecond(tx, conflict, 'rejected: the first content stands');
     await order(tx, conflict, { taken: first, replacement: first, ifDiffers: true });
-    return 'settled';
+    return SETTLED;
   }
   await assertStands(tx, conflict, first);
   await settleSecond(tx, conflict, 'its content was recorded anew, and the first taken back');
   const second = await archivedSale(tx, conflict, conflict.second);
   await order(tx, conflict, { taken: first, replacement: second, ifDiffers: false });
-  return 'settling';
+  return SETTLING;
 }
 
 /**
@@ -89,18 +91,8 @@ async function archivedSale(tx: Tx, conflict: Conflict, ref: LineRef | null): Pr
 }
 
 async function readSale(tx: Tx, { branchId }: Conflict, ref: LineRef | null): Promise<ArchivedSale | null> {
-  const reading = ref && (await readArchived(tx, branchId, ref));
-  return reading && 'ready' in reading && reading.ready.kind === 'sale' ? reading.ready : null;
-}
-
-async function readArchived(tx: Tx, branchId: string, { incarnation, seq }: LineRef) {
-  try {
-    const [line] = await archivedLines(tx, { branchId, incarnation }, [seq]);
-    return line ? readLine(line.bytes, seq) : null;
-  } catch (error) {
-    if (error instanceof DamagedChunk) return null;
-    throw error;
-  }
+  const ready = ref && (await archivedReading(tx, branchId, ref));
+  return ready?.kind === 'sale' ? ready : null;
 }
 
 /** A sale is taken back once. @throws Problem `not-decidable` */
@@ -139,7 +131,7 @@ function withoutPlace({ location: _where, ...body }: SaleBody): SaleBody {
 }
 
 /** What was set aside waits for nothing any more: it was decided that it is no fact. */
-async function settleSecond(tx: Tx, { branchId, second }: Conflict, note: string): Promise<void> {
+export async function settleSecond(tx: Tx, { branchId, second }: Conflict, note: string): Promise<void> {
   if (second === null) return;
   await tx.execute(
     `UPDATE quarantine SET state = 'settled', note = $4 WHERE branch_id = $1 AND incarnation = $2 AND seq = $3 AND state = 'open'`,
