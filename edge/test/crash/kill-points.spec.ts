@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,8 +17,8 @@ import { readHead } from '../../src/store/journal.js';
 import { Store, type OwnStore } from '../../src/store/store.js';
 import { newBox, visibleTake, writeRows } from '../../src/store/testing/store-fixture.js';
 import type { Connection } from '../../src/store/tx.js';
+import { edgeThatDies } from './edge-that-dies.js';
 
-const DYING_EDGE = join(process.cwd(), 'edge', 'test', 'crash', 'dying-edge.mjs');
 const BY = { actor: 'anna', device: v7() };
 
 describe('an edge killed while it writes a sale', () => {
@@ -101,15 +100,15 @@ describe('an edge killed while it writes a sale', () => {
     });
 
   it.each([
-    { point: 'rows written, not committed', stands: false },
-    { point: 'committed, not witnessed', stands: true },
-    { point: 'witnessed, not answered', stands: true },
-  ])('$point: the till asks again and the sale stands exactly once', async ({ point, stands }) => {
+    { phase: 'half written', stands: false },
+    { phase: 'written, not committed', stands: false },
+    { phase: 'committed, not witnessed', stands: true },
+    { phase: 'witnessed, not told', stands: true },
+  ] as const)('$phase: the till asks again and the sale stands exactly once', async ({ phase, stands }) => {
     const sale = newSale();
-    const dead = spawnSync(process.execPath, [DYING_EDGE, folder, point, JSON.stringify({ sale, by: BY })], {
-      encoding: 'utf8',
-    });
-    expect({ signal: dead.signal, stdout: dead.stdout }).toEqual({ signal: 'SIGKILL', stdout: '' });
+    const point = { write: 'complete-sale', nth: 1, phase };
+    const dead = await edgeThatDies(folder, point, { sale, by: BY });
+    expect(dead).toEqual({ signal: 'SIGKILL', said: '' });
 
     const store = await open();
     expect(store.reads.get('SELECT count(*) AS sales FROM sale')).toEqual({ sales: stands ? 2 : 1 });
