@@ -11,6 +11,8 @@ import { dropTakes, retakeScope, showTakes } from './replicator/feed-takes.js';
 import { historyTaken } from './replicator/history-due.js';
 import { learnBundle } from './replicator/learn-bundle.js';
 import { learnHello } from './replicator/learn-streams.js';
+import { journalTailAgain } from './replicator/leave-history.js';
+import { linesTold } from './replicator/lines-told.js';
 import { acknowledge } from './replicator/push-state.js';
 import { reviewHeld } from './replicator/review-held.js';
 import { applySnapshot, beginSnapshot, endSnapshot } from './replicator/snapshot-applying.js';
@@ -22,7 +24,6 @@ import { recordToldSale } from './selling/told-sale.js';
 import { writeCorrection } from './selling/write-correction.js';
 import { beginSession, endSession, renewSession } from './staff/session.js';
 import { countSignIn } from './staff/sign-in-lock.js';
-import { journalAgain } from './store/journal-again.js';
 import type { KnownWrites } from './store/serve-writes.js';
 import { applyHeld } from './store/late-lines.js';
 import { takeLines } from './store/take-lines.js';
@@ -56,10 +57,11 @@ export const WRITES: KnownWrites = {
     learnOfPersons,
     logWasCut,
     openCustomer,
-    journalAgain,
+    journalTailAgain,
     keepVerification,
     learnBundle,
     learnHello,
+    linesTold,
     logSync,
     noteSeen,
     renewSession,

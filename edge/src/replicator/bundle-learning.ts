@@ -3,10 +3,11 @@ import type { HelloAnswer } from '@branchline/replication/box-protocol.js';
 import type { BundleHeader } from '@branchline/replication/bundle.js';
 import type { Store } from '../store/store.js';
 import type { BundleLines } from './bundle-lines.js';
+import { leaveHistory } from './leave-history.js';
 import { isHere, isOlder, judgeBundle, lackingOf, learnBundle, type BundleVerdict } from './learn-bundle.js';
 import { provenHistories } from './proven-histories.js';
-import { readHistories, type Stream } from './push-state.js';
-import { logSync, type SyncLogEntry } from './sync-log.js';
+import { readHistories } from './push-state.js';
+import type { SyncLogEntry } from './sync-log.js';
 
 type Parts = { store: Store; clock: Clock; alarm(message: string): void };
 type Head = Pick<BundleHeader, 'bundle' | 'createdAt'>;
@@ -32,7 +33,13 @@ export async function learnBundleOf(
   const isNewest = await learn(parts, header, answer, verdicts, [told]);
   if (!isNewest) return false;
   const forks = verdicts.filter((verdict) => verdict.kind === 'forked');
-  for (const { stream, commonSeq } of forks) await leave(parts, stream, commonSeq);
+  for (const { stream, commonSeq } of forks)
+    await leaveHistory(
+      parts,
+      stream,
+      commonSeq,
+      `differs from the hub's after line ${commonSeq} or later: this file was restored or copied`,
+    );
   if (forks.length > 0) await learn(parts, header, answer, await judged(store, answer, lines), []);
   return true;
 }
@@ -79,12 +86,4 @@ async function learn(
   // The hub knows these lines; a file restored to before them must be recognised, even after a power cut.
   await store.writer.syncWitness();
   return isNewest;
-}
-
-/** As by line (`MeetHub`): what the hub lacks is journalled again in a new incarnation, what this file lacks is taken after it. */
-async function leave({ store, alarm }: Parts, of: Stream, commonSeq: number): Promise<void> {
-  const lines = await store.journalAgain({ incarnationNo: of.incarnationNo, commonSeq });
-  const detail = `incarnation ${of.incarnation} differs from the hub's after line ${commonSeq} or later: this file was restored or copied. ${lines} lines were journalled again in a new incarnation; nothing is lost`;
-  await store.writer.write(logSync, { entries: [{ level: 'incident', event: 'fork', detail }] });
-  alarm(detail);
 }

@@ -2,8 +2,9 @@ import { goOnIfComplete, markIncarnationDue } from '../store/incarnation.js';
 import { readHead } from '../store/journal.js';
 import type { ReadTx, Tx } from '../store/tx.js';
 import type { LocalWrite } from '../store/write-job.js';
+import { tellLines } from './lines-told.js';
 import { readHistories } from './push-state.js';
-import { writeEntries, type SyncLogEntry } from './sync-log.js';
+import type { SyncLogEntry } from './sync-log.js';
 
 /**
  * A history of which the hub has more than this file. `lastSeq`: how much was here when the hub was asked. `signingKey`:
@@ -74,18 +75,16 @@ function noteOne(tx: Tx, { incarnation, box, epoch, ...hub }: Lacking, nowMs: nu
   );
 }
 
-/** Where all that was due of it is here. @returns whether the head's incarnation goes on for it */
-export const historyTaken: LocalWrite<{ incarnationNo: number; entries: readonly SyncLogEntry[] }, boolean> = {
+/** Of one history, whether all that was due of it has come or the line was cut. @returns what people were told */
+export const historyTaken: LocalWrite<{ incarnationNo: number }, SyncLogEntry[]> = {
   name: 'history-taken',
-  run(tx, { incarnationNo, entries }, { clock }) {
+  run(tx, { incarnationNo }, { clock }) {
     tx.run(
       `DELETE FROM history_due WHERE incarnation_no = ?
          AND hub_seq <= (SELECT coalesce(max(seq), 0) FROM journal j WHERE j.incarnation_no = history_due.incarnation_no)`,
       incarnationNo,
     );
-    const goesOn = goOnIfComplete(tx);
-    writeEntries(tx, clock.now(), goesOn ? [...entries, GOES_ON] : entries);
-    return goesOn;
+    return tellLines(tx, clock.now(), goOnIfComplete(tx) ? [GOES_ON] : []);
   },
 };
 

@@ -3,7 +3,6 @@ import { headIsSigned } from '@branchline/replication/head-signature.js';
 import { speaks, type ProtocolRange } from '@branchline/replication/protocol.js';
 import { MalformedPush, PlainPush, type ReceivedLine, type ReceivedPush } from '@branchline/replication/push.js';
 import { hashAt } from '../store/journal.js';
-import type { FetchedOutcome } from '../store/command.js';
 import type { Store } from '../store/store.js';
 import { isLineNotApplied, NO_LINES_TAKEN, takeLines } from '../store/take-lines.js';
 import { takeHeldLines } from './held-lines.js';
@@ -42,8 +41,6 @@ const LINES_AT_ONCE = 100;
  */
 export const PIECE_BYTES_MAX = 256 * 1024;
 
-type Counts = Record<FetchedOutcome, number>;
-
 /**
  * Fetches what the hub has of this branch and this file lacks: what a restored file lost, what the box did that this one
  * replaced, what a second box sells. Each page is proved to come from its box before a line of it is taken, and taken in
@@ -71,7 +68,6 @@ export class LinesRound {
     await meet.ifDue();
     let pages = 0;
     for (const due of readHistoriesDue(store.reads)) {
-      const counts: Counts = { ...NO_LINES_TAKEN.counts };
       try {
         const held = new Set<number>();
         for (let place = { ...due }; place.lastSeq < due.hubSeq;) {
@@ -79,7 +75,7 @@ export class LinesRound {
           if (pages++ === PAGES_IN_A_ROUND_MAX) return true;
           const page = await this.parts.hub.lines({ incarnation: due.incarnation, fromSeq: place.lastSeq + 1 });
           if (page === null) break;
-          if (!(await this.takePage(place, page, held, counts))) {
+          if (!(await this.takePage(place, page, held))) {
             // Changed by a fork or by a hub that was restored: hello says how it stands now.
             meet.makeDue();
             return true;
@@ -87,8 +83,7 @@ export class LinesRound {
           place = { ...due, lastSeq: this.lastSeqOf(due) };
         }
       } finally {
-        // Also of what came before the line was cut: nobody comes to these lines again.
-        await this.tellTaken(due, counts);
+        await this.tellTaken(due);
       }
     }
     return false;
@@ -103,7 +98,7 @@ export class LinesRound {
   }
 
   /** @returns false when it does not follow what is here */
-  private async takePage(due: HistoryDue, page: Buffer, held: Set<number>, counts: Counts): Promise<boolean> {
+  private async takePage(due: HistoryDue, page: Buffer, held: Set<number>): Promise<boolean> {
     const { store, hub, onContact } = this.parts;
     const fromSeq = due.lastSeq + 1;
     const { header, lines } = await decoded(page);
@@ -119,7 +114,7 @@ export class LinesRound {
       if (this.signal.aborted) return true;
       // Lines of a page go in one behind the other or not at all, also where a fork came between two pieces of it.
       if (hashAt(store.reads, due.incarnationNo, place.seq) !== place.hash) return false;
-      const taken = await this.takePiece(due, place.seq + 1, piece, held, counts);
+      const taken = await this.takePiece(due, place.seq + 1, piece, held);
       if (taken !== 'all') return taken === 'some';
       place = { seq: place.seq + piece.length, hash: String(piece.at(-1)?.hash.toString('hex')) };
     }
@@ -132,14 +127,12 @@ export class LinesRound {
     fromSeq: number,
     lines: readonly ReceivedLine[],
     held: Set<number>,
-    counts: Counts,
   ): Promise<'all' | 'some' | 'none'> {
     const { store } = this.parts;
     const texts = lines.map(({ bytes }) => bytes.toString('latin1'));
     const input = { incarnationNo, fromSeq, lines: texts, held: [...held] };
     try {
       const taken = await store.writer.background(takeLines, input, NO_LINES_TAKEN, this.signal);
-      for (const outcome of Object.keys(counts) as FetchedOutcome[]) counts[outcome] += taken.counts[outcome];
       return taken.followed ? 'all' : 'none';
     } catch (error) {
       // One line less each time: this ends.
@@ -159,22 +152,10 @@ export class LinesRound {
       throw new CorruptLines(`line ${seq} of ${incarnation} is not signed by its box: nothing of it was taken`);
   }
 
-  private async tellTaken({ incarnationNo, incarnation }: HistoryDue, counts: Counts): Promise<void> {
+  private async tellTaken({ incarnationNo }: HistoryDue): Promise<void> {
     const { store, alarm } = this.parts;
-    const { applied, doubled, known, differs } = counts;
-    const entries: SyncLogEntry[] = [];
-    const taken = `${applied + doubled} of ${incarnation} were new here, ${known} were known`;
-    if (applied + doubled + known > 0) entries.push({ level: 'info', event: 'lines-fetched', detail: taken });
-    if (doubled > 0) {
-      const detail = `${doubled} sales of ${incarnation} bear receipt numbers that others bear as well: both stand`;
-      entries.push({ level: 'incident', event: 'duplicate-receipt-number', detail });
-    }
-    if (differs > 0) {
-      const detail = `${differs} lines of ${incarnation} tell with other content what stands here: it stands as it is`;
-      entries.push({ level: 'incident', event: 'data-mismatch', detail });
-    }
-    await store.writer.write(historyTaken, { incarnationNo, entries });
-    for (const { level, detail } of entries) if (level === 'incident') alarm(detail);
+    for (const { level, detail } of await store.writer.write(historyTaken, { incarnationNo }))
+      if (level === 'incident') alarm(detail);
   }
 
   private async tell(entry: SyncLogEntry): Promise<void> {

@@ -7,9 +7,10 @@ import { LineFailure } from './hub-failure.js';
 import { linesBehind, type Lacking } from './history-due.js';
 import { narrow, probesOf, type ForkSpan } from './fork-search.js';
 import { helloRequestOf, judgeStreams, learnHello, type HelloBy, type StreamVerdict } from './learn-streams.js';
+import { leaveHistory } from './leave-history.js';
 import { provenHistories } from './proven-histories.js';
 import { readHistories, type Stream } from './push-state.js';
-import { logSync, type SyncLogEntry } from './sync-log.js';
+import type { SyncLogEntry } from './sync-log.js';
 
 export type MeetParts = {
   store: Store;
@@ -29,6 +30,8 @@ const HELLO_EVERY_MS = 600_000;
 const HELLO_BESIDE_ANOTHER_MS = 60_000;
 /** What was found different is mended, and asked about again at once; a hub that contradicts itself is waited for. */
 const HELLOS_IN_A_ROW_MAX = 4;
+
+const LEFT = 'is another box’s, and the hub lacks the end of it';
 
 /**
  * Hello: what the hub has of this branch's histories, which scopes it is to follow, how far the clocks differ. It only
@@ -127,8 +130,7 @@ export class MeetHub {
     let isMended = false;
     for (const verdict of verdicts) {
       if (verdict.kind === 'fork') await this.resolveFork(verdict.stream, verdict.hubSeq);
-      else if (verdict.kind === 'left')
-        await this.leave(verdict.stream, verdict.commonSeq, 'is another box’s, and the hub lacks the end of it');
+      else if (verdict.kind === 'left') await leaveHistory(this.parts, verdict.stream, verdict.commonSeq, LEFT);
       else continue;
       isMended = true;
     }
@@ -142,15 +144,7 @@ export class MeetHub {
   private async resolveFork(stream: Stream, hubSeq: number): Promise<void> {
     const commonSeq = await this.lastCommonSeq(stream, hubSeq);
     const why = `differs from the hub's after line ${commonSeq}: this file was restored or copied`;
-    await this.leave(stream, commonSeq, why);
-  }
-
-  private async leave(of: Stream, commonSeq: number, why: string): Promise<void> {
-    const { store, alarm } = this.parts;
-    const lines = await store.journalAgain({ incarnationNo: of.incarnationNo, commonSeq });
-    const detail = `incarnation ${of.incarnation} ${why}. ${lines} lines were journalled again in a new incarnation; nothing is lost`;
-    await store.writer.write(logSync, { entries: [{ level: 'incident', event: 'fork', detail }] });
-    alarm(detail);
+    await leaveHistory(this.parts, stream, commonSeq, why);
   }
 
   private async lastCommonSeq({ incarnation, incarnationNo, lastSeq }: Stream, hubSeq: number): Promise<number> {

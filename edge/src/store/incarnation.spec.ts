@@ -5,6 +5,7 @@ import { decodeLine, type JournalLine } from '@branchline/replication/line.js';
 import type { IncarnationOpen } from '@branchline/replication/kinds/incarnation-open.js';
 import { v7 } from 'uuid';
 import type { JournalRef } from './command.js';
+import { journalAgain } from './journal-again.js';
 import { readHead, readLines } from './journal.js';
 import type { OwnStore } from './store.js';
 import { BY_NOBODY, enrolDevice, storeFixture, type StoreFixture } from './testing/store-fixture.js';
@@ -114,7 +115,12 @@ describe('which history a file may go on with', () => {
     const store = await fixture.open({
       moveReference: (_tx, line, place) => moved.push({ key: line.key, seq: place.seq }),
     });
-    expect(await store.journalAgain({ incarnationNo: 1, commonSeq: first.seq })).toBe(1);
+    expect(
+      await store.writer.write(
+        { name: 'journal-again', run: journalAgain },
+        { incarnationNo: 1, commonSeq: first.seq },
+      ),
+    ).toBe(1);
     const [opening, again] = linesOf(store, 2);
     expect(opening?.body).toMatchObject({ reason: 'fork', epoch: 2, previous: { seq: first.seq, hash: first.hash } });
     // What was split off keeps its chain, and rows keep their line.

@@ -7,7 +7,7 @@ import { hashAt, nextPosition, readHead, storeLine } from './journal.js';
 import { unpackLine } from './line-storage.js';
 import { soundLine } from './take-lines.js';
 import type { Tx } from './tx.js';
-import type { LocalWrite, WriteContext } from './write-job.js';
+import type { WriteContext } from './write-job.js';
 
 export type ForkAt = { incarnationNo: number; commonSeq: number };
 
@@ -21,12 +21,7 @@ export type ForkAt = { incarnationNo: number; commonSeq: number };
  * One transaction: half a history told twice would be worse than a till that waits some seconds.
  * @returns how many lines were journalled again
  */
-export const journalAgain: LocalWrite<ForkAt, number> = {
-  name: 'journal-again',
-  run: (tx, fork, context) => linesAgain(tx, fork, context),
-};
-
-function linesAgain(tx: Tx, fork: ForkAt, parts: WriteContext): number {
+export function journalAgain(tx: Tx, fork: ForkAt, parts: WriteContext): number {
   const nowMs = parts.clock.now();
   const head = readHead(tx);
   const common = {

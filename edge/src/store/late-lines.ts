@@ -3,8 +3,9 @@ import { APPLIED } from './applied.js';
 import type { FetchedOutcome, LinePlace } from './command.js';
 import { unpackLine } from './line-storage.js';
 import { failureOf } from './storage-failure.js';
-import { NO_LINES_TAKEN, SLICE_MS_MAX, soundLine } from './take-lines.js';
+import { SLICE_MS_MAX, soundLine } from './take-lines.js';
 import type { ReadTx, Tx } from './tx.js';
+import { noLines, noteUntold } from './untold-lines.js';
 import type { BackgroundWrite, WriteContext } from './write-job.js';
 
 /** A line of the journal that was applied after others which lie behind it. */
@@ -52,8 +53,8 @@ export function isHeldLineBroke(error: unknown): error is Error & { position: nu
 }
 
 /** `after`: up to this position all were looked at. */
-export type HeldTried = { after: number; counts: Record<FetchedOutcome, number> };
-export const NO_HELD_TRIED: HeldTried = { after: 0, counts: NO_LINES_TAKEN.counts };
+export type HeldTried = { after: number };
+export const NO_HELD_TRIED: HeldTried = { after: 0 };
 
 const LINES_AT_A_TIME = 50;
 const HELD = `
@@ -69,16 +70,16 @@ export const applyHeld: BackgroundWrite<{ skip: readonly number[] }, HeldTried> 
   slice(tx, { skip }, state, context) {
     const startMs = context.stopwatch();
     const rows = tx.all<LinePlace & { line: Buffer }>(HELD, state.after);
-    const counts = { ...state.counts };
     let [tried, after] = [0, state.after];
     for (const row of rows) {
       if (tried > 0 && context.stopwatch() - startMs >= SLICE_MS_MAX) break;
       const outcome = skip.includes(row.position) ? null : tryHeld(tx, row, state.after, context);
-      if (outcome !== null) counts[outcome] += 1;
+      const { incarnationNo } = row;
+      if (outcome !== null) noteUntold(tx, { incarnationNo, wasHeld: true }, { ...noLines(), [outcome]: 1 });
       tried += 1;
       after = row.position;
     }
-    return { state: { after, counts }, more: tried < rows.length || rows.length === LINES_AT_A_TIME };
+    return { state: { after }, more: tried < rows.length || rows.length === LINES_AT_A_TIME };
   },
 };
 

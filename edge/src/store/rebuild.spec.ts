@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { v7 } from 'uuid';
 import { openDatabase } from './database.js';
 import { examineFile } from './doctor.js';
+import { journalAgain } from './journal-again.js';
 import { packLine, unpackLine } from './line-storage.js';
 import { rebuild } from './rebuild.js';
 import { TABLE_ORIGINS } from './table-origins.js';
@@ -29,7 +30,7 @@ describe('a file rebuilt from its journal', () => {
     for (let index = 0; index < 5; index += 1) {
       await store.writer.execute(enrolDevice, { id: v7(), name: `d${index}` }, BY_NOBODY);
     }
-    await store.journalAgain({ incarnationNo: 1, commonSeq: 3 });
+    await store.writer.write({ name: 'journal-again', run: journalAgain }, { incarnationNo: 1, commonSeq: 3 });
     await store.writer.execute(enrolDevice, { id: v7(), name: 'after the fork' }, BY_NOBODY);
     await store.close();
   }

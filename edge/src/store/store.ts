@@ -4,7 +4,6 @@ import type { EdgeConfig } from '../config.js';
 import type { BoxIdentity } from './box.js';
 import type { Appliers, FetchedApplier, ReferenceMover } from './command.js';
 import { lockFolder, openMigrated } from './database.js';
-import { journalAgain, type ForkAt } from './journal-again.js';
 import type { ThreadedWriter, ThreadedWriterParts } from './threaded-writer.js';
 import type { Connection, ReadTx } from './tx.js';
 import type { Witness } from './witness.js';
@@ -60,11 +59,6 @@ export class Store<W extends StoreWriter = StoreWriter> {
   /** Point reads of committed data. Anything that scans belongs to the reader (reader.ts). */
   get reads(): ReadTx {
     return this.connection;
-  }
-
-  /** See `journal-again.ts`. @returns how many lines were journalled again */
-  journalAgain(fork: ForkAt): Promise<number> {
-    return this.writer.write(journalAgain, fork);
   }
 
   /** What is queued is still written; nobody may read any more. */

@@ -33,6 +33,7 @@ export const TABLE_ORIGINS = {
   feed_work_list: 'feed',
   push_state: 'local',
   history_due: 'local',
+  lines_untold: 'local',
   hub_known: 'local',
   hub_memory: 'local',
   bundle_in: 'local',

@@ -7,6 +7,7 @@ import { readHead, nextPosition } from './journal.js';
 import { packLine } from './line-storage.js';
 import { failureOf } from './storage-failure.js';
 import type { Tx } from './tx.js';
+import { noLines, noteUntold } from './untold-lines.js';
 import type { BackgroundWrite, WriteContext } from './write-job.js';
 
 /**
@@ -16,13 +17,9 @@ import type { BackgroundWrite, WriteContext } from './write-job.js';
 export type LinesToTake = { incarnationNo: number; fromSeq: number; lines: readonly string[]; held: readonly number[] };
 
 /** `followed` false: the history was changed meanwhile, and these lines do not follow it any more. */
-export type LinesTaken = { at: number; followed: boolean; counts: Record<FetchedOutcome, number> };
+export type LinesTaken = { at: number; followed: boolean };
 
-export const NO_LINES_TAKEN: LinesTaken = {
-  at: 0,
-  followed: true,
-  counts: { applied: 0, doubled: 0, known: 0, differs: 0 },
-};
+export const NO_LINES_TAKEN: LinesTaken = { at: 0, followed: true };
 
 /** As with the feed: 4 ms, so that a sale never waits for longer; one line at least. */
 export const SLICE_MS_MAX = 4;
@@ -45,7 +42,7 @@ export function isLineNotApplied(error: unknown): error is Error & { seq: number
 
 /**
  * Stores lines that were fetched and writes what of them is not known here, in slices between sales. Each slice leaves the
- * history whole up to its last line, so that a fetch that was killed goes on from there.
+ * history whole up to its last line, and what came of its lines counted, so that a fetch that was killed goes on from there.
  */
 export const takeLines: BackgroundWrite<LinesToTake, LinesTaken> = {
   name: 'take-lines',
@@ -72,7 +69,7 @@ function takeSlice(
   state: LinesTaken,
   { end, stopwatch, applyFetched, clock }: WriteContext & { end: End },
 ): LinesTaken {
-  const counts = { ...state.counts };
+  const counts = noLines();
   const startMs = stopwatch();
   let { at } = state;
   let { seq, hash } = end;
@@ -94,7 +91,8 @@ function takeSlice(
     at += 1;
   }
   noteTaken(tx, { incarnationNo, seq, hlc, nowMs: clock.now() });
-  return { at, followed: true, counts };
+  noteUntold(tx, { incarnationNo, wasHeld: false }, counts);
+  return { at, followed: true };
 }
 
 const INSERT = 'INSERT INTO journal (position, incarnation_no, seq, hash, applied, line) VALUES (?, ?, ?, ?, ?, ?)';

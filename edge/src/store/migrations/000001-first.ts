@@ -158,6 +158,10 @@ const STATEMENTS = [
   `CREATE TABLE history_due (
      incarnation_no INTEGER PRIMARY KEY REFERENCES incarnation, hub_seq INTEGER NOT NULL, hub_hash TEXT NOT NULL,
      signing_key TEXT NOT NULL)`,
+  // What became of fetched lines since people were told last; 'was_held': they were fetched before, and held until now.
+  `CREATE TABLE lines_untold (
+     incarnation_no INTEGER NOT NULL REFERENCES incarnation, was_held INTEGER NOT NULL, applied INTEGER NOT NULL,
+     doubled INTEGER NOT NULL, known INTEGER NOT NULL, differs INTEGER NOT NULL, PRIMARY KEY (incarnation_no, was_held)) WITHOUT ROWID`,
   // What the last hello said. 'epoch': the highest of the branch that is not this box's own.
   // 'told_at': by the hub's clock, when it last said so on the line; 0: it never did.
   `CREATE TABLE hub_known (
