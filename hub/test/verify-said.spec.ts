@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { reversedAmounts } from '@branchline/replication/reverse-sale.js';
 import { v7 } from 'uuid';
 import type { Verification } from '../src/verify/answer.js';
+import type { Rebuilt } from '../src/verify/rebuild-branch.js';
 import { createBranch, createPlaces, startHubHarness, type HubHarness } from './hub-harness.js';
 import { TestBox } from './test-box.js';
 
@@ -28,6 +29,8 @@ async function traded(): Promise<void> {
   const again = { ...told, id: v7(), receiptNumber: 'AGAIN', duplicateOf: told.id };
   journal.append('sale', again.id, again);
   for (const priceMinor of [300, 400]) journal.sale({ flags: ['late'], lines: [{ priceMinor }] });
+  const basket = { lines: [{ priceMinor: 900 }, { product: 'BREAD' }] };
+  for (const operator of ['ben', 'ben']) journal.sale({ ...basket, operator });
   const voided = { ...first, ...reversedAmounts(first), id: v7(), receiptNumber: 'V1' };
   const reverses = { sale: first.id, contentHash: 'a'.repeat(64) };
   journal.append('sale', voided.id, { ...voided, reverses }, { refs: [`sale:${first.id}`] });
@@ -46,6 +49,16 @@ async function verify(): Promise<[string, string[], string[]]> {
 
 const tamper = (sql: string) => harness.database.asOwner(sql, [box.branch]);
 
+const SAID = ['sale_reversal', 'sale_alias', 'day_amendment', 'sale_exception'];
+
+/** All of it, but for when people were told. */
+async function said(): Promise<unknown[]> {
+  const rows = SAID.map((table) =>
+    tamper(`SELECT to_jsonb(t) - 'at' AS row FROM ${table} t WHERE branch_id = $1 ORDER BY 1`),
+  );
+  return Promise.all(rows);
+}
+
 describe('what is said of sales', () => {
   it('is proved with them', async () => {
     await traded();
@@ -53,6 +66,18 @@ describe('what is said of sales', () => {
   });
 
   it.each<[string, string, string, RegExp]>([
+    [
+      'a sale that may be another, of which nobody is told',
+      `DELETE FROM sale_exception WHERE branch_id = $1 AND detail LIKE 'line %'`,
+      'missing-row',
+      /people were asked about a sale that may be another/,
+    ],
+    [
+      'an alias of another line',
+      'UPDATE sale_alias SET seq = 1 WHERE branch_id = $1',
+      'extra-row',
+      /sale_alias has 1 rows/,
+    ],
     ['a reversal that is not told', 'DELETE FROM sale_reversal WHERE branch_id = $1', 'missing-row', /took back/],
     [
       'a reversal of another sale',
@@ -123,11 +148,17 @@ describe('what is said of sales', () => {
       'extra-row',
       /what is not so/,
     ],
-  ])('differs and is named: %s', async (_what, sql, what, detail) => {
+  ])('differs, is named and made anew: %s', async (_what, sql, what, detail) => {
     await traded();
+    const before = await said();
     await tamper(sql);
     const [outcome, whats, details] = await verify();
     expect([outcome, whats]).toEqual(['differs', expect.arrayContaining([what])]);
     expect(details).toContainEqual(expect.stringMatching(detail));
+    const { status, data } = await harness.admin.api.post<Rebuilt>(`/v1/fleet/${box.branchCode}/repair`);
+    expect([status, data.count]).toEqual([200, expect.any(Number)]);
+    expect(data.count).toBeGreaterThan(0);
+    expect(await verify()).toEqual(['equal', [], []]);
+    expect(await said()).toEqual(before);
   });
 });

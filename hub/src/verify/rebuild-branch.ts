@@ -16,6 +16,8 @@ import { LineKinds } from './line-kinds.js';
 import { CUSTOMERS_START, type CustomersPlace } from './customer-rows.js';
 import { rebuildCustomers } from './rebuild-customers.js';
 import { rebuildFacts, removeOrphans } from './rebuild-facts.js';
+import { rebuildSaid } from './rebuild-said.js';
+import { ToldOfSales } from './told-of-sales.js';
 import { rebuildRollups } from './rebuild-rollups.js';
 import { removeExtra, type LinePlace } from './remove-extra.js';
 import { streamsOfBranch } from './streams-of-branch.js';
@@ -94,6 +96,7 @@ type CustomersPage = { state: State; next: CustomersPlace | null };
 
 class BranchRebuild {
   private readonly lineKinds = new LineKinds();
+  private readonly told = new ToldOfSales();
   private readonly differences = new Differences();
 
   constructor(
@@ -119,6 +122,7 @@ class BranchRebuild {
     const again = await removeExtra(tx, this.branch.id, this.lineKinds, corrections);
     await this.projectAgain(tx, again);
     await removeOrphans(tx, this.branch.id, corrections);
+    await rebuildSaid(tx, { ...this.branch, nowMs: this.parts.nowMs }, this.told, corrections);
     await rebuildRollups(tx, this.branch.id, corrections);
     return { ...state, corrections };
   }
@@ -139,7 +143,7 @@ class BranchRebuild {
     const [wrong] = this.differences.told();
     if (wrong) throw problem('archive-damaged', wrong.detail);
     const corrections = from.corrections.copy();
-    await rebuildFacts(tx, this.contextOf(incarnation), ready, corrections);
+    await rebuildFacts(tx, this.contextOf(incarnation), ready, corrections, this.told);
     return { walks: new Map([...from.walks, [incarnation, walk]]), corrections };
   }
 
@@ -162,7 +166,7 @@ class BranchRebuild {
       const facts = this.contextOf(incarnation);
       const readings = (await linesAt(tx, facts, [seq])).map(({ bytes }) => readLine(bytes, seq));
       const ready = readings.flatMap((reading) => ('ready' in reading ? [reading.ready] : []));
-      await rebuildFacts(tx, facts, ready, new Corrections());
+      await rebuildFacts(tx, facts, ready, new Corrections(), this.told);
     }
   }
 

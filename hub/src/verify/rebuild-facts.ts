@@ -1,12 +1,13 @@
 import type { Tx } from '../database/unit-of-work.js';
 import type { FactContext } from '../sync/fact-context.js';
 import { projectLines } from '../sync/facts.js';
-import type { LineOfKind, ReadyLine } from '../sync/read-line.js';
-import { insertAliases } from '../sync/sale-facts.js';
+import { LATE } from '../sync/amendments.js';
+import type { ReadyLine } from '../sync/read-line.js';
 import type { Corrections } from './corrections.js';
 import { expectedFact, type FactKind } from './expected-facts.js';
 import { FACT_KINDS, differenceOfFact } from './fact-comparison.js';
 import { FACT_TABLES, storedFacts } from './stored-facts.js';
+import type { ToldOfSales } from './told-of-sales.js';
 
 /** Tables of a fact's parts; what is a view over them needs no making. */
 const PARTS: Readonly<Partial<Record<FactKind, readonly { table: string; parent: string }[]>>> = {
@@ -25,15 +26,16 @@ const SAID_OF: Readonly<Partial<Record<FactKind, readonly { table: string; paren
  * Rows of these lines that are not there, or not what their line says, made anew by the projection itself; what stands as it
  * should is not touched. The caller holds the branch.
  * @param lines of one history, none of them in quarantine
+ * @param told is given what they say of sales beside their rows
  */
 export async function rebuildFacts(
   tx: Tx,
   context: FactContext,
   lines: readonly ReadyLine[],
   corrections: Corrections,
+  told: ToldOfSales,
 ): Promise<void> {
   const anew: ReadyLine[] = [];
-  const repeats: LineOfKind<'sale'>[] = [];
   for (const kind of FACT_KINDS) {
     const facts = lines
       .filter((line) => line.kind === kind)
@@ -50,9 +52,7 @@ export async function rebuildFacts(
       if (!row) {
         corrections.add('missing-row', `${place} had no row in ${FACT_TABLES[kind].table}`);
         anew.push(line);
-      } else if (row.incarnation !== context.incarnation || row.seq !== line.seq) {
-        if (line.kind === 'sale' && row.contentHash === line.contentHash) repeats.push(line);
-      } else {
+      } else if (row.incarnation === context.incarnation && row.seq === line.seq) {
         const told = differenceOfFact(kind, line.contentHash, fact, row);
         if (told === null) continue;
         corrections.add('altered-row', `${place}: ${told}`);
@@ -63,7 +63,32 @@ export async function rebuildFacts(
     await removeFacts(tx, context.branchId, kind, altered);
   }
   if (anew.length > 0) await projectLines(tx, context, anew);
-  if (repeats.length > 0) await insertAliases(tx, context, repeats);
+  await noteTold(tx, context, lines, told);
+}
+
+/** As they stand by now: which line a sale stands by, and which tell it again. */
+async function noteTold(
+  tx: Tx,
+  { branchId, incarnation }: FactContext,
+  lines: readonly ReadyLine[],
+  told: ToldOfSales,
+): Promise<void> {
+  const sales = lines.filter((line) => line.kind === 'sale');
+  if (sales.length === 0) return;
+  const ids = [...new Set(sales.map(({ body }) => body.id))];
+  const rows = await tx.query<{ id: string; number: string; hash: string; incarnation: string; seq: number }>(
+    `SELECT id, receipt_number AS number, content_hash AS hash, incarnation, seq FROM sale WHERE branch_id = $1 AND id = ANY ($2::uuid[])`,
+    [branchId, ids],
+  );
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  for (const line of sales) {
+    const row = byId.get(line.body.id);
+    if (row === undefined) continue;
+    if (row.incarnation === incarnation && Number(row.seq) === line.seq)
+      told.noteOwn(line, line.body.flags.includes(LATE));
+    else if (row.hash === line.contentHash && row.number !== line.body.receiptNumber)
+      told.noteRepeat({ incarnation, seq: line.seq }, line.body);
+  }
 }
 
 export async function removeFacts(tx: Tx, branchId: string, kind: FactKind, ids: readonly string[]): Promise<void> {

@@ -19,7 +19,7 @@ const CORRECTIONS_MAX = 100_000;
  * that no row is left which none does. Hardly any sale has such a row: a page of lines without any asks nothing.
  *
  * Which of two sales came first, and that one resembles another, is not in the lines: of marks for that it is looked at
- * whether both are there.
+ * whether both are there, and whether people who were asked about it see it.
  */
 export class SaidOfSales {
   private readonly found: Found = { sale_reversal: 0, sale_alias: 0, day_amendment: 0 };
@@ -69,10 +69,7 @@ export class SaidOfSales {
     for (const [why, sql] of Object.entries(MARKS)) {
       const { rows, first } = await this.one<{ rows: number; first: string | null }>(sql, [this.corrections]);
       if (rows > 0)
-        this.differences.add(
-          why === 'unmarked' ? 'missing-row' : 'extra-row',
-          `${TOLD[why]}: ${first}, ${rows} in all`,
-        );
+        this.differences.add(MISSING.has(why) ? 'missing-row' : 'extra-row', `${TOLD[why]}: ${first}, ${rows} in all`);
     }
   }
 
@@ -101,8 +98,7 @@ export class SaidOfSales {
         continue;
       }
       this.found.day_amendment += 1;
-      // The branch may have had another cut-off by then: the day itself, or the one before.
-      const days = [atMs, atMs - DAY_MS].map((ms) => businessDate(ms, this.branch.timeZone, 0));
+      const days = postingDatesOf(atMs, this.branch.timeZone);
       const isTrue = row.date === body.businessDate && days.includes(row.posted);
       const told = `day_amendment has sale ${body.id} at ${row.date}, posted ${row.posted}: its line says ${body.businessDate}, posted ${days[0]}`;
       if (!isTrue) this.differences.add('altered-row', told, body.businessDate);
@@ -150,11 +146,18 @@ export class SaidOfSales {
   }
 }
 
+/** On which an amendment may have been posted: the branch may have had another cut-off by then. The day itself, or the one before. */
+export function postingDatesOf(atMs: number, timeZone: string): string[] {
+  return [atMs, atMs - DAY_MS].map((ms) => businessDate(ms, timeZone, 0));
+}
+
 const TOLD: Readonly<Record<string, string>> = {
   unmarked: 'a receipt number is on several sales, and sale_exception does not mark all but one of them',
   unfounded: 'sale_exception says of a sale what is not so',
   numbers: 'day_amendment does not number a date without a gap',
+  untold: 'people were asked about a sale that may be another, and sale_exception does not mark it',
 };
+const MISSING: ReadonlySet<string> = new Set(['unmarked', 'untold']);
 
 /** Corrections bear the number of what they replace, and are not marked. */
 const MARKS: Readonly<Record<string, string>> = {
@@ -174,5 +177,10 @@ WHERE e.branch_id = $1 AND $2::uuid[] IS NOT NULL AND NOT coalesce(CASE e.code
   ELSE false END, false)`,
   numbers: `
 SELECT count(*) AS rows, min(date)::text AS first FROM (
-  SELECT business_date AS date FROM day_amendment WHERE branch_id = $1 AND $2::uuid[] IS NOT NULL GROUP BY 1 HAVING max(number) <> count(*)) found`,
+  SELECT business_date AS date FROM day_amendment WHERE branch_id = $1 AND $2::uuid[] IS NOT NULL GROUP BY 1 HAVING max(number) <> count(*) OR min(number) <> 1) found`,
+  untold: `
+SELECT count(*) AS rows, min(c.key) AS first FROM conflict c
+JOIN sale s ON s.branch_id = c.branch_id AND s.id::text = c.key AND s.incarnation = c.second_incarnation AND s.seq = c.second_seq
+LEFT JOIN sale_exception e ON e.branch_id = c.branch_id AND e.sale_id = s.id AND e.code = 'duplicate'
+WHERE c.branch_id = $1 AND c.type = 'duplicate' AND c.kind = 'sale' AND e.sale_id IS NULL AND $2::uuid[] IS NOT NULL`,
 };
