@@ -399,6 +399,32 @@ describe('a box whose pushes are no good', () => {
     expect((await good.push(trading(good, 1).push())).status).toBe(200);
   });
 
+  it('is none whose second push overtakes its first, as often as the first comes', async () => {
+    const box = await newBox();
+    const journal = box.newJournal();
+    for (let pairs = 0; pairs < 25; pairs += 1) {
+      const [first, second] = [journal.seq + (pairs === 0 ? 0 : 1), journal.seq + (pairs === 0 ? 1 : 2)];
+      if (pairs > 0) journal.sale();
+      journal.sale();
+      const statuses = [];
+      for (const push of [
+        [second, second],
+        [first, first],
+        [second, second],
+      ] as const)
+        statuses.push((await box.push(journal.push(...push))).status);
+      expect(statuses).toEqual([409, 200, 200]);
+    }
+  });
+
+  it('is one that sends pushes whose predecessor never comes', async () => {
+    const box = await newBox();
+    const journal = trading(box, 2);
+    const answers: number[] = [];
+    for (let times = 0; times < 21; times += 1) answers.push((await box.push(journal.push(3, 3))).status);
+    expect([answers[19], answers[20]]).toEqual([409, 429]);
+  });
+
   it('counts pushes of which a line is set aside', async () => {
     const bad = await newBox();
     const journal = bad.newJournal();

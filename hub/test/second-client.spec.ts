@@ -218,7 +218,10 @@ describe('what the hub refuses of a client', () => {
     const client = await newClient();
     const bytes = gzipSync('{"protocol":1,"version":"x","contract":1,"incarnations":[],"hashesAt":[],"cursors":[]}');
     const headers = { 'content-type': 'application/json', 'content-encoding': 'gzip' };
-    await expect(client.ask('POST', 'hello', bytes, headers)).rejects.toMatchObject({ code: 'malformed-json' });
+    await expect(client.ask('POST', 'hello', bytes, headers)).rejects.toMatchObject({
+      status: 415,
+      code: 'unsupported-media-type',
+    });
   });
 
   it('is a first line that names another box, and one that opens no history', async () => {

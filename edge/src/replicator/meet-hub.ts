@@ -41,6 +41,8 @@ const LEFT = 'is another box’s, and the hub lacks the end of it';
 export class MeetHub {
   private dueAtMs = 0;
   private meeting: Promise<void> | null = null;
+  /** Asked for while one was under way, which may have asked before what it is to answer. */
+  private isDueAgain = false;
   private readonly aheadLogged = new Map<string, number>();
   private readonly refusedLogged = new Set<string>();
   /** Hub's clock minus ours; null before the first hello. */
@@ -51,6 +53,7 @@ export class MeetHub {
   /** The next round of either loop begins with a hello. */
   makeDue(): void {
     this.dueAtMs = 0;
+    this.isDueAgain = true;
   }
 
   ifDue(): Promise<void> {
@@ -65,12 +68,13 @@ export class MeetHub {
   private async meet(): Promise<void> {
     const { clock, store, onBehind } = this.parts;
     let everyMs = HELLO_EVERY_MS;
+    this.isDueAgain = false;
     for (let hellos = 1; hellos <= HELLOS_IN_A_ROW_MAX; hellos += 1) {
       const { isBeside, isMended } = await this.hello();
       if (isBeside) everyMs = HELLO_BESIDE_ANOTHER_MS;
       if (!isMended) break;
     }
-    this.dueAtMs = clock.now() + everyMs;
+    this.dueAtMs = this.isDueAgain ? 0 : clock.now() + everyMs;
     if (linesBehind(store.reads) > 0) onBehind();
   }
 

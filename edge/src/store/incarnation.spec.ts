@@ -138,6 +138,23 @@ describe('which history a file may go on with', () => {
     await store.close();
   });
 
+  it('begins its clock anew with a new history, when it stood years ahead in the one before', async () => {
+    await tradeWithBackup();
+    const nowMs = fixture.clock.now();
+    let store = await fixture.open();
+    fixture.clock.set(Date.UTC(9999, 0));
+    await enrol(store, 'in the year 9999');
+    fixture.clock.set(nowMs);
+    await enrol(store, 'never back within it');
+    expect(readHead(store.reads)?.hlc.slice(0, 12)).toBe(Date.UTC(9999, 0).toString(16).padStart(12, '0'));
+    await store.close();
+    rmSync(file('witness'));
+    store = await fixture.open();
+    expect(await enrol(store, 'anew')).toMatchObject({ epoch: 2 });
+    expect(readHead(store.reads)?.hlc.slice(0, 12)).toBe(nowMs.toString(16).padStart(12, '0'));
+    await store.close();
+  });
+
   it('lets only one process write a file', async () => {
     const store = await fixture.open();
     await expect(fixture.open()).rejects.toThrow('another edge is running');

@@ -98,7 +98,7 @@ export function openIncarnationIfDue(
     previous: previous === undefined ? placeOf(head) : previous,
     reason: due?.reason ?? 'first',
   };
-  writeFirstLine(tx, body, head?.hlc ?? null, nowMs);
+  writeFirstLine(tx, body, nowMs);
   endDue(tx);
   const opened = readHead(tx);
   if (opened === null) throw new Error('an incarnation was opened and has no head');
@@ -134,7 +134,8 @@ export function highestEpochKnown(tx: ReadTx): number {
   return Math.max(known?.here ?? 0, known?.hub ?? 0);
 }
 
-function writeFirstLine(tx: Tx, body: IncarnationOpen, previousHlc: string | null, nowMs: number): void {
+/** Its clock begins anew: a day on which this box's was years ahead is not to stay in all that it writes. */
+function writeFirstLine(tx: Tx, body: IncarnationOpen, nowMs: number): void {
   const { lastInsertRowid } = tx.run(
     'INSERT INTO incarnation (id, box, epoch, opened_at) VALUES (?, ?, ?, ?)',
     body.incarnation,
@@ -149,7 +150,7 @@ function writeFirstLine(tx: Tx, body: IncarnationOpen, previousHlc: string | nul
     refs: [],
     contract: contractOfLine('incarnation-open'),
     at: nowMs,
-    hlc: nextHlc(previousHlc, nowMs),
+    hlc: nextHlc(null, nowMs),
     actor: null,
     device: null,
     contentHash: sha256Hex(canonicalJson(body)),

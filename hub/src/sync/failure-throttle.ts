@@ -45,6 +45,12 @@ export class FailureThrottle {
     this.failures.set(key, { count, atMs: this.clock.now() });
   }
 
+  /** One failure was none. */
+  protected forgive(key: string): void {
+    const known = this.failures.get(key);
+    if (known !== undefined) this.failures.set(key, { ...known, count: known.count - 1 });
+  }
+
   private countOf(key: string): number {
     const known = this.failures.get(key);
     const { refillMs } = this.limits;

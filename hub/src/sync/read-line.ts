@@ -74,6 +74,7 @@ export class WrongSeq extends Error {}
 type Shapes = Readonly<Record<JournalKind, KindShapes>>;
 
 const DETAIL_CHARACTERS_MAX = 300;
+const KEY_CHARACTERS_MAX = 100;
 const INSTANT_MS_MAX = 253_402_300_799_999;
 
 /**
@@ -88,11 +89,12 @@ export function readLine(
 ): LineReading {
   if (bytes.length > LINE_BYTES_MAX) return setAside(seq, null, 'line-too-large', `${bytes.length} bytes`);
   if (said === undefined && !isUtf8(bytes)) return setAside(seq, null, 'malformed-line', 'not UTF-8');
+  const value = said === undefined ? jsonOf(bytes.toString('utf8')) : said;
   let line: JournalLine;
   try {
-    line = isLine(said) ? said : decoded(bytes.toString('utf8'));
+    line = isLine(value) ? value : decodeLine(bytes);
   } catch (error) {
-    if (error instanceof MalformedLine) return setAside(seq, null, 'malformed-line', error.message);
+    if (error instanceof MalformedLine) return setAside(seq, null, 'malformed-line', error.message, false, value);
     throw error;
   }
   if (line.seq !== seq) throw new WrongSeq(`the line at ${seq} says it is ${line.seq}`);
@@ -110,15 +112,13 @@ const IS_BODY: { [K in JournalKind]: (body: unknown) => boolean } = {
   'customer-edit': quickCheck(JOURNAL_KINDS['customer-edit']),
 };
 
-/** @throws MalformedLine that says what is wrong with it */
-function decoded(text: string): JournalLine {
-  let value: unknown;
+/** @returns undefined for what is no JSON */
+function jsonOf(text: string): unknown {
   try {
-    value = JSON.parse(text);
+    return JSON.parse(text);
   } catch {
-    throw new MalformedLine('not JSON');
+    return undefined;
   }
-  return isLine(value) ? value : decodeLine(text);
 }
 
 const ESCAPE = Buffer.from('\\u');
@@ -172,8 +172,9 @@ function setAside(
   code: SetAsideCode,
   detail: string,
   held = false,
+  said?: unknown,
 ): LineReading {
-  const label = labelOf(line);
+  const label = line === null ? labelSaid(said) : labelOf(line);
   return {
     label,
     setAside: {
@@ -187,7 +188,15 @@ function setAside(
   };
 }
 
-function labelOf(line: JournalLine | null): LineLabel {
-  if (line === null) return { kind: '', key: '', atMs: 0 };
-  return { kind: line.kind, key: storableText(line.key, 100), atMs: Math.min(line.at, INSTANT_MS_MAX) };
+function labelOf(line: JournalLine): LineLabel {
+  return { kind: line.kind, key: storableText(line.key, KEY_CHARACTERS_MAX), atMs: Math.min(line.at, INSTANT_MS_MAX) };
+}
+
+const LABEL = { kind: lineSchema.shape.kind, key: lineSchema.shape.key };
+
+/** Of what is no line: as much as it says in the way of one, so that people see what it may have been. */
+function labelSaid(said: unknown): LineLabel {
+  const { kind, key } = typeof said === 'object' && said !== null ? (said as Record<string, unknown>) : {};
+  const [ofKind, ofKey] = [LABEL.kind.safeParse(kind), LABEL.key.safeParse(key)];
+  return { kind: ofKind.data ?? '', key: storableText(ofKey.data ?? '', KEY_CHARACTERS_MAX), atMs: 0 };
 }

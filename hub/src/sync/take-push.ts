@@ -52,7 +52,8 @@ function concluded(
 ): PushOutcome {
   if (outcome.outcome === 'seq-gap') {
     const gap = problem('seq-gap', `Line ${outcome.appliedSeq + 1} is next, ${fromSeq} was sent.`);
-    refused(parts, who, gap.code, gap.detail);
+    told(parts, who, gap.code, gap.detail);
+    parts.troubles.noteGap(who.boxId, { incarnation, fromSeq });
     return { refusal: { ...problemBody(gap), appliedSeq: outcome.appliedSeq } };
   }
   if (outcome.outcome === 'fork') {
@@ -61,6 +62,7 @@ function concluded(
     return { refusal: { ...problemBody(fork), hash: outcome.hash, appliedSeq: outcome.appliedSeq } };
   }
   const { metrics, logger, troubles } = parts;
+  troubles.noteTaken(who.boxId, { incarnation, fromSeq: outcome.answer.appliedSeq + 1 });
   troubles.noteSetAside(who.boxId, outcome.setAside);
   metrics.linesApplied.inc(outcome.appliedLines);
   for (const { code } of outcome.setAside) metrics.linesSetAside.inc({ code });
@@ -81,13 +83,12 @@ function concluded(
   return { answer: outcome.answer };
 }
 
-function refused(
-  { metrics, logger, troubles }: PushParts,
-  who: PrincipalOf<'box'>,
-  reason: string,
-  detail: string,
-): void {
-  troubles.fail(who.boxId);
+function refused(parts: PushParts, who: PrincipalOf<'box'>, reason: string, detail: string): void {
+  parts.troubles.fail(who.boxId);
+  told(parts, who, reason, detail);
+}
+
+function told({ metrics, logger }: PushParts, who: PrincipalOf<'box'>, reason: string, detail: string): void {
   metrics.pushesRefused.inc({ reason });
   logger.warn({ message: 'push refused', branch: who.branchCode, box: who.boxId, reason, detail });
 }

@@ -9,6 +9,7 @@ import { ClosingAdapter } from './closing-adapter.js';
 import { EnvironmentFailure } from './exit.js';
 import type { ServeRaw } from './openapi.js';
 import { ProblemFilter } from './problem-filter.js';
+import { problem } from './problem.js';
 import { SchemaPipe } from './schema.js';
 import { parseStrictJson } from './strict-json.js';
 
@@ -76,7 +77,13 @@ function acceptBodies(
   const fastify = app.getHttpAdapter().getInstance();
   fastify.removeAllContentTypeParsers();
   const json = { parseAs: 'buffer' as const, bodyLimit: bodyBytesMax };
-  fastify.addContentTypeParser<Buffer>('application/json', json, (_request, bytes, done) => {
+  fastify.addContentTypeParser<Buffer>('application/json', json, ({ headers }, bytes, done) => {
+    const encoding = headers['content-encoding'] ?? 'identity';
+    if (encoding.toLowerCase() !== 'identity') {
+      const asIs = { 'accept-encoding': 'identity' };
+      done(problem('unsupported-media-type', 'JSON is taken as it is, not compressed.', { headers: asIs }));
+      return;
+    }
     try {
       done(null, parseStrictJson(bytes));
     } catch (error) {

@@ -211,6 +211,21 @@ describe('a body', () => {
     expect([answer.status, answer.data.code]).toEqual([400, 'malformed-json']);
   });
 
+  it.each(['gzip', 'br', 'zstd', 'identity, gzip'])(
+    'that says it is encoded as %s is not taken for a body',
+    async (encoding) => {
+      const headers = { 'content-type': 'application/json', 'content-encoding': encoding };
+      const answer = await client.post('/v1/carts', JSON.stringify(CART), { headers });
+      expect([answer.status, answer.data.code]).toEqual([415, 'unsupported-media-type']);
+      expect(answer.headers['accept-encoding']).toBe('identity');
+    },
+  );
+
+  it('may say that it is as it is', async () => {
+    const headers = { 'content-type': 'application/json', 'content-encoding': 'Identity' };
+    expect((await client.post('/v1/carts', JSON.stringify(CART), { headers })).status).toBeLessThan(300);
+  });
+
   it('may hold colons, braces and escaped quotes in its texts', async () => {
     const answer = await postText(JSON.stringify({ ...CART, note: ':{"\\":[é]}' }));
     expect(answer.data.note).toBe(':{"\\":[é]}');
