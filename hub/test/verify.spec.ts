@@ -392,7 +392,7 @@ const CASES: Record<string, Case> = {
   },
   'a tax that is another': {
     what: ['altered-row'],
-    detail: /sale_tax 2, code is "VAT0", the line says "VAT15"/,
+    detail: /sale_line 2, tax_code is "VAT0", the line says "VAT15"/,
     tampering: ({ box }) =>
       tamper(`UPDATE sale_line SET tax_code = 'VAT0' WHERE branch_id = $1 AND product = 'BREAD'`, box.branch),
     isProved: true,

@@ -1,5 +1,6 @@
 import { bounded, NO_CUSTOMER, standing, withoutPast, type CustomerState } from '@branchline/domain/customer.js';
 import { WRITERS_MAX } from '@branchline/replication/customer-record.js';
+import { z } from 'zod';
 import type { Tx } from '../database/unit-of-work.js';
 import { takeEdit, type EditFrom, type EditOfCustomer } from './merge-edits.js';
 
@@ -53,10 +54,13 @@ export function mayBeRegion(state: CustomerState, edits: readonly CameEdit[]): b
   );
 }
 
-/** Edits of these customers, in the order in which they came. */
+const changesSchema = z.record(z.string(), z.looseObject({ value: z.string().nullable(), over: z.array(z.string()) }));
+
+/** Edits of these customers, in the order in which they came. One whose row was altered into none is nobody's word. */
 export async function editsAsTheyCame(tx: Tx, ids: readonly string[]): Promise<Map<string, CameEdit[]>> {
   const edits = new Map<string, CameEdit[]>();
   for (const edit of await tx.query<CameEdit>(EDITS, [ids])) {
+    if (!changesSchema.safeParse(edit.changes).success) continue;
     const ofCustomer = edits.get(edit.customer);
     if (ofCustomer) ofCustomer.push(edit);
     else edits.set(edit.customer, [edit]);

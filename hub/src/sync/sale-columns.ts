@@ -66,7 +66,7 @@ export function* lineColumns(sales: readonly SaleBody[]): Generator<Buffer> {
 }
 
 /** The one tax of a line that is all of its `taxMinor`, as nearly every line has it: it needs no row of its own. */
-function soleTax({ taxes, taxMinor }: Line): Line['taxes'][number] | null {
+export function soleTax({ taxes, taxMinor }: Line): Line['taxes'][number] | null {
   const [tax] = taxes;
   return taxes.length === 1 && tax?.amountMinor === taxMinor ? tax : null;
 }

@@ -4,6 +4,7 @@ import type { JournalKind } from '@branchline/replication/kinds/registry.js';
 import { signOfSale } from '@branchline/replication/kinds/sale.js';
 import type { LineOfKind, ReadyLine } from '../sync/read-line.js';
 import { discountOfLine } from '@branchline/replication/sale-faults.js';
+import { soleTax } from '../sync/sale-columns.js';
 import { unitsOfSale } from '../sync/sales-deltas.js';
 
 /** Kinds that become rows of their own; `incarnation-open` is its stream's row. */
@@ -109,6 +110,9 @@ function partsOfSale(sale: LineOfKind<'sale'>['body']): ExpectedFact['parts'] {
       net_minor: line.netMinor,
       tax_minor: line.taxMinor,
       total_minor: line.totalMinor,
+      // Of a line with several taxes, or with none, they lie in rows of their own.
+      tax_code: soleTax(line)?.code ?? null,
+      tax_rate_ppm: soleTax(line)?.ratePpm ?? 0,
     })),
     sale_modifier: lines.flatMap((line) => [
       ...line.modifiers.map((modifier, at) => modifierRow(line.lineNo, at, false, modifier)),

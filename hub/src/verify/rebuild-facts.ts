@@ -4,9 +4,10 @@ import { projectLines } from '../sync/facts.js';
 import { LATE } from '../sync/amendments.js';
 import type { ReadyLine } from '../sync/read-line.js';
 import type { Corrections } from './corrections.js';
-import { expectedFact, type FactKind } from './expected-facts.js';
+import { withTrueClaim } from './claimed-lines.js';
+import { expectedFact, type ExpectedFact, type FactKind } from './expected-facts.js';
 import { FACT_KINDS, differenceOfFact } from './fact-comparison.js';
-import { FACT_TABLES, storedFacts } from './stored-facts.js';
+import { FACT_TABLES, storedFacts, type StoredFact } from './stored-facts.js';
 import type { ToldOfSales } from './told-of-sales.js';
 
 /** Tables of a fact's parts; what is a view over them needs no making. */
@@ -45,25 +46,77 @@ export async function rebuildFacts(
       });
     if (facts.length === 0) continue;
     const stored = await storedFacts(tx, context.branchId, kind, [...new Set(facts.map(({ fact }) => fact.id))]);
-    const altered: string[] = [];
-    for (const { line, fact } of facts) {
-      const row = stored.get(fact.id);
-      const place = `${kind} ${fact.id} (line ${line.seq} of ${context.incarnation})`;
-      if (!row) {
-        corrections.add('missing-row', `${place} had no row in ${FACT_TABLES[kind].table}`);
-        anew.push(line);
-      } else if (row.incarnation === context.incarnation && row.seq === line.seq) {
-        const told = differenceOfFact(kind, line.contentHash, fact, row);
-        if (told === null) continue;
-        corrections.add('altered-row', `${place}: ${told}`);
-        altered.push(fact.id);
-        anew.push(line);
-      }
-    }
-    await removeFacts(tx, context.branchId, kind, altered);
+    const due = factsDue(kind, context, facts, stored, corrections);
+    const elsewhere = facts.flatMap((each) => standsElsewhere(context, each, stored.get(each.fact.id)) ?? []);
+    if (elsewhere.length > 0)
+      due.push(...(await misplaced(tx, { ...context, id: context.branchId }, kind, elsewhere, corrections)));
+    // Parts of a fact that is missing may be there.
+    const ids = [...new Set(due.map(({ fact }) => fact.id))];
+    await removeFacts(tx, context.branchId, kind, ids);
+    anew.push(...due.map(({ line }) => line));
   }
   if (anew.length > 0) await projectLines(tx, context, anew);
   await noteTold(tx, context, lines, told);
+}
+
+type TellingLine = { line: ReadyLine; fact: ExpectedFact };
+
+/** What is not there, or not what its line says. */
+function factsDue(
+  kind: FactKind,
+  { incarnation }: FactContext,
+  facts: readonly TellingLine[],
+  stored: ReadonlyMap<string, StoredFact>,
+  corrections: Corrections,
+): TellingLine[] {
+  return facts.filter(({ line, fact }) => {
+    const row = stored.get(fact.id);
+    const place = `${kind} ${fact.id} (line ${line.seq} of ${incarnation})`;
+    if (!row) {
+      corrections.add('missing-row', `${place} had no row in ${FACT_TABLES[kind].table}`);
+      return true;
+    }
+    if (row.incarnation !== incarnation || row.seq !== line.seq) return false;
+    const told = differenceOfFact(kind, line.contentHash, fact, row);
+    if (told !== null) corrections.add('altered-row', `${place}: ${told}`);
+    return told !== null;
+  });
+}
+
+type Elsewhere = TellingLine & { row: StoredFact };
+
+function standsElsewhere(
+  { incarnation }: FactContext,
+  each: TellingLine,
+  row: StoredFact | undefined,
+): Elsewhere | null {
+  if (row === undefined || (row.incarnation === incarnation && row.seq === each.line.seq)) return null;
+  return { ...each, row };
+}
+
+/** A fact may be told by several lines and stands by one of them: not by one that does not tell of it. */
+async function misplaced(
+  tx: Tx,
+  branch: { id: string; timeZone: string; incarnation: string },
+  kind: FactKind,
+  elsewhere: readonly Elsewhere[],
+  corrections: Corrections,
+): Promise<TellingLine[]> {
+  const claimed = await withTrueClaim(
+    tx,
+    branch,
+    kind,
+    elsewhere.map(({ row }) => row),
+  );
+  const wrong = elsewhere.filter(({ fact }) => !claimed.has(fact.id));
+  for (const { line, fact, row } of wrong) {
+    const place = `${kind} ${fact.id} (line ${line.seq} of ${branch.incarnation})`;
+    corrections.add(
+      'altered-row',
+      `${place}: its row said line ${row.seq} of ${row.incarnation}, which does not tell of it`,
+    );
+  }
+  return wrong;
 }
 
 /** As they stand by now: which line a sale stands by, and which tell it again. */

@@ -30,7 +30,7 @@ export const FACT_TABLES: Readonly<Record<FactKind, FactTable>> = {
         parent: 'sale_id',
         columns: [
           ...['line_no', 'product', 'name', 'quantity_milli', 'price_minor', 'price_per', 'price_source'],
-          ...AMOUNTS,
+          ...[...AMOUNTS, 'tax_code', 'tax_rate_ppm'],
         ],
         order: 'line_no',
       },
