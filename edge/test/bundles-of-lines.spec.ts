@@ -61,6 +61,37 @@ describe('a box that was restored from a backup', () => {
     await world.expectVerified(store);
   });
 
+  it.each([
+    ['less', 'B006', 2],
+    ['more', 'B007', 6],
+  ])(
+    'and sold %s since than head office has is level with it after one bundle out and one in',
+    async (_what, branch, since) => {
+      const store = await world.openStore(branch);
+      await world.sell(store, 4);
+      await up(store);
+      await down(store);
+      const backup = await world.backupOf(store);
+      await world.sell(store, 3);
+      await up(store);
+      await down(store);
+      await world.restore(store, backup);
+      await world.sell(store, since);
+      const taken = (await up(store)) as { streams: { refused: { code: string } | null }[] };
+      expect(taken.streams.map(({ refused }) => refused?.code)).toEqual(['fork']);
+      const answer = await world.downOf(branch);
+      expect(await well(world.intoEdge(store, answer))).toMatchObject({ behind: 0 });
+      expect(salesAt(store)).toBe(7 + since);
+      await well(world.intoEdge(store, answer));
+      await up(store);
+      await down(store);
+      await world.expectTheSame(store);
+      await world.expectVerified(store);
+      // What both had before they parted was not journalled once more.
+      expect(store.edge.store.reads.get('SELECT count(*) AS n FROM journal WHERE applied = 0')).toEqual({ n: since });
+    },
+  );
+
   it('writes nothing more to its history once a bundle from before shows that more of it is at head office', async () => {
     const store = await world.openStore('B003');
     await world.sell(store, 4);

@@ -43,12 +43,37 @@ export async function hello(parts: HelloParts, box: Box, request: HelloRequest):
   return withEpoch(parts, answer, lost);
 }
 
-/** The same for what came as a bundle: nobody was on the line. @throws Problem `protocol`, `invalid-field` */
+/**
+ * The same for what came as a bundle: nobody was on the line. There is no second question, so that histories which may have
+ * parted are among those that the box lacks, from the last line on that both are known to have.
+ *
+ * @throws Problem `protocol`, `invalid-field`
+ */
 export async function helloOfBundle(parts: HelloParts, box: Box, request: HelloRequest): Promise<HelloAnswer> {
   assertAnswerable(request);
-  const { answer, lost } = await parts.database.transaction(box.tenantId, (tx) => answerTo(tx, parts, box, request));
+  const { answer, lost } = await parts.database.transaction(box.tenantId, (tx) =>
+    answerTo(tx, parts, box, request, sharedSeqs),
+  );
   return withEpoch(parts, answer, lost);
 }
+
+/** Up to where the hub has what the box has, for each of the histories that the box names. */
+type SharedSeqs = (
+  named: HelloRequest['incarnations'],
+  answer: Pick<HelloAnswer, 'streams' | 'hashes'>,
+) => { incarnation: string; seq: number }[];
+
+/**
+ * Up to the box's own end, unless the hub was asked for its hash there and has another one, or none: the history parted, or
+ * the hub would not take its end. Then only what was acknowledged to the box is known to be of both.
+ */
+export const sharedSeqs: SharedSeqs = (named, { streams, hashes }) =>
+  named.map(({ incarnation, seq, hash, appliedSeq: told = 0 }) => {
+    const there = hashes.find((each) => each.incarnation === incarnation && each.seq === seq);
+    if (there === undefined || there.hash === hash) return { incarnation, seq };
+    const held = streams.find((stream) => stream.incarnation === incarnation)?.appliedSeq ?? 0;
+    return { incarnation, seq: Math.min(told, held, seq) };
+  });
 
 async function withEpoch(parts: HelloParts, answer: HelloAnswer, lost: string | null): Promise<HelloAnswer> {
   if (lost === null) return answer;
@@ -68,6 +93,7 @@ async function answerTo(
   { secrets, clock, newId }: HelloParts,
   box: Box,
   request: HelloRequest,
+  shared: SharedSeqs = (named) => named,
 ): Promise<{ answer: HelloAnswer; lost: string | null }> {
   const nowMs = clock.now();
   const branch = await tx.one<BranchPlace>(
@@ -87,12 +113,7 @@ async function answerTo(
     box.branchId,
     streams.map(({ incarnation }) => incarnation),
   );
-  const answer: HelloAnswer = {
-    hubEpoch: await hubEpoch(tx),
-    now: nowMs,
-    protocol: request.protocol,
-    spoken: [SPOKEN.from, SPOKEN.to],
-    scopes,
+  const held = {
     streams: streams.map(({ incarnation, appliedSeq, headHash }) => ({
       incarnation,
       appliedSeq,
@@ -100,9 +121,17 @@ async function answerTo(
       durableSeq: Math.min(durable.get(incarnation) ?? 0, appliedSeq),
     })),
     hashes: await hashesAt(tx, box.branchId, request.hashesAt),
+  };
+  const answer: HelloAnswer = {
+    hubEpoch: await hubEpoch(tx),
+    now: nowMs,
+    protocol: request.protocol,
+    spoken: [SPOKEN.from, SPOKEN.to],
+    scopes,
+    ...held,
     cursors: await verdicts(tx, scopes, request.cursors),
     directives: (await isProofAsked(tx, box)) ? [{ kind: 'verify' }] : [],
-    histories: await historiesLackedBy(tx, box.branchId, named),
+    histories: await historiesLackedBy(tx, box.branchId, shared(named, held)),
     certifyingKey: rawPublicKey(secrets.certifyingPublicKey),
     epoch: await highestEpoch(tx, box.branchId, box.boxId),
   };
