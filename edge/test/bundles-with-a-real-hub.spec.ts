@@ -2,10 +2,14 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { systemClock } from '@branchline/domain/clock.js';
+import type { ProtocolRange } from '@branchline/replication/protocol.js';
+import { v7 } from 'uuid';
 import { apiAt, create } from '../../hub/test/hub-harness.js';
 import * as hubCommands from '../../hub/src/bundles/bundle-commands.js';
 import { HubSecrets } from '../../hub/src/secrets.js';
 import { takeBundleFile, writeBundleFile } from '../src/bundle-commands.js';
+import { bundleOut } from '../src/replicator/bundle-out.js';
 import { eventually } from '../src/replicator/testing/replicator-fixture.js';
 import { BundleWorld, place, SENT, well, type Status, type Store } from './bundle-world.js';
 
@@ -120,6 +124,52 @@ describe('an older bundle of head office', () => {
     // One that was made since is believed again.
     expect(await well(world.intoEdge(store, await world.downOf('B021')))).toMatchObject({ isNewest: true, gaps: [] });
     expect([await scopes(), minorOfP1()]).toEqual([followed, { minor: 5_000 }]);
+  });
+});
+
+describe('an older bundle of a store', () => {
+  it('that comes after a newer one is not its last word: nothing is said of the store that was not said before', async () => {
+    const store = await world.openStore('B031');
+    await world.sell(store, 2);
+    const older = await world.upOf(store);
+    await world.sell(store, 2);
+    expect(await well(world.intoHub(await world.upOf(store)))).toMatchObject({ isNewest: true });
+    const said = async (): Promise<unknown[]> => {
+      const { data } = await world.hub.admin.api.get('/v1/fleet', { params: { limit: 100 } });
+      const notes = await world.hub.database.asOwner(
+        `SELECT n.* FROM box_bundle n JOIN branch ON branch.id = n.branch_id WHERE branch.code = 'B031'`,
+      );
+      return [data.items.find(({ branch }: { branch: string }) => branch === 'B031'), notes];
+    };
+    const before = await said();
+    expect(before).toEqual([expect.objectContaining({ appliedSeq: 7 }), [expect.anything()]]);
+    const taken = await well(world.intoHub(older));
+    expect(taken).toMatchObject({ isNewest: false, newLines: 0, streams: [{ appliedSeq: 7, refused: null }] });
+    expect(await said()).toEqual(before);
+    await well(world.intoEdge(store, await world.downOf('B031')));
+    await world.expectTheSame(store);
+  });
+});
+
+describe('a box that is newer than head office', () => {
+  it('writes bundles as head office said that it speaks, and one that it cannot read tells what is to be done', async () => {
+    const store = await world.openStore('B030');
+    await world.sell(store, 2);
+    const written = async (spoken: ProtocolRange): Promise<Buffer> => {
+      const { reads: tx, box } = store.edge.store;
+      const parts: Buffer[] = [];
+      const made = bundleOut({ tx, box, version: '9', clock: systemClock, newId: v7, spoken }, false);
+      for await (const part of made.bytes) parts.push(part);
+      return Buffer.concat(parts);
+    };
+    const { status, data } = await world.intoHub(await written({ from: 2, to: 4 }));
+    expect([status, data]).toMatchObject([426, { code: 'protocol', spoken: [1, 1] }]);
+    expect(data.detail).toContain('in protocol 4, head office speaks 1: nothing of it was taken');
+    expect(data.detail).toContain('Take a bundle of this head office to the store');
+    const taken = await well(world.intoHub(await written({ from: 1, to: 3 })));
+    expect(taken).toMatchObject({ isNewest: true, newLines: 5 });
+    await well(world.intoEdge(store, await world.downOf('B030')));
+    await world.expectTheSame(store);
   });
 });
 

@@ -7,6 +7,7 @@ import { leaveHistory } from './leave-history.js';
 import { isHere, isOlder, judgeBundle, lackingOf, learnBundle, type BundleVerdict } from './learn-bundle.js';
 import { provenHistories } from './proven-histories.js';
 import { readHistories } from './push-state.js';
+import { spokenOf } from './speech.js';
 import type { SyncLogEntry } from './sync-log.js';
 
 type Parts = { store: Store; clock: Clock; alarm(message: string): void };
@@ -78,6 +79,7 @@ async function learn(
   const { isNewest } = await store.writer.write(learnBundle, {
     ...{ bundle, createdAtMs: createdAt, lacking, entries, nowMs: clock.now() },
     ...{ hubEpoch: answer.hubEpoch, epoch: answer.epoch ?? 0, memory: answer.memory ?? null, scopes: answer.scopes },
+    spoken: spokenOf(answer),
     acknowledged: acknowledged.map(({ incarnationNo, appliedSeq, durableSeq }) => {
       return { incarnationNo, appliedSeq, durableSeq };
     }),

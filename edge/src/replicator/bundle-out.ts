@@ -4,13 +4,13 @@ import { problem } from '@branchline/http/problem.js';
 import { HISTORIES_MAX } from '@branchline/replication/box-protocol.js';
 import type { BundleRecord } from '@branchline/replication/bundle-records.js';
 import { sealPersonKeys } from '@branchline/replication/person-keys.js';
-import { PROTOCOL } from '@branchline/replication/protocol.js';
+import { commonProtocol, SPOKEN, type ProtocolRange } from '@branchline/replication/protocol.js';
 import { brotli, brotliJson, writeBundle } from '@branchline/replication/write-bundle.js';
 import type { BoxIdentity } from '../store/box.js';
 import { isDamagedLine } from '../store/line-storage.js';
 import type { ReadTx } from '../store/tx.js';
 import { wantsOf } from './bundle-wants-of.js';
-import { helloRequestOf } from './learn-streams.js';
+import { helloRequestOf, spokenByHub } from './learn-streams.js';
 import { keysToOffer } from './person-key-keeping.js';
 import { nextBatch } from './push-batch.js';
 import { readHistories, readStreams, type Stream } from './push-state.js';
@@ -19,7 +19,15 @@ import { readHistories, readStreams, type Stream } from './push-state.js';
 const PUSH_LINES = 1_000;
 const PUSH_BYTES = 4 * 1024 * 1024;
 
-export type BundleOutParts = { tx: ReadTx; box: BoxIdentity; version: string; clock: Clock; newId: () => string };
+export type BundleOutParts = {
+  tx: ReadTx;
+  box: BoxIdentity;
+  version: string;
+  clock: Clock;
+  newId: () => string;
+  /** Absent: what this release speaks. */
+  spoken?: ProtocolRange;
+};
 
 /** What went in; `damaged`: histories of which the lines from a damaged one on stay here. Known once all bytes are read. */
 export type BundleOut = { bundle: string; createdAtMs: number; lines: number; damaged: string[]; isCut: boolean };
@@ -32,7 +40,7 @@ export type BundleOut = { bundle: string; createdAtMs: number; lines: number; da
  * @throws Problem `no-hub-keys`
  */
 export function bundleOut(
-  { tx, box, version, clock, newId }: BundleOutParts,
+  { tx, box, version, clock, newId, spoken = SPOKEN }: BundleOutParts,
   whole: boolean,
 ): { out: BundleOut; bytes: AsyncIterable<Buffer> } {
   if (box.hubKeys === null) throw problem('no-hub-keys');
@@ -42,23 +50,31 @@ export function bundleOut(
     ...{ direction: 'up' as const, tenant, branch, box: boxId, bundle: out.bundle },
     ...{ createdAt: out.createdAtMs, sealedTo: hubKeys.sealingKey },
   };
-  const records = recordsOf(tx, box, version, whole, out);
+  const records = recordsOf(tx, { ...box, protocol: protocolFor(tx, spoken) }, version, whole, out);
   const bytes = writeBundle(header, records, (message) => sign(null, message, signingKey), {
     onEnd: ({ isCut }) => (out.isCut = isCut),
   });
   return { out, bytes };
 }
 
+/** The newest that head office spoke too when it was heard last; where it was not, or spoke none of ours, it says what it wants. */
+function protocolFor(tx: ReadTx, spoken: ProtocolRange): number {
+  const hub = spokenByHub(tx);
+  return (hub && commonProtocol(spoken, hub)) ?? spoken.to;
+}
+
+type Writer = BoxIdentity & { protocol: number };
+
 async function* recordsOf(
   tx: ReadTx,
-  box: BoxIdentity,
+  box: Writer,
   version: string,
   whole: boolean,
   out: BundleOut,
 ): AsyncGenerator<BundleRecord> {
   const streams = readStreams(tx);
   const hello = helloRequestOf(tx, readHistories(tx), { version });
-  const request = { ...hello, hashesAt: probesOf(streams) };
+  const request = { ...hello, protocol: box.protocol, hashesAt: probesOf(streams) };
   yield { label: { kind: 'hello', encoding: 'br' }, body: await brotliJson(request) };
   yield { label: { kind: 'wants', encoding: 'br' }, body: await brotliJson(await wantsOf(tx, box)) };
   yield* personKeysOf(tx, box, whole);
@@ -88,7 +104,7 @@ async function* personKeysOf(tx: ReadTx, box: BoxIdentity, whole: boolean): Asyn
 
 async function* pushesOf(
   tx: ReadTx,
-  box: BoxIdentity,
+  box: Writer,
   stream: Stream,
   whole: boolean,
   out: BundleOut,
@@ -96,8 +112,7 @@ async function* pushesOf(
   // As it stood when the bundle was begun: what is sold meanwhile goes with the next.
   for (let sent = whole ? 0 : stream.appliedSeq; sent < stream.lastSeq;) {
     const max = { lines: Math.min(PUSH_LINES, stream.lastSeq - sent), bytes: PUSH_BYTES };
-    const signer = { ...box, protocol: PROTOCOL };
-    const batch = await nextBatch(tx, { ...stream, appliedSeq: sent }, max, signer, 'packed');
+    const batch = await nextBatch(tx, { ...stream, appliedSeq: sent }, max, box, 'packed');
     const { incarnation, fromSeq, lastSeq, mediaType } = batch;
     yield {
       label: { kind: 'push', encoding: 'br', mediaType, incarnation, fromSeq, lastSeq },

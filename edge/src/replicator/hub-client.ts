@@ -17,7 +17,6 @@ import {
   personKeysTakenSchema,
   type PersonKeysGiven,
 } from '@branchline/replication/person-keys.js';
-import { rangeOf } from '@branchline/replication/protocol.js';
 import { PUSH_MEDIA_TYPE, pushAnswerSchema, type PushAnswer } from '@branchline/replication/push.js';
 import { signTokenProof } from '@branchline/replication/token-proof.js';
 import {
@@ -37,7 +36,7 @@ import type { BoxIdentity } from '../store/box.js';
 import { LineFailure, Refusal } from './hub-failure.js';
 import type { HubLine, LineRequest, Listener, StreamTaker } from './hub-line.js';
 import type { ReadyPush } from './push-batch.js';
-import type { Speech } from './speech.js';
+import { spokenOf, type Speech } from './speech.js';
 
 /** Renewed this long before it ends, so that no push starts with a token that dies under way. */
 const TOKEN_RENEW_MS = 60_000;
@@ -112,8 +111,7 @@ export class HubClient {
         helloAnswerSchema,
       );
     });
-    const { protocol, spoken = [protocol, protocol] } = answer;
-    this.speech.heard(rangeOf(spoken));
+    this.speech.heard(spokenOf(answer));
     for (const { kind } of answer.directives ?? []) this.onDirective(kind);
     return answer;
   }

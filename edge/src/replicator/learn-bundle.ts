@@ -1,4 +1,5 @@
 import type { HelloAnswer } from '@branchline/replication/box-protocol.js';
+import type { ProtocolRange } from '@branchline/replication/protocol.js';
 import { offerKeysAgain } from '../customers/person-keys.js';
 import { hashAt } from '../store/journal.js';
 import type { ReadTx, Tx } from '../store/tx.js';
@@ -109,6 +110,7 @@ export type LearntOfBundle = BundleTold & {
   /** Highest of the branch beside this box's own; 0: none that head office tells of. */
   epoch: number;
   memory: string | null;
+  spoken: ProtocolRange;
   scopes: readonly string[];
   entries: readonly SyncLogEntry[];
   nowMs: number;
@@ -121,7 +123,7 @@ export type LearntOfBundle = BundleTold & {
  */
 export const learnBundle: LocalWrite<LearntOfBundle, { isNewest: boolean }> = {
   name: 'learn-bundle',
-  run(tx, { bundle, createdAtMs, acknowledged, lacking, hubEpoch, epoch, memory, scopes, entries, nowMs }) {
+  run(tx, { bundle, createdAtMs, acknowledged, lacking, hubEpoch, epoch, memory, spoken, scopes, entries, nowMs }) {
     if (isOlder(tx, { bundle, createdAtMs })) return { isNewest: false };
     const isAgain = lastBundleIn(tx)?.bundle === bundle;
     const now = new Map(readStreams(tx).map(({ incarnationNo, appliedSeq }) => [incarnationNo, appliedSeq]));
@@ -134,10 +136,13 @@ export const learnBundle: LocalWrite<LearntOfBundle, { isNewest: boolean }> = {
     noteLacking(tx, lacking, nowMs);
     // Which life of the hub it is, is known better by whoever was on the line.
     tx.run(
-      `INSERT INTO hub_known (id, hub_epoch, epoch, told_at) VALUES (1, ?, ?, 0)
-       ON CONFLICT (id) DO UPDATE SET epoch = max(epoch, excluded.epoch)`,
+      `INSERT INTO hub_known (id, hub_epoch, epoch, told_at, spoken_from, spoken_to) VALUES (1, ?, ?, 0, ?, ?)
+       ON CONFLICT (id) DO UPDATE SET epoch = max(epoch, excluded.epoch), spoken_from = excluded.spoken_from,
+         spoken_to = excluded.spoken_to`,
       hubEpoch,
       epoch,
+      spoken.from,
+      spoken.to,
     );
     tx.run(
       `INSERT INTO bundle_in (id, bundle, created_at, at) VALUES (1, ?, ?, ?)

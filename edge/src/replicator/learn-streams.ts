@@ -1,6 +1,6 @@
 import { HISTORIES_MAX, type HelloAnswer, type HelloRequest } from '@branchline/replication/box-protocol.js';
 import { CONTRACT } from '@branchline/replication/contracts.js';
-import { PROTOCOL } from '@branchline/replication/protocol.js';
+import { PROTOCOL, type ProtocolRange } from '@branchline/replication/protocol.js';
 import { offerKeysAgain } from '../customers/person-keys.js';
 import { hashAt } from '../store/journal.js';
 import type { ReadTx, Tx } from '../store/tx.js';
@@ -80,6 +80,7 @@ export type LearntAtHello = {
   /** Highest of the branch beside this box's own; 0: none that the hub tells of. */
   epoch: number;
   memory: string | null;
+  spoken: ProtocolRange;
   entries: readonly SyncLogEntry[];
   nowMs: number;
 };
@@ -87,7 +88,7 @@ export type LearntAtHello = {
 /** What a hello taught, and what is told of it. */
 export const learnHello: LocalWrite<LearntAtHello, void> = {
   name: 'learn-hello',
-  run(tx, { streams, acknowledged, lacking, scopes, hubEpoch, hubNowMs, epoch, memory, entries, nowMs }) {
+  run(tx, { streams, acknowledged, lacking, scopes, hubEpoch, hubNowMs, epoch, memory, spoken, entries, nowMs }) {
     const now = new Map(readHistories(tx).map(({ incarnationNo, appliedSeq }) => [incarnationNo, appliedSeq]));
     for (const learnt of acknowledged) {
       // A push that was acknowledged while hello was under way knows better.
@@ -97,12 +98,14 @@ export const learnHello: LocalWrite<LearntAtHello, void> = {
     noteLacking(tx, lacking, nowMs);
     const before = readHubEpoch(tx);
     tx.run(
-      `INSERT INTO hub_known (id, hub_epoch, epoch, told_at) VALUES (1, ?, ?, ?)
+      `INSERT INTO hub_known (id, hub_epoch, epoch, told_at, spoken_from, spoken_to) VALUES (1, ?, ?, ?, ?, ?)
        ON CONFLICT (id) DO UPDATE SET hub_epoch = excluded.hub_epoch, epoch = max(epoch, excluded.epoch),
-         told_at = excluded.told_at`,
+         told_at = excluded.told_at, spoken_from = excluded.spoken_from, spoken_to = excluded.spoken_to`,
       hubEpoch,
       epoch,
       hubNowMs,
+      spoken.from,
+      spoken.to,
     );
     keepHubMemory(tx, memory);
     const isRenewed = before !== null && before !== hubEpoch;
@@ -134,6 +137,11 @@ function hubMemory(tx: ReadTx): { memory?: string } {
 /** By the hub's clock, when it last spoke on the line; 0: it never did. */
 export function lastToldAtMs(tx: ReadTx): number {
   return tx.get<{ toldAtMs: number }>('SELECT told_at AS toldAtMs FROM hub_known')?.toldAtMs ?? 0;
+}
+
+/** As the hub said last, by line or in a bundle; null: it never did. */
+export function spokenByHub(tx: ReadTx): ProtocolRange | null {
+  return tx.get<ProtocolRange>('SELECT spoken_from AS "from", spoken_to AS "to" FROM hub_known') ?? null;
 }
 
 export function readHubEpoch(tx: ReadTx): string | null {

@@ -10,6 +10,7 @@ import { helloRequestOf, judgeStreams, learnHello, type HelloBy, type StreamVerd
 import { leaveHistory } from './leave-history.js';
 import { provenHistories } from './proven-histories.js';
 import { readHistories, type Stream } from './push-state.js';
+import { spokenOf } from './speech.js';
 import type { SyncLogEntry } from './sync-log.js';
 
 export type MeetParts = {
@@ -97,6 +98,7 @@ export class MeetHub {
     const { scopes, hubEpoch, epoch = 0, memory = null } = answer;
     await store.writer.write(learnHello, {
       ...{ streams, lacking, scopes, hubEpoch, hubNowMs: answer.now, epoch, memory, entries, nowMs },
+      spoken: spokenOf(answer),
       acknowledged: acknowledged.map(({ incarnationNo, appliedSeq, durableSeq }) => {
         return { incarnationNo, appliedSeq, durableSeq };
       }),

@@ -1,3 +1,4 @@
+import type { HelloAnswer } from '@branchline/replication/box-protocol.js';
 import {
   commonProtocol,
   rangeOf,
@@ -7,6 +8,14 @@ import {
   type ProtocolRange,
 } from '@branchline/replication/protocol.js';
 import { Refusal } from './hub-failure.js';
+
+/** What a hub speaks, by its answer to hello. One of before does not say, and speaks that of its answer alone. */
+export function spokenOf({
+  protocol,
+  spoken = [protocol, protocol],
+}: Pick<HelloAnswer, 'protocol' | 'spoken'>): ProtocolRange {
+  return rangeOf(spoken);
+}
 
 /** Neither end is at fault, and waiting mends it: one of them is to be upgraded, and the detail says which. */
 export class NoCommonProtocol extends Refusal {

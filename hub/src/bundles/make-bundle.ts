@@ -9,7 +9,7 @@ import { helloOfBundle } from '../sync/hello.js';
 import { findReceiver, principalOf, type BundleBox, type Carrier } from './bundle-box.js';
 import { keysWanted } from './bundle-keys.js';
 import { linesLacked } from './bundle-lines.js';
-import { noteOut, saidBy, type SaidByBox } from './bundle-notes.js';
+import { noteOut, saidBy } from './bundle-notes.js';
 import { recordsOfScope, toldInOrder } from './bundle-scopes.js';
 import type { OutParts } from './bundle-parts.js';
 
@@ -64,11 +64,11 @@ const SAID_NOTHING: HelloRequest = {
 async function* recordsFor(
   parts: OutParts,
   box: BundleBox,
-  { hello, wants }: SaidByBox,
+  { hello, wants, saidAtMs }: Awaited<ReturnType<typeof saidBy>>,
   partBytes: number,
 ): AsyncGenerator<BundleRecord> {
   const request = hello ?? SAID_NOTHING;
-  const answer = await helloOfBundle(parts, principalOf(box), request);
+  const answer = await helloOfBundle(parts, principalOf(box), request, saidAtMs);
   yield { label: { kind: 'hello', encoding: 'br' }, body: await brotliJson(answer) };
   const reader = { box, request, answer, begun: wants?.parts ?? [], partBytes };
   const { toSell, others } = toldInOrder(answer.scopes);

@@ -12,6 +12,8 @@ import { raiseIncident } from '../incidents/raise-incident.js';
 import { findStreams } from '../sync/streams.js';
 import { takePush } from '../sync/take-push.js';
 import type { BundleParts } from './bundle-parts.js';
+import { isHeld } from './bundle-held.js';
+import { assertSpokenIn } from './bundle-protocol.js';
 import { findSender, principalOf, type BundleBox, type Carrier } from './bundle-box.js';
 import { noteIn, understood, understoodWants, type SaidByBox } from './bundle-notes.js';
 
@@ -29,6 +31,8 @@ export const bundleTakenSchema = z.strictObject({
   branch: z.string(),
   box: uuid,
   createdAt: z.string(),
+  /** False: a later one of this box has come before. Its lines count all the same; what the box says of itself does not. */
+  isNewest: z.boolean(),
   /** In the bundle, and of them those that were new. */
   lines: z.int(),
   newLines: z.int(),
@@ -45,7 +49,7 @@ type StreamTaken = z.infer<typeof streamTaken>;
  * that does not follow what is held is told and left; the others go on.
  *
  * @param path of a file that nobody changes meanwhile
- * @throws Problem `malformed-bundle`, `bundle-forged`, `bundle-sealed-to-another`, `bundle-not-ours`, `box-revoked`
+ * @throws Problem `malformed-bundle`, `bundle-forged`, `bundle-sealed-to-another`, `bundle-not-ours`, `box-revoked`, `protocol`
  */
 export async function takeBundle(parts: BundleParts, carrier: Carrier, path: string): Promise<BundleTaken> {
   const file = await asProblem(() => BundleFile.open(path));
@@ -93,6 +97,7 @@ async function proved(parts: BundleParts, file: BundleFile, box: BundleBox): Pro
   try {
     const places = await asProblem(() => file.prove({ sealingKey, signedBy: box.signingKey }));
     if (box.revoked) throw problem('box-revoked');
+    await assertSpokenIn(file, places);
     return places;
   } catch (error) {
     if (error instanceof Problem) await incident(parts, box.tenantId, box.branchId, box.boxId, error);
@@ -143,7 +148,8 @@ async function takeRecords(
     // What follows one that was not taken cannot follow what is held.
     if (stream.refused !== null) continue;
     const sent = { bytes: await file.read(place), mediaType, encoding };
-    const outcome = await pushed(parts, box, sent);
+    const isKnown = lastSeq <= stream.appliedSeq && (await isHeld(parts, box, sent));
+    const outcome = isKnown ? { appliedSeq: stream.appliedSeq } : await pushed(parts, box, sent);
     if ('refused' in outcome) stream.refused = { fromSeq, ...outcome.refused };
     else {
       stream.newLines += Math.max(0, outcome.appliedSeq - stream.appliedSeq);
@@ -228,7 +234,7 @@ async function concluded(
   { streams, hello, wants, personKeys }: RecordsTaken,
 ): Promise<BundleTaken> {
   const each = [...streams.values()];
-  const taken: BundleTaken = {
+  const taken: Omit<BundleTaken, 'isNewest'> = {
     ...{ bundle, branch: box.branchCode, box: box.boxId, createdAt: new Date(createdAt).toISOString() },
     lines: each.reduce((sum, { fromSeq, lastSeq }) => sum + lastSeq - fromSeq + 1, 0),
     newLines: each.reduce((sum, { newLines }) => sum + newLines, 0),
@@ -238,12 +244,13 @@ async function concluded(
   const refused = each.flatMap(({ incarnation, refused }) => (refused ? [`${incarnation} ${refused.code}`] : []));
   const at = { nowMs: clock.now(), newId };
   const detail = { bundle, createdAt: taken.createdAt, lines, newLines, ...(refused.length > 0 && { refused }) };
-  await database.transaction(box.tenantId, async (tx) => {
-    await noteIn(tx, box, { bundle, createdAtMs: createdAt, hello, wants }, at.nowMs);
+  const isNewest = await database.transaction(box.tenantId, async (tx) => {
+    const isLast = await noteIn(tx, box, { bundle, createdAtMs: createdAt, hello, wants }, at.nowMs);
     const { actor } = carrier;
     const entry = { actor, action: 'bundle.in', subject: `box:${box.boxId}`, branchId: box.branchId, detail };
     await recordAudit(tx, entry, at);
+    return isLast;
   });
   logger.log({ message: 'bundle taken in', branch: box.branchCode, box: box.boxId, ...detail });
-  return taken;
+  return { ...taken, isNewest };
 }

@@ -47,12 +47,17 @@ export async function hello(parts: HelloParts, box: Box, request: HelloRequest):
  * The same for what came as a bundle: nobody was on the line. There is no second question, so that histories which may have
  * parted are among those that the box lacks, from the last line on that both are known to have.
  *
- * @throws Problem `protocol`, `invalid-field`
+ * @param saidAtMs when the box wrote it @throws Problem `protocol`, `invalid-field`
  */
-export async function helloOfBundle(parts: HelloParts, box: Box, request: HelloRequest): Promise<HelloAnswer> {
+export async function helloOfBundle(
+  parts: HelloParts,
+  box: Box,
+  request: HelloRequest,
+  saidAtMs: number,
+): Promise<HelloAnswer> {
   assertAnswerable(request);
   const { answer, lost } = await parts.database.transaction(box.tenantId, (tx) =>
-    answerTo(tx, parts, box, request, sharedSeqs),
+    answerTo(tx, parts, box, request, { saidAtMs, shared: sharedSeqs }),
   );
   return withEpoch(parts, answer, lost);
 }
@@ -93,7 +98,7 @@ async function answerTo(
   { secrets, clock, newId }: HelloParts,
   box: Box,
   request: HelloRequest,
-  shared: SharedSeqs = (named) => named,
+  carried: { saidAtMs: number; shared: SharedSeqs } | null = null,
 ): Promise<{ answer: HelloAnswer; lost: string | null }> {
   const nowMs = clock.now();
   const branch = await tx.one<BranchPlace>(
@@ -102,7 +107,7 @@ async function answerTo(
   );
   const scopes = scopesOfBranch(branch);
   const named = request.incarnations;
-  await noteCursors(tx, box.boxId, scopes, request.cursors, nowMs);
+  await noteCursors(tx, box.boxId, scopes, request.cursors, carried?.saidAtMs ?? nowMs, carried !== null);
   const streams = await findStreams(
     tx,
     box.branchId,
@@ -131,7 +136,7 @@ async function answerTo(
     ...held,
     cursors: await verdicts(tx, scopes, request.cursors),
     directives: (await isProofAsked(tx, box)) ? [{ kind: 'verify' }] : [],
-    histories: await historiesLackedBy(tx, box.branchId, shared(named, held)),
+    histories: await historiesLackedBy(tx, box.branchId, carried?.shared(named, held) ?? named),
     certifyingKey: rawPublicKey(secrets.certifyingPublicKey),
     epoch: await highestEpoch(tx, box.branchId, box.boxId),
   };

@@ -163,9 +163,10 @@ const STATEMENTS = [
      incarnation_no INTEGER NOT NULL REFERENCES incarnation, was_held INTEGER NOT NULL, applied INTEGER NOT NULL,
      doubled INTEGER NOT NULL, known INTEGER NOT NULL, differs INTEGER NOT NULL, PRIMARY KEY (incarnation_no, was_held)) WITHOUT ROWID`,
   // What the last hello said. 'epoch': the highest of the branch that is not this box's own.
-  // 'told_at': by the hub's clock, when it last said so on the line; 0: it never did.
+  // 'told_at': by the hub's clock, when it last said so on the line; 0: it never did. 'spoken_from', 'spoken_to': its protocols.
   `CREATE TABLE hub_known (
-     id INTEGER PRIMARY KEY CHECK (id = 1), hub_epoch TEXT NOT NULL, epoch INTEGER NOT NULL, told_at INTEGER NOT NULL)`,
+     id INTEGER PRIMARY KEY CHECK (id = 1), hub_epoch TEXT NOT NULL, epoch INTEGER NOT NULL, told_at INTEGER NOT NULL,
+     spoken_from INTEGER NOT NULL, spoken_to INTEGER NOT NULL)`,
   // The hub's own word for what it had at its last answer, for itself to read.
   `CREATE TABLE hub_memory (id INTEGER PRIMARY KEY CHECK (id = 1), memory TEXT NOT NULL)`,
   // The newest of the bundles of head office that were carried here.
