@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { contentHash } from '@branchline/replication/content-hash.js';
+import { LINE_BYTES_MAX } from '@branchline/replication/line.js';
 import type { SaleBody } from '@branchline/replication/kinds/sale.js';
 import { v7 } from 'uuid';
 import { sealDay } from '../src/cash/seal-day.js';
@@ -121,6 +122,30 @@ describe('a fetched line that head office sets aside', () => {
     expect(b.logged('line-held')).toEqual([expect.stringContaining('line 4')]);
     expect(b.sales()).toHaveLength(2);
     expect(b.store.reads.all('SELECT grand_total_minor AS total FROM till_total')).toEqual([{ total: 2 * 3_998 }]);
+  });
+});
+
+describe('a fetched line of the greatest length', () => {
+  it('that its box can give no more is journalled again, and is head office’s to set aside where it is too long then', async () => {
+    await a.openShift();
+    await a.sellMany(3);
+    await a.meet(hub);
+    const [incarnation = ''] = hub.streams.keys();
+    const { seq } = hub.headOf(incarnation);
+    hub.forge(incarnation, 4, (line) => line.replace('"Milk"', `"${'M'.repeat(LINE_BYTES_MAX - line.length + 4)}"`));
+    hub.forgetLinesAfter(incarnation, seq);
+    const b = await replacement();
+    await b.openShift('D2', 'T2');
+    await b.sellMany(8, 'T2');
+    await b.meet(hub);
+    hub.streams.clear();
+    await b.meet(hub);
+    expect(b.logged('fork')).toHaveLength(1);
+    const lengths = [...hub.streams.values()].flatMap(({ bytes }) => bytes.map(({ length }) => length));
+    expect(Math.max(...lengths)).toBe(LINE_BYTES_MAX + 1);
+    expect(b.sales().length).toBeGreaterThanOrEqual(10);
+    await b.sell('T2');
+    await b.meet(hub);
   });
 });
 

@@ -86,15 +86,26 @@ export function applyLine(tx: Tx, line: JournalLine, place: LinePlace, appliers:
   applier(tx, line as Parameters<Applier<JournalKind>>[1], place);
 }
 
-/** Writes the line's bytes and moves the head. */
+/** Of the greatest there can be. */
+const SEQ_DIGITS_MAX = String(Number.MAX_SAFE_INTEGER).length;
+
+/**
+ * Wherever it may have to be journalled again, under another number: were it too long there, nothing that follows it could
+ * leave its history either. @throws Problem line-too-large
+ */
+function assertFits({ seq }: JournalLine, bytes: Buffer): void {
+  const bytesMost = bytes.length - String(seq).length + SEQ_DIGITS_MAX;
+  if (bytesMost > LINE_BYTES_MAX)
+    throw problem('line-too-large', `a record of ${bytesMost} bytes; at most ${LINE_BYTES_MAX} fit one journal line`);
+}
+
+/**
+ * Writes the line's bytes and moves the head. Of another box's that is journalled again the length is what it is: head office
+ * sets aside what is too long, and says so, and all else of that history is there. @throws Problem line-too-large
+ */
 export function storeLine(tx: Tx, line: JournalLine, place: LinePlace, previous: Buffer, applied: Applied): Buffer {
   const bytes = encodeLine(line);
-  if (bytes.length > LINE_BYTES_MAX) {
-    throw problem(
-      'line-too-large',
-      `a record of ${bytes.length} bytes; at most ${LINE_BYTES_MAX} fit one journal line`,
-    );
-  }
+  if (applied === APPLIED.written) assertFits(line, bytes);
   const hash = chainHash(previous, bytes);
   tx.run(
     'INSERT INTO journal (position, incarnation_no, seq, hash, applied, line) VALUES (?, ?, ?, ?, ?, ?)',
