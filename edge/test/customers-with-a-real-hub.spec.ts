@@ -1,6 +1,9 @@
+import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { wrapPersonKey } from '@branchline/replication/person-wrap.js';
 import { v7 } from 'uuid';
 import { CustomerOpener } from '../../hub/src/customers/customer-opener.js';
+import { HubSecrets } from '../../hub/src/secrets.js';
 import { eventually } from '../src/replicator/testing/replicator-fixture.js';
 import { ChainHarness, type StoreHarness } from './chain-harness.js';
 
@@ -126,6 +129,30 @@ describe('a customer', () => {
     expect([again.status, again.headers['idempotent-replay']]).toEqual([200, 'true']);
     const other = await one!.manager.post('/v1/customers', { ...said, name: 'Twice' });
     expect([other.status, other.data.code]).toEqual([409, 'same-id-other-content']);
+  });
+
+  it('of whom head office decided for another key is read in every store, and written there, under that one', async () => {
+    const id = await created({ name: 'Two Keys' });
+    for (const store of [one, two]) await settledAt(store, id, { name: 'Two Keys', isOpen: true });
+    const { database, hub, admin } = chain.hub;
+    const [branch] = await database.asOwner<{ id: string }>(`SELECT id FROM branch WHERE code = 'B002'`);
+    const other = wrapPersonKey(id, randomBytes(32), hub.app.get(HubSecrets).personsMaster);
+    await database.asOwner(
+      `INSERT INTO person_key_offer SELECT tenant_id, id, $2, gen_random_uuid(), $3, now() FROM customer WHERE id = $1`,
+      [id, branch?.id, other],
+    );
+    await hub.app.get(CustomerOpener).sweep();
+    const { data } = await admin.api.get('/v1/conflicts', { params: { branch: 'B002' } });
+    const item = data.items.find(({ key }: { key: string }) => key === id);
+    const resolved = await admin.api.post(`/v1/conflicts/${item.id}/resolve`, { strategy: 'keep_branch' });
+    expect(resolved.data).toMatchObject({ kind: 'person-key', state: 'settled' });
+    // Under the key of before a store would show nothing of what is sealed anew, and seal what nobody else opens.
+    await office().patch(`/v1/customers/${id}`, { note: 'under the other key' });
+    for (const store of [one, two])
+      await settledAt(store, id, { name: 'Two Keys', note: 'under the other key', isOpen: true });
+    await one!.manager.patch(`/v1/customers/${id}`, { phone: '77' });
+    await settledAt(two, id, { phone: '77', isOpen: true });
+    expect((await office().get(`/v1/customers/${id}`)).data).toMatchObject({ name: 'Two Keys', phone: '77' });
   });
 
   it('whose key a hub lost that was set back is read there again', async () => {

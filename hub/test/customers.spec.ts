@@ -307,8 +307,11 @@ describe('keys of persons', () => {
     await pushed(two, theirs);
     await offer(two, second);
     expect(await wanted(two, [person.id])).toMatchObject({ keys: [] });
+    await opened();
     const { data } = await hub.admin.api.get('/v1/incidents', { params: { code: 'person-key-disputed' } });
-    expect(data.items).toEqual([expect.objectContaining({ branch: 'B002' })]);
+    expect(data.items).toContainEqual(
+      expect.objectContaining({ branch: 'B002', detail: expect.stringContaining(person.id) }),
+    );
     await offer(one, person);
     expect(await wanted(two, [person.id])).toMatchObject({ keys: [person.key] });
     const held = 'SELECT branch_id AS branch FROM person_key_offer WHERE person = $1';
@@ -330,6 +333,7 @@ describe('keys of persons', () => {
       [person.id, one!.branch, one!.box],
     );
     expect(await wanted(two, [person.id])).toMatchObject({ keys: [] });
+    await opened();
     await hub.hub.app.get(CustomerOpener).sweep();
     expect(await wanted(two, [person.id])).toMatchObject({ keys: [person.key] });
   });

@@ -9,9 +9,14 @@ export const NOW = Date.UTC(2026, 10, 20, 12);
 
 /** A person as a store makes one: an id, a key, and edits under it. */
 export class Person {
-  readonly id = v7();
-  readonly key = randomBytes(32);
-  readonly cipher = new PersonCipher(this.id, this.key);
+  readonly cipher: PersonCipher;
+
+  constructor(
+    readonly id = v7(),
+    readonly key = randomBytes(32),
+  ) {
+    this.cipher = new PersonCipher(id, key);
+  }
 
   edit(
     box: TestBox,

@@ -83,7 +83,7 @@ export const openCustomer: LocalWrite<{ customer: string }, void> = {
 function openOne(tx: Tx, sealed: Sealed, cipher: PersonCipher | null): void {
   const { customer, source, take } = sealed;
   if (cipher === null) return;
-  const fields = source === HUB_SOURCE ? fieldsOfHub(tx, customer, take) : fieldsOfEdit(tx, source);
+  const fields = source === HUB_SOURCE ? fieldsOfHub(tx, customer, take, cipher) : fieldsOfEdit(tx, source);
   if (fields === null) return;
   const values: Partial<Record<PersonalField, string | null>> = {};
   for (const [field, stands] of Object.entries(fields)) {
@@ -102,10 +102,15 @@ const STORE = `
 
 type Fields = Record<string, { value: string | null } | undefined>;
 
-/** @returns null as long as the taking is not seen: what is seen instead may be another's */
-function fieldsOfHub(tx: ReadTx, customer: string, take: number): Fields | null {
+/**
+ * @returns null as long as the taking is not seen: what is seen instead may be another's; and where head office decided for
+ *   another key than is here: that one is asked for, as any that has not come
+ */
+function fieldsOfHub(tx: ReadTx, customer: string, take: number, cipher: PersonCipher): Fields | null {
   const row = tx.get<{ body: string }>('SELECT body FROM customer WHERE id = ? AND take = ?', customer, take);
-  return row === undefined ? null : ((JSON.parse(row.body) as CustomerRecord).fields as Fields);
+  if (row === undefined) return null;
+  const { fields, keyHash } = JSON.parse(row.body) as CustomerRecord;
+  return keyHash === undefined || keyHash === cipher.keyHash() ? (fields as Fields) : null;
 }
 
 function fieldsOfEdit(tx: ReadTx, id: string): Fields | null {

@@ -1,7 +1,12 @@
-import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
+import type { Clock } from '@branchline/domain/clock.js';
+import type { NewId } from '@branchline/domain/uuid.js';
 import { Database } from '../database/unit-of-work.js';
+import { CLOCK, NEW_ID } from '../providers.js';
 import { HubSecrets } from '../secrets.js';
+import { tellKeyDisputes } from './key-disputes.js';
+import { sealAnewLate, type KeyParts } from './key-decision.js';
 import { CUSTOMERS_TOPIC } from './merge-edits.js';
 import { adoptOffers } from './person-key-offers.js';
 import { openCustomers, OPENED_AT_ONCE_MAX } from './open-customers.js';
@@ -21,6 +26,8 @@ export class CustomerOpener implements OnApplicationBootstrap, OnModuleDestroy {
   constructor(
     private readonly database: Database,
     private readonly secrets: HubSecrets,
+    @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(NEW_ID) private readonly newId: NewId,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -86,10 +93,16 @@ export class CustomerOpener implements OnApplicationBootstrap, OnModuleDestroy {
     this.running = undefined;
   }
 
+  private parts(): KeyParts {
+    return { nowMs: this.clock.now(), newId: this.newId, personsMaster: this.secrets.personsMaster };
+  }
+
   private async openAll(tenantId: string): Promise<void> {
     try {
       for (let opened = OPENED_AT_ONCE_MAX; opened === OPENED_AT_ONCE_MAX && !this.stopped;)
         opened = await this.database.transaction(tenantId, (tx) => openCustomers(tx, this.secrets.personsMaster));
+      await sealAnewLate(this.database, tenantId, this.parts());
+      await tellKeyDisputes(this.database, tenantId, this.parts());
     } catch (error) {
       // The message of PostgreSQL alone: a failed statement bears what was to be stored.
       const reason = error instanceof Error ? error.message : String(error);

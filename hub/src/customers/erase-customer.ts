@@ -18,6 +18,7 @@ export async function eraseCustomer(tx: Tx, id: string, regions: readonly string
   for (const each of due) {
     await tx.execute(DESTROY_KEY, [tx.tenantId, each.id, nowMs]);
     await tx.execute('DELETE FROM person_key_offer WHERE person = $1', [each.id]);
+    await tx.execute('DELETE FROM person_key_retired WHERE person = $1', [each.id]);
     await tx.execute('DELETE FROM customer_open WHERE id = $1', [each.id]);
     await tx.execute(EMPTY, [each.id, JSON.stringify(NO_CUSTOMER), nowMs]);
     await publishErasure(tx, { id: each.id, region: each.region });

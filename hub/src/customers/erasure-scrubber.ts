@@ -92,6 +92,7 @@ export class ErasureScrubber implements OnModuleDestroy {
     await this.database.asOwner('VACUUM (FULL) customer_open', [], LOCK_MS_MAX);
     await this.database.asOwner('VACUUM (FULL) person_key', [], LOCK_MS_MAX);
     await this.database.asOwner('VACUUM (FULL) person_key_offer', [], LOCK_MS_MAX);
+    await this.database.asOwner('VACUUM (FULL) person_key_retired', [], LOCK_MS_MAX);
     for (const { tenantId, persons } of due)
       await this.database.transaction(tenantId, (tx) =>
         tx.execute(

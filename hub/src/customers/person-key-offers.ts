@@ -1,9 +1,7 @@
-import type { NewId } from '@branchline/domain/uuid.js';
 import { problem } from '@branchline/http/problem.js';
 import type { PersonKey } from '@branchline/replication/person-keys.js';
-import { wrapPersonKey } from '@branchline/replication/person-wrap.js';
+import { unwrapPersonKey, wrapPersonKey } from '@branchline/replication/person-wrap.js';
 import type { Tx } from '../database/unit-of-work.js';
-import { raiseIncident } from '../incidents/raise-incident.js';
 import { CUSTOMERS_TOPIC } from './merge-edits.js';
 
 /**
@@ -17,8 +15,8 @@ type Offerer = { boxId: string; branchId: string };
 
 /**
  * Takes keys that a box made. One that is here already stands: of a person there is one key, that of the branch which was the
- * first to tell that it made the person. Until that branch has told, in its own journal, the offer is held; nothing that
- * was offered is thrown away.
+ * first to tell that it made the person. Until that branch has told, in its own journal, the offer is held; another than the
+ * one that stands is held until people have decided (`key-disputes.ts`). Nothing that was offered is thrown away.
  * @returns the persons among them whose key was destroyed @throws Problem `person-keys-held`
  */
 export async function takePersonKeys(
@@ -26,20 +24,31 @@ export async function takePersonKeys(
   { boxId, branchId }: Offerer,
   keys: readonly PersonKey[],
   personsMaster: Buffer,
-  at: { nowMs: number; newId: NewId },
+  { nowMs }: { nowMs: number },
 ): Promise<string[]> {
   const persons = keys.map(({ person }) => person);
-  const wrapped = keys.map(({ person, key }) => wrapPersonKey(person, key, personsMaster).toString('hex'));
-  await tx.execute(HOLD, [tx.tenantId, branchId, boxId, persons, wrapped, at.nowMs]);
+  const unknown = await notHere(tx, keys, personsMaster);
+  const wrapped = unknown.map(({ person, key }) => wrapPersonKey(person, key, personsMaster).toString('hex'));
+  await tx.execute(HOLD, [tx.tenantId, branchId, boxId, unknown.map(({ person }) => person), wrapped, nowMs]);
   await adoptOffers(tx, persons);
   await refuseTooMany(tx, boxId);
-  await reportDisputed(tx, branchId, persons, at);
   tx.announced.add(CUSTOMERS_TOPIC);
   const erased = await tx.query<{ person: string }>(
     'SELECT person FROM person_key WHERE person = ANY ($1::uuid[]) AND erased_at IS NOT NULL ORDER BY person',
     [persons],
   );
   return erased.map(({ person }) => person);
+}
+
+/** Those of which the hub has not the very same already, in use or out of it. What lies here is wrapped, each time otherwise. */
+async function notHere(tx: Tx, keys: readonly PersonKey[], personsMaster: Buffer): Promise<PersonKey[]> {
+  const persons = keys.map(({ person }) => person);
+  const here = await tx.query<{ person: string; wrapped: Buffer }>(HERE, [persons]);
+  if (here.length === 0) return [...keys];
+  const known = new Set(
+    here.map(({ person, wrapped }) => `${person} ${unwrapPersonKey(person, wrapped, personsMaster)?.toString('hex')}`),
+  );
+  return keys.filter(({ person, key }) => !known.has(`${person} ${key.toString('hex')}`));
 }
 
 /** Of these persons, those whose branch has told of them by now; null: of all. */
@@ -68,25 +77,15 @@ async function refuseTooMany(tx: Tx, boxId: string): Promise<void> {
     });
 }
 
-/** Two branches made a person of one id: what the second sealed nobody else can open, until people have looked. */
-async function reportDisputed(
-  tx: Tx,
-  branchId: string,
-  persons: readonly string[],
-  at: { nowMs: number; newId: NewId },
-): Promise<void> {
-  const disputed = await tx.query<{ person: string }>(DISPUTED, [branchId, persons]);
-  const [first] = disputed;
-  if (first === undefined) return;
-  const detail = `${disputed.length} keys were offered of persons whom another branch made, the first of ${first.person}: they are held, and not used`;
-  await raiseIncident(tx, { branchId, code: 'person-key-disputed', key: branchId, detail }, at);
-}
+const HERE = `
+SELECT person, wrapped FROM person_key WHERE person = ANY ($1::uuid[]) AND wrapped IS NOT NULL
+UNION ALL SELECT person, wrapped FROM person_key_retired WHERE person = ANY ($1::uuid[])`;
 
 const HOLD = `
 INSERT INTO person_key_offer (tenant_id, branch_id, box_id, person, wrapped, offered_at)
 SELECT $1, $2, $3, person, decode(wrapped, 'hex'), to_timestamp($6::bigint / 1000.0)
 FROM unnest($4::uuid[], $5::text[]) AS offered (person, wrapped)
-WHERE NOT EXISTS (SELECT FROM person_key k WHERE k.person = offered.person)
+WHERE NOT EXISTS (SELECT FROM person_key k WHERE k.person = offered.person AND k.wrapped IS NULL)
 ORDER BY person ON CONFLICT DO NOTHING`;
 
 const ADOPT = `
@@ -101,7 +100,3 @@ const DROP_SETTLED = `
 DELETE FROM person_key_offer o USING person_key k
 WHERE k.tenant_id = o.tenant_id AND k.person = o.person AND ($1::uuid[] IS NULL OR o.person = ANY ($1))
   AND (k.wrapped IS NULL OR k.wrapped = o.wrapped)`;
-
-const DISPUTED = `
-SELECT o.person FROM person_key_offer o JOIN customer c ON c.tenant_id = o.tenant_id AND c.id = o.person
-WHERE o.branch_id = $1 AND o.person = ANY ($2::uuid[]) AND c.made_by <> o.branch_id ORDER BY o.person`;

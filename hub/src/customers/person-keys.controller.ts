@@ -3,7 +3,6 @@ import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import type { PrincipalOf } from '@branchline/access/principal.js';
 import { Allow, CurrentPrincipal } from '@branchline/access/route-access.js';
 import type { Clock } from '@branchline/domain/clock.js';
-import type { NewId } from '@branchline/domain/uuid.js';
 import { problem } from '@branchline/http/problem.js';
 import { body } from '@branchline/http/schema.js';
 import { rawPublicKey } from '@branchline/replication/head-signature.js';
@@ -17,7 +16,7 @@ import {
 } from '@branchline/replication/person-keys.js';
 import type { z } from 'zod';
 import { Database } from '../database/unit-of-work.js';
-import { CLOCK, NEW_ID } from '../providers.js';
+import { CLOCK } from '../providers.js';
 import { HubSecrets } from '../secrets.js';
 import { takePersonKeys } from './person-key-offers.js';
 import { findPersonKeys } from './person-keys.js';
@@ -31,7 +30,6 @@ export class PersonKeysController {
     private readonly database: Database,
     private readonly secrets: HubSecrets,
     @Inject(CLOCK) private readonly clock: Clock,
-    @Inject(NEW_ID) private readonly newId: NewId,
   ) {}
 
   @Get()
@@ -50,7 +48,7 @@ export class PersonKeysController {
     const keys = this.opened(sealed);
     const { personsMaster } = this.secrets;
     const erased = await this.database.transaction(box.tenantId, (tx) =>
-      takePersonKeys(tx, box, keys, personsMaster, { nowMs: this.clock.now(), newId: this.newId }),
+      takePersonKeys(tx, box, keys, personsMaster, { nowMs: this.clock.now() }),
     );
     return { taken: keys.length - erased.length, erased };
   }

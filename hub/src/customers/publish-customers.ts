@@ -15,14 +15,28 @@ export async function publishCustomers(
   tx: Tx,
   customers: readonly { before: CustomerBefore; state: CustomerState; region: string | null }[],
 ): Promise<void> {
+  const keyHashes = await toldHashes(
+    tx,
+    customers.map(({ before }) => before.id),
+  );
   const records = customers.flatMap(({ before, state, region }): Record[] => {
     const told = state.deleted === null ? region : null;
     const left = before.region !== null && before.region !== told ? [tombstone(before.id, before.region)] : [];
     if (told === null) return left;
-    const body = customerBody(before.id, state);
+    const keyHash = keyHashes.get(before.id);
+    const body = { ...customerBody(before.id, state), ...(keyHash === undefined ? {} : { keyHash }) };
     return [...left, { scope: regionScope(told), kind: 'customer', key: before.id, deleted: false, body }];
   });
   await leave(tx, records);
+}
+
+/** Of those about whose key somebody had to decide; of nearly all there is none. */
+async function toldHashes(tx: Tx, persons: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  const rows = await tx.query<{ person: string; hash: string }>(
+    'SELECT person, told_hash AS hash FROM person_key WHERE person = ANY ($1::uuid[]) AND told_hash IS NOT NULL',
+    [persons],
+  );
+  return new Map(rows.map(({ person, hash }) => [person, hash]));
 }
 
 /** To every edge of the chain, whatever its region is or was: the key of this person is to be destroyed. */

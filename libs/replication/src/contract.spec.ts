@@ -29,6 +29,14 @@ const HISTORY = [
     feed: '8d6822da6b8c00be',
     wire: 'a88ba10664625f2e',
   },
+  {
+    date: '2026-11-22',
+    contract: 1,
+    protocol: 1,
+    journal: '74e7af34eb8bd0e2',
+    feed: 'a768e337bc40d7d2',
+    wire: 'a88ba10664625f2e',
+  },
 ];
 
 /** What a room exports that is a schema. */

@@ -108,9 +108,15 @@ export const FEED_KINDS = {
   'device-code': z.looseObject({ codeHash: hash, till: z.string(), expiresAt: instantMs }),
   /**
    * In `region:` of its home region; key = id. What stands in each field, and which edits wrote it: whoever changes a field
-   * names those. `judged`: by box the clock of its latest edit that was decided on.
+   * names those. `judged`: by box the clock of its latest edit that was decided on. `keyHash`: where two keys were offered of
+   * the person, which of them all of this is under.
    */
-  customer: z.looseObject({ id, fields: customerFieldsSchema, judged: z.record(z.string(), z.string().max(40)) }),
+  customer: z.looseObject({
+    id,
+    fields: customerFieldsSchema,
+    judged: z.record(z.string(), z.string().max(40)),
+    keyHash: hash.optional(),
+  }),
   /** In `tenant`; key = id of the person whose key is to be destroyed wherever it is. Stands for ever. */
   erasure: z.looseObject({ person: id }),
   /**

@@ -74,6 +74,11 @@ export class PersonCipher {
     return contentHash(Object.fromEntries(masked) as Record<string, unknown>);
   }
 
+  /** Says which key this is, and nothing of it. */
+  keyHash(): string {
+    return this.mac('key', '').toString('hex');
+  }
+
   private mac(purpose: string, text: string): Buffer {
     return createHmac('sha256', this.macKey).update(`${purpose}\n`).update(text, 'utf8').digest();
   }

@@ -16,4 +16,17 @@ export class CustomerDisputes implements MigrationInterface {
 const SQL = [
   // In whose name, where a decision puts in what a box told; null: head office's own.
   'ALTER TABLE customer_office_edit ADD COLUMN box uuid',
+  // By which stores know that the key they have is the one that was decided for; null: nobody had to decide.
+  'ALTER TABLE person_key ADD COLUMN told_hash text',
+  // Keys that a decision put out of use: what was sealed under one is sealed anew as it comes. Destroyed with the person.
+  `CREATE TABLE person_key_retired (
+    tenant_id uuid NOT NULL REFERENCES tenant,
+    person uuid NOT NULL,
+    wrapped bytea NOT NULL,
+    decided_by uuid NOT NULL,
+    -- Of the state of the customer in which it was looked last for what it opens.
+    looked_at_state text,
+    CONSTRAINT person_key_retired_once PRIMARY KEY (tenant_id, person, wrapped)
+  )`,
+  `SELECT branchline_protect('person_key_retired', 'SELECT, INSERT, UPDATE, DELETE')`,
 ];

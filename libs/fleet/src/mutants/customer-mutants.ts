@@ -98,7 +98,7 @@ export const CUSTOMER_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'hub/src/customers/person-key-offers.ts',
-        find: 'WHERE NOT EXISTS (SELECT FROM person_key k WHERE k.person = offered.person)',
+        find: 'WHERE NOT EXISTS (SELECT FROM person_key k WHERE k.person = offered.person AND k.wrapped IS NULL)',
         replace: '',
       },
       {
