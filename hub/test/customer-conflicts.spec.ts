@@ -10,7 +10,7 @@ import { TestBox } from './test-box.js';
 import { NOW, Person } from './test-person.js';
 
 let hub: HubHarness;
-let [one, two]: [TestBox, TestBox] = [] as never;
+let [one, two, far]: [TestBox, TestBox, TestBox] = [] as never;
 const clock = new ManualClock(NOW);
 
 beforeAll(async () => {
@@ -18,6 +18,8 @@ beforeAll(async () => {
   await createPlaces(hub.admin.api);
   await create(hub.admin.api, '/v1/regions', { code: 'R2', name: 'Region 2' });
   for (const code of ['B001', 'B002']) await createBranch(hub.admin.api, code);
+  await createBranch(hub.admin.api, 'B003', { region: 'R2' });
+  far = await TestBox.enrol(hub.url, hub.admin.api, 'B003');
   one = await TestBox.enrol(hub.url, hub.admin.api, 'B001');
   two = await TestBox.enrol(hub.url, hub.admin.api, 'B002');
 });
@@ -275,6 +277,73 @@ describe('one edit of a customer with two contents', () => {
     expect((await hub.admin.api.post('/v1/fleet/B001/repair')).status).toBe(200);
     expect(await read(person)).toMatchObject({ phone: '33', note: 'second', lost: [] });
     expect((await recordOf(person)).judged[one.box]).toBe(other.hlc);
+  });
+});
+
+describe('a delete of a customer of another region', () => {
+  const deleted = (person: Person, box: TestBox, hlc = nextHlc(null, NOW - 10)) =>
+    person.edit(box, {}, { op: 'delete', hlc });
+
+  it('is withheld, and a conflict that shows whose it is', async () => {
+    const { person } = await made();
+    await told(far, deleted(person, far));
+    expect(await read(person)).toMatchObject({ name: 'Ann' });
+    const item = await conflictAbout(far, person.id);
+    expect(item).toMatchObject({ type: 'constraint_violation', kind: 'customer', suggested: 'keep_hub' });
+    expect(item.strategies).toEqual(['keep_hub', 'keep_branch']);
+    expect((await resolve(item, { strategy: 'merge', merged: { name: 'B' } })).data.code).toBe('strategy-not-allowed');
+    expect((await resolve(item, { strategy: 'keep_hub' })).data.state).toBe('settled');
+    expect(await read(person)).toMatchObject({ name: 'Ann' });
+    const record = await recordOf(person);
+    expect(record.values).toMatchObject({ name: 'Ann' });
+  });
+
+  it('is followed where head office says so, in its own name', async () => {
+    const { person } = await made();
+    await told(far, deleted(person, far));
+    const item = await conflictAbout(far, person.id);
+    expect((await resolve(item, { strategy: 'keep_branch' })).data.state).toBe('settled');
+    expect((await hub.admin.api.get(`/v1/customers/${person.id}`)).status).toBe(404);
+    const entries = (await audited(`customer:${person.id}`)).filter(({ action }) => action === 'customer.delete');
+    expect(entries.map(({ detail }) => detail)).toEqual([{ changed: [], conflict: item.id }]);
+  });
+
+  it('stays withheld when rows are made anew, and verify finds nothing', async () => {
+    const { person } = await made();
+    await told(far, deleted(person, far));
+    await hub.database.asOwner('DELETE FROM customer_edit WHERE customer_id = $1 AND op = $2', [person.id, 'delete']);
+    expect((await hub.admin.api.post('/v1/fleet/B003/repair')).data).toMatchObject({ count: 1 });
+    expect(await read(person)).toMatchObject({ name: 'Ann' });
+    for (const branch of ['B001', 'B003'])
+      expect((await hub.admin.api.post(`/v1/fleet/${branch}/verify`)).data).toMatchObject({ outcome: 'equal' });
+  });
+
+  it('is none where the store made the customer, in one push with it or before head office moved it', async () => {
+    const [once, moved] = [new Person(), new Person()];
+    const making = (person: Person) =>
+      person.edit(far, { name: { said: 'F' }, region: { said: 'R2' } }, { op: 'create' });
+    await told(far, making(once), deleted(once, far, nextHlc(null, NOW + 1)));
+    await told(far, making(moved));
+    await hub.admin.api.patch(`/v1/customers/${moved.id}`, { region: 'R1' });
+    await told(far, deleted(moved, far, nextHlc(null, NOW + 1)));
+    for (const { id } of [once, moved]) expect((await hub.admin.api.get(`/v1/customers/${id}`)).status).toBe(404);
+  });
+
+  it('is withheld of somebody nobody has told of, also where the store says in the same breath that it made one known', async () => {
+    const unknown = new Person();
+    await told(far, deleted(unknown, far));
+    await conflictAbout(far, unknown.id);
+    await made(unknown);
+    expect(await read(unknown)).toMatchObject({ name: 'Ann' });
+    const { person } = await made();
+    await told(far, person.edit(far, {}, { op: 'create' }), deleted(person, far));
+    expect(await read(person)).toMatchObject({ name: 'Ann' });
+  });
+
+  it('is none of a store of the customer’s region', async () => {
+    const { person } = await made();
+    await told(two, deleted(person, two));
+    expect((await hub.admin.api.get(`/v1/customers/${person.id}`)).status).toBe(404);
   });
 });
 

@@ -105,6 +105,7 @@ function historiesOf(box: TestBox): JournalBuilder[] {
 /** Emptied at any moment: each tenant has a row there for as long as somebody looks. */
 const PASSING: Readonly<Record<string, string>> = {
   outbox: `INSERT INTO outbox (tenant_id, scope, kind, key, contract, deleted, body) VALUES ($1, 'tenant', 'product', 'P', 1, false, '{}')`,
+  customer_edit_withheld: `INSERT INTO customer_edit_withheld VALUES ($1, gen_random_uuid(), gen_random_uuid())`,
   person_key_retired: `INSERT INTO person_key_retired VALUES ($1, gen_random_uuid(), '', gen_random_uuid())`,
   person_key_offer: `INSERT INTO person_key_offer VALUES ($1, gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), '', now())`,
 };

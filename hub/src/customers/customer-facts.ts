@@ -4,6 +4,7 @@ import type { LineOfKind } from '../sync/read-line.js';
 import type { Inserted } from '../sync/inserted.js';
 import type { LineRef, NewConflict } from '../worklists/record-conflict.js';
 import type { Dispute } from './disputed-writes.js';
+import { withholdDeletes, withoutEffect } from './foreign-deletes.js';
 import { mergeEdits, type EditOfCustomer } from './merge-edits.js';
 import { noteMaker } from './person-key-offers.js';
 
@@ -28,15 +29,29 @@ export async function insertCustomerEdits(
   const inserted = new Set(stored.map(({ id }) => id));
   if (isRebuild) return { ids: inserted };
   const named = lines.filter(({ body }) => inserted.has(body.id)).map(({ body }) => body);
-  const fresh = await inOwnName(tx, { branchId, incarnation }, named);
-  const disputes = await mergeEdits(tx, fresh as EditOfCustomer[], nowMs, 'branch');
+  const fresh = await inOwnName(tx, { branchId, incarnation }, named as EditOfCustomer[]);
+  const withheld = await withholdDeletes(tx, branchId, fresh);
+  const counted = fresh.map((edit) => (withheld.has(edit.id) ? withoutEffect(edit) : edit));
+  const disputes = await mergeEdits(tx, counted, nowMs, 'branch');
   const made = named.filter(({ op }) => op === 'create').map(({ customer }) => customer);
   await noteMaker(tx, branchId, made);
   const seqs = new Map(lines.map(({ seq, body }) => [body.id, seq]));
-  const conflicts = disputes.map((dispute) => {
-    return conflictOf(dispute, { incarnation, seq: seqs.get(dispute.edit) as number });
-  });
+  const lineOf = (edit: string): LineRef => ({ incarnation, seq: seqs.get(edit) as number });
+  const conflicts = [
+    ...disputes.map((dispute) => conflictOf(dispute, lineOf(dispute.edit))),
+    ...fresh.filter(({ id }) => withheld.has(id)).map((edit) => conflictOfDelete(edit, lineOf(edit.id))),
+  ];
   return { ids: inserted, disputes: conflicts };
+}
+
+function conflictOfDelete({ customer, id }: EditOfCustomer, second: LineRef): NewConflict {
+  return {
+    ...{ type: 'constraint_violation', kind: 'customer', key: customer, first: null, second },
+    ...{ hub: {}, branch: { delete: id } },
+    suggested: 'keep_hub',
+    reason:
+      'A store of another region deleted this customer, of whom it is told nothing. A delete is for ever: the customer stays until somebody has asked that store.',
+  };
 }
 
 /** Without values: the edits that are named have them, under the person's key. */

@@ -68,16 +68,19 @@ export async function editsAsTheyCame(tx: Tx, ids: readonly string[]): Promise<M
   return edits;
 }
 
-/** A line that waited in quarantine came when it was mended. A branch speaks for its own boxes alone (`customer-facts.ts`). */
+/** A line that waited in quarantine came when it was mended. A branch speaks for its own boxes alone, and not
+ * of what was withheld (`customer-facts.ts`). */
 const EDITS = `
 SELECT id, customer, op, box, hlc, changes, "from", branch, round(extract(epoch FROM came) * 1000)::bigint AS "cameAtMs" FROM (
-  SELECT e.id, e.customer_id AS customer, e.op, coalesce(own.id, i.box_id) AS box, e.hlc, e.changes, 'branch' AS "from", e.branch_id AS branch,
+  SELECT e.id, e.customer_id AS customer, CASE WHEN w.id IS NULL THEN e.op ELSE 'edit' END AS op, coalesce(own.id, i.box_id) AS box, e.hlc,
+    CASE WHEN w.id IS NULL THEN e.changes ELSE '{}' END AS changes, 'branch' AS "from", e.branch_id AS branch,
     coalesce(q.tried_at, (SELECT c.received_at FROM journal_chunk c
       WHERE c.branch_id = e.branch_id AND c.incarnation = e.incarnation AND c.last_seq >= e.seq ORDER BY c.last_seq LIMIT 1)) AS came,
     e.incarnation, e.seq
   FROM customer_edit e
   JOIN incarnation i ON i.branch_id = e.branch_id AND i.incarnation = e.incarnation
   LEFT JOIN box own ON own.id = e.box AND own.branch_id = e.branch_id
+  LEFT JOIN customer_edit_withheld w ON w.branch_id = e.branch_id AND w.id = e.id
   LEFT JOIN quarantine q ON q.branch_id = e.branch_id AND q.incarnation = e.incarnation AND q.seq = e.seq AND q.state = 'mended'
   WHERE e.customer_id = ANY ($1::uuid[])
   UNION ALL

@@ -4,7 +4,7 @@ import { officeEdit, takeOfficeEdit } from '../customers/office-edit.js';
 import type { EditOfCustomer } from '../customers/merge-edits.js';
 import type { Tx } from '../database/unit-of-work.js';
 import type { Conflict } from './conflict.js';
-import type { ConflictEffect, Deciding, Decision } from './conflict-effect.js';
+import type { ConflictEffect, Deciding, Decision, Effect } from './conflict-effect.js';
 import {
   assertMayChange,
   changedSince,
@@ -28,19 +28,30 @@ export function disputedFields(side: Record<string, unknown> | null): DisputedFi
  * - keep_hub: in each field what stood here before; keep_branch: what the branch wrote; merge: what the rule chose, field by
  *   field, and what is told with it.
  * Somebody who wrote a field since had seen one of the two: it is left as it is.
+ * A `constraint_violation` is a delete that was withheld: keep_hub, the customer stays; keep_branch, head office deletes.
  */
 export const CUSTOMER_EFFECT: ConflictEffect = {
-  strategies: () => ['keep_hub', 'keep_branch', 'merge'],
+  strategies: ({ type }) =>
+    type === 'data_mismatch' ? ['keep_hub', 'keep_branch', 'merge'] : ['keep_hub', 'keep_branch'],
   takesMerged: true,
   sealed: async (tx, { key }, merged, by) => sealedMerged(tx, await holdCustomer(tx, key), merged, by),
   async apply(tx, conflict, decision, by) {
     const customer = await holdCustomer(tx, conflict.key);
+    if (conflict.type === 'constraint_violation') return decideDelete(tx, customer, decision, by);
     await putChosen(tx, customer, chosenOf(customer, conflict, decision), decision, by);
     await putMerged(tx, customer.id, decision.merged, by);
     const changed = await changedSince(tx, customer);
     return { state: 'settled', customer: { id: customer.id, op: 'edit', changed } };
   },
 };
+
+async function decideDelete(tx: Tx, customer: HeldCustomer, { strategy }: Decision, by: Deciding): Promise<Effect> {
+  if (strategy === 'keep_hub') return { state: 'settled' };
+  assertMayChange(customer, by);
+  const edit = { ...officeEdit(customer.state, {}, by), customer: customer.id, op: 'delete' as const };
+  await takeOfficeEdit(tx, edit, by.personId, by);
+  return { state: 'settled', customer: { id: customer.id, op: 'delete', changed: [] } };
+}
 
 async function putChosen(
   tx: Tx,

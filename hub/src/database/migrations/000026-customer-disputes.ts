@@ -16,6 +16,14 @@ export class CustomerDisputes implements MigrationInterface {
 const SQL = [
   // In whose name, where a decision puts in what a box told; null: head office's own.
   'ALTER TABLE customer_office_edit ADD COLUMN box uuid',
+  // What a store told and nobody decided to follow; it stays so when rows are made anew.
+  `CREATE TABLE customer_edit_withheld (
+    tenant_id uuid NOT NULL REFERENCES tenant,
+    branch_id uuid NOT NULL,
+    id uuid NOT NULL,
+    CONSTRAINT pk_customer_edit_withheld PRIMARY KEY (branch_id, id)
+  )`,
+  `SELECT branchline_protect('customer_edit_withheld', 'SELECT, INSERT')`,
   // By which stores know that the key they have is the one that was decided for; null: nobody had to decide.
   'ALTER TABLE person_key ADD COLUMN told_hash text',
   // Keys that a decision put out of use: what was sealed under one is sealed anew as it comes. Destroyed with the person.
