@@ -5,7 +5,7 @@ import type { PasswordHasher } from '@branchline/access/password.js';
 import type { TrialControlPlace } from './console/trial-control.js';
 import type { Database } from './database/unit-of-work.js';
 import type { HubSecrets } from './secrets.js';
-import type { ApplyPush } from './sync/apply-push.js';
+import type { BulkPushes } from './sync/take-push.js';
 
 /** What the hub is made of; main and the tests put it together, `HubModule.forRoot` hands it out. */
 export type HubParts = {
@@ -21,7 +21,7 @@ export type HubParts = {
   /** Where a trial chain is controlled; absent: this is no trial. */
   trial?: TrialControlPlace;
   /** Applies long pushes out of the way of everybody else; absent: where they come in. */
-  bulk?: ApplyPush;
+  bulk?: BulkPushes;
   /** How long a box rests for each push that was no good, beyond twenty at once; 0: not at all; absent: as long as usual. */
   pushRestMs?: number;
 };
@@ -31,7 +31,7 @@ export const CLOCK = Symbol('clock');
 export const NEW_ID = Symbol('new id');
 export const RANDOM_BYTES = Symbol('random bytes');
 export const PUSH_REST_MS_USUAL = 2_000;
-/** `ApplyPush | null`. */
+/** `BulkPushes | null`. */
 export const BULK_PUSHES = Symbol('bulk pushes');
 export const PUSH_REST_MS = Symbol('push rest ms');
 /** `string`: a folder. */

@@ -57,7 +57,7 @@ export async function startHub(
       snapshotPlace: config.snapshotDir ?? tmpdir(),
       trial: config.trial,
       pushRestMs: config.pushRestMs,
-      bulk: bulk && ((...push) => (bulk as BulkThread).apply(...push)),
+      bulk,
     });
     const app = await createHttpApp(module, {
       name: 'Branchline hub',

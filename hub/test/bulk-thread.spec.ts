@@ -39,7 +39,8 @@ beforeEach(() => {
 });
 afterEach(() => thread.close());
 
-const apply = (body: Buffer, as: PushBox = who) => thread.apply(as, body, PUSH_MEDIA_TYPE);
+const sent = (bytes: Buffer) => ({ bytes, mediaType: PUSH_MEDIA_TYPE, encoding: undefined });
+const apply = (body: Buffer, as: PushBox = who) => thread.apply(as, sent(body));
 
 async function heldSeq(journal: JournalBuilder): Promise<number> {
   const [row] = await hub.database.asOwner<{ seq: number }>(
@@ -65,6 +66,45 @@ describe('the thread of bulk pushes', () => {
     // The same again, by the hub itself, is passed over: one chain.
     expect((await box.push(body)).data).toMatchObject({ appliedSeq: 41, headHash: journal.headHash });
     expect(announced.every(({ tenantId }) => tenantId === box.tenant)).toBe(true);
+  });
+
+  it('reads a push of a box while the one before it is written, and writes them in the order in which they came', async () => {
+    const journal = box.newJournal();
+    // Read last, as it is the longest; each of the others needs the one before it.
+    const ends = [300, 310, 311, 330].map((last, at, all) => {
+      const first = (all[at - 1] ?? 0) + 1;
+      while (journal.seq < last) journal.sale();
+      return { first, last };
+    });
+    const applied = await Promise.all(ends.map(({ first, last }) => apply(journal.push(first, last))));
+    expect(applied.map(({ outcome }) => (outcome as { answer: PushAnswer }).answer.appliedSeq)).toEqual([
+      300, 310, 311, 330,
+    ]);
+  });
+
+  it('after a push that is no good refuses what builds on it, and goes on with what does not', async () => {
+    const journal = box.newJournal();
+    while (journal.seq < 60) journal.sale();
+    const bad = journal.push(1, 40);
+    bad[bad.length - 20] = (bad[bad.length - 20] as number) ^ 1;
+    const [first, second, third] = await Promise.allSettled([
+      apply(bad),
+      apply(journal.push(41, 60)),
+      apply(journal.push(1, 40)),
+    ]);
+    expect(first).toMatchObject({ status: 'rejected' });
+    expect(second).toMatchObject({ value: { outcome: { outcome: 'seq-gap', appliedSeq: 0 } } });
+    expect(third).toMatchObject({ value: { outcome: { outcome: 'applied', answer: { appliedSeq: 40 } } } });
+  });
+
+  it('takes pushes in beside short ones that never end', async () => {
+    let end = (): void => undefined;
+    const short = thread.meanwhile(() => new Promise<void>((done) => (end = done)));
+    const journal = box.newJournal();
+    while (journal.seq < 300) journal.sale();
+    expect((await apply(journal.push(1))).outcome).toMatchObject({ outcome: 'applied', appliedLines: 300 });
+    end();
+    await short;
   });
 
   it('refuses as the hub itself does', async () => {
@@ -98,7 +138,7 @@ describe('the thread of bulk pushes', () => {
   it('that cannot begin leaves nobody waiting, and is not begun again at once', async () => {
     const lost = begin({ databaseUrl: 'postgres://nobody@127.0.0.1:1/nothing' });
     const journal = box.newJournal();
-    const push = () => lost.apply(who, journal.push(1), PUSH_MEDIA_TYPE);
+    const push = () => lost.apply(who, sent(journal.push(1)));
     await expect(push()).rejects.toMatchObject({ code: 'busy', headers: { 'retry-after': '2' } });
     await expect(push()).rejects.toMatchObject({ code: 'busy' });
     expect(logged).toEqual([{ message: 'the thread of bulk pushes ended', code: 1 }]);

@@ -164,6 +164,39 @@ describe('a unit of work', () => {
     await expect(failing).rejects.toMatchObject({ code: '22012' });
   });
 
+  it('serves others between many rows, and sends few at once', async () => {
+    const order: string[] = [];
+    const giveWay = async (): Promise<void> => void order.push('others');
+    const giving = new Database(dataSource, Math.random, giveWay);
+    const statements = (tx: Tx, rows: readonly number[]) =>
+      rows.map((count, at) => ({
+        rows: count,
+        send: () => (order.push(`sent ${at}`), tx.query<{ at: number }>('SELECT $1::int AS at', [at])),
+      }));
+    const ask = (...rows: number[]) => giving.transaction(TENANT, (tx) => tx.inTurns(statements(tx, rows)));
+    expect((await ask(200, 200, 100)).flat().map(({ at }) => at)).toEqual([0, 1, 2]);
+    expect(order.splice(0)).toEqual(['sent 0', 'sent 1', 'sent 2']);
+    expect((await ask(300, 300, 900, 0, 1)).flat().map(({ at }) => at)).toEqual([0, 1, 2, 3, 4]);
+    expect(order).toEqual(['sent 0', 'others', 'sent 1', 'others', 'sent 2', 'others', 'sent 3', 'sent 4']);
+    expect(await ask()).toEqual([]);
+  });
+
+  it('of statements in turns tells what failed first, also while one of them cannot be made', async () => {
+    const failing = inTenant((tx) =>
+      tx.inTurns([
+        { rows: 400, send: () => tx.query('SELECT 1 / 0') },
+        { rows: 1, send: () => tx.query('SELECT nothing') },
+      ]),
+    );
+    await expect(failing).rejects.toMatchObject({ code: '22012' });
+    function* broken(tx: Tx) {
+      yield { rows: 1, send: () => tx.query('SELECT 1 / 0') };
+      throw new Error('cannot be made');
+    }
+    await expect(inTenant((tx) => tx.inTurns(broken(tx)))).rejects.toThrow('cannot be made');
+    expect(await inTenant((tx) => tx.query<{ at: number }>('SELECT 1 AS at'))).toEqual([{ at: 1 }]);
+  });
+
   it('tells of what failed, also to who hears sooner that nothing goes on behind it', async () => {
     const failing = inTenant((tx) => {
       const slow = async (): Promise<void> => {

@@ -83,6 +83,16 @@ export function byteas(values: readonly Buffer[]): Buffer {
   return column;
 }
 
+/** How many rows columns are of, all of them as many. */
+export function rowsIn(columns: readonly Buffer[]): number {
+  return columns[0]?.readInt32BE(HEAD_BYTES - 2 * LENGTH_BYTES) ?? 0;
+}
+
+/** Rows in their order, so many at a time. */
+export function* slicesOf<Row>(rows: readonly Row[], rowsMax: number): Generator<readonly Row[]> {
+  for (let from = 0; from < rows.length; from += rowsMax) yield rows.slice(from, from + rowsMax);
+}
+
 /** One dimension, counted from 1. The flag for nulls only says that there may be some. */
 function startColumn(oid: number, length: number, bytes: number): Buffer {
   const column = Buffer.allocUnsafe(HEAD_BYTES + bytes);

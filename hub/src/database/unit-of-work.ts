@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { PoolClient } from 'pg';
 import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
+import { toOtherWork, type GiveWay } from './give-way.js';
 import { Notifications, type ListenOptions } from './notifications.js';
 
 export type TransactionOptions = {
@@ -23,6 +24,12 @@ const PASSING_SQLSTATES = new Set(['40001', '40P01']);
 /** A statement that each connection parses and plans once. The name is its own: one name, one text. */
 export type PreparedStatement = { name: string; text: string };
 
+/** `send` is called once, and sends one statement at once. */
+export type StatementOfRows<T> = { rows: number; send(): Promise<T> };
+
+/** About 5 ms of PostgreSQL: as long as a statement may be in somebody's way. */
+const ROWS_IN_ONE_GO_MAX = 500;
+
 /**
  * One transaction of one tenant. Handed from hand to hand; nothing of a tenant is reached without it. Statements run in the
  * order in which they are asked for, and none waits for the answer to the one before: see `together`.
@@ -36,6 +43,7 @@ export class Tx {
     readonly tenantId: string,
     private readonly runner: QueryRunner,
     private readonly client: PoolClient,
+    private readonly giveWay: GiveWay,
   ) {}
 
   /** For TypeORM's reads by row class. */
@@ -81,6 +89,30 @@ export class Tx {
     return result.rowCount ?? 0;
   }
 
+  /**
+   * Sends statements in their order: those of few rows one right behind the other; with many, others are served each time
+   * that some hundred rows are in. Each is made when it is about to be sent. @returns the answers @throws what failed first
+   * @throws what the making of one throws: what was sent before goes with the transaction
+   */
+  async inTurns<T>(statements: Iterable<StatementOfRows<T>>): Promise<T[]> {
+    const answers: T[] = [];
+    let sent: Promise<T>[] = [];
+    let rows = 0;
+    for (const statement of statements) {
+      if (rows > 0 && rows + statement.rows > ROWS_IN_ONE_GO_MAX) {
+        answers.push(...(await together<T[]>(...sent)));
+        [sent, rows] = [[], 0];
+        await this.giveWay();
+      }
+      const answer = statement.send();
+      // Heard of below; the next may be one that cannot be made.
+      answer.catch(() => undefined);
+      sent.push(answer);
+      rows += statement.rows;
+    }
+    return [...answers, ...(await together<T[]>(...sent))];
+  }
+
   /** Nothing is sent from here on. */
   end(): void {
     this.isOver = true;
@@ -121,6 +153,8 @@ export class Database {
   constructor(
     private readonly dataSource: DataSource,
     private readonly random: () => number,
+    /** Between pieces of long work in here, and of what leads to it. */
+    readonly giveWay: GiveWay = toOtherWork,
   ) {}
 
   async transaction<T>(tenantId: string, work: (tx: Tx) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
@@ -209,7 +243,7 @@ export class Database {
     const runner = this.dataSource.createQueryRunner();
     try {
       const client = (await runner.connect()) as PoolClient;
-      const tx = new Tx(tenantId, runner, client);
+      const tx = new Tx(tenantId, runner, client, this.giveWay);
       const result = await inside(client, tx, work, options);
       for (const topic of tx.announced) this.announce({ tenantId, topic });
       return result;

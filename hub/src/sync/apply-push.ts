@@ -4,11 +4,12 @@ import type { NewId } from '@branchline/domain/uuid.js';
 import { problem } from '@branchline/http/problem.js';
 import { headIsSigned } from '@branchline/replication/head-signature.js';
 import { MalformedPush, type ReceivedPush } from '@branchline/replication/push.js';
+import type { GiveWay } from '../database/give-way.js';
 import { together, type Database, type Tx } from '../database/unit-of-work.js';
 import { ingest, takeStanding, type IngestOutcome } from './ingest.js';
 import type { BoxOfStream } from './open-incarnation.js';
 import { openPush } from './push-body.js';
-import { readPush } from './read-push.js';
+import { readPush, type ReadPush } from './read-push.js';
 import { assertSpoken } from './spoken.js';
 
 /** Whose token brought it. */
@@ -19,19 +20,22 @@ export type PushSource = { database: Database; clock: Clock; newId: NewId };
 /** Where a push stands, and what became of it: enough to be answered, counted and logged. Plain data. */
 export type AppliedPush = { incarnation: string; fromSeq: number; outcome: IngestOutcome };
 
-/** @throws Problem `not-yours`, `protocol`, `box-revoked`; MalformedPush */
-export type ApplyPush = (who: PushBox, body: Buffer, mediaType: string) => Promise<AppliedPush>;
+/** A push that was taken apart and read; nothing of the hub's was looked at for it. */
+export type OpenedPush = { push: ReceivedPush; read: ReadPush };
 
-/** Reads a push, and takes it in, whole, in one transaction. @param body as it was before compression */
+/** @param body as it was before compression @throws Problem `protocol`; MalformedPush */
+export async function openAndRead(body: Buffer, mediaType: string, giveWay: GiveWay): Promise<OpenedPush> {
+  const push = await openPush(body, mediaType, giveWay);
+  assertSpoken(push.header.protocol);
+  return { push, read: await readPush(push, giveWay) };
+}
+
+/** Takes a push in, whole, in one transaction. @throws Problem `not-yours`, `box-revoked`; MalformedPush */
 export async function applyPush(
   { database, clock, newId }: PushSource,
   who: PushBox,
-  body: Buffer,
-  mediaType: string,
+  { push, read }: OpenedPush,
 ): Promise<AppliedPush> {
-  const push = await openPush(body, mediaType);
-  assertSpoken(push.header.protocol);
-  const read = await readPush(push);
   const { incarnation, fromSeq } = push.header;
   const outcome = await database.transaction(who.tenantId, async (tx) => {
     const nowMs = clock.now();

@@ -1,6 +1,7 @@
 import { promisify } from 'node:util';
 import { brotliCompress, brotliDecompress, constants, type BrotliOptions } from 'node:zlib';
 import { PUSH_DECOMPRESSED_BYTES_MAX, type ReceivedLine } from '@branchline/replication/push.js';
+import { toOtherWork, type GiveWay } from '../database/give-way.js';
 
 /**
  * How lines lie in the archive: those that came together, compressed as one. A row for each line, of 2.6 kB that PostgreSQL
@@ -45,21 +46,27 @@ const BROTLI = {
 const INFLATED_PIECE_BYTES_MAX = 1024 * 1024;
 
 /** @param lines in their order, with the hashes to which they lead */
-export function packLines(lines: readonly ReceivedLine[], firstSeq: number): Promise<JournalChunk[]> {
-  const chunks: Promise<JournalChunk>[] = [];
+export async function packLines(
+  lines: readonly ReceivedLine[],
+  firstSeq: number,
+  giveWay: GiveWay = toOtherWork,
+): Promise<JournalChunk[]> {
+  // One after the other: the threads that compress are few, and the next push's one chunk stands behind all that wait.
+  const chunks: JournalChunk[] = [];
   let from = 0;
   let bodyBytes = 0;
   for (const [at, { bytes }] of lines.entries()) {
     const isFull = at - from === CHUNK_LINES_MAX || bodyBytes + bytes.length + 1 > CHUNK_BYTES_MAX;
     if (at > from && isFull) {
-      chunks.push(packChunk(lines.slice(from, at), firstSeq + from, bodyBytes));
+      chunks.push(await packChunk(lines.slice(from, at), firstSeq + from, bodyBytes));
+      await giveWay();
       from = at;
       bodyBytes = 0;
     }
     bodyBytes += bytes.length + 1;
   }
-  if (lines.length > 0) chunks.push(packChunk(lines.slice(from), firstSeq + from, bodyBytes));
-  return Promise.all(chunks);
+  if (lines.length > 0) chunks.push(await packChunk(lines.slice(from), firstSeq + from, bodyBytes));
+  return chunks;
 }
 
 async function packChunk(lines: readonly ReceivedLine[], firstSeq: number, bodyBytes: number): Promise<JournalChunk> {

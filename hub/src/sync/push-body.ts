@@ -1,15 +1,15 @@
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip } from 'node:zlib';
-import { setImmediate as otherWork } from 'node:timers/promises';
 import { problem } from '@branchline/http/problem.js';
 import { PACKED_PUSH_MEDIA_TYPE, PackedPush } from '@branchline/replication/packed/packed-push.js';
 import {
   MalformedPush,
+  PlainPush,
   PUSH_DECOMPRESSED_BYTES_MAX,
-  decodePush,
   type ReceivedLine,
   type ReceivedPush,
 } from '@branchline/replication/push.js';
+import type { GiveWay } from '../database/give-way.js';
 import { Turn } from './turn.js';
 
 /** As it came: its body and what its head says of it. */
@@ -20,14 +20,14 @@ export type SentPush = { bytes: Buffer; mediaType: string; encoding: string | un
  * @param body as it was before compression
  * @throws MalformedPush, also when they do not lead to its head
  */
-export async function openPush(body: Buffer, mediaType: string): Promise<ReceivedPush> {
-  if (mediaType.split(';')[0]?.trim().toLowerCase() !== PACKED_PUSH_MEDIA_TYPE) return decodePush(body);
-  const push = new PackedPush(body);
+export async function openPush(body: Buffer, mediaType: string, giveWay: GiveWay): Promise<ReceivedPush> {
+  const isPacked = mediaType.split(';')[0]?.trim().toLowerCase() === PACKED_PUSH_MEDIA_TYPE;
+  const push = isPacked ? new PackedPush(body) : new PlainPush(body);
   const lines: ReceivedLine[] = [];
   const turn = new Turn();
   for (let line = push.next(); line !== null; line = push.next()) {
     lines.push(line);
-    if (turn.isOver(line.bytes.length)) await otherWork();
+    if (turn.isOver(line.bytes.length)) await giveWay();
   }
   return { header: push.header, lines };
 }

@@ -3,7 +3,7 @@ import { PushLane } from './push-lane.js';
 
 const LIMITS = {
   ...{ bytesMax: 30, bytesMin: 10, perBoxMax: 2, perBoxBytesMax: 30, workingMax: 1 },
-  ...{ longBytesMin: 1000, longMax: 1 },
+  ...{ longBytesMin: 1000, longMax: 1, longPerBoxMax: 1 },
 };
 const lane = (): PushLane => new PushLane(LIMITS);
 
@@ -120,6 +120,41 @@ describe('the lane of pushes', () => {
     expect(began()).toEqual([true, true, true, true, true]);
     for (const each of [...long, ...short]) each.end();
     await Promise.all(working);
+  });
+
+  it('lets one box work at two long ones, which go on in their order, and at no short one beside them', async () => {
+    const limits = { bytesMax: 200, perBoxMax: 4, perBoxBytesMax: 200, workingMax: 4, longBytesMin: 20 };
+    const places = new PushLane({ ...LIMITS, ...limits, longMax: 3, longPerBoxMax: 2 });
+    const order: number[] = [];
+    const long = [push(), push(), push()];
+    const [short, other] = [push(), push()];
+    const working = [
+      ...long.map(({ run }, at) => places.work('a', 20, () => (order.push(at), run()))),
+      places.work('a', 19, short.run),
+      places.work('b', 20, other.run),
+    ];
+    const began = (): boolean[] => [...long, short, other].map((each) => each.began());
+    expect(began()).toEqual([true, true, false, false, true]);
+    long[0]?.end();
+    await working[0];
+    await Promise.resolve();
+    expect([began(), order]).toEqual([
+      [true, true, true, false, true],
+      [0, 1, 2],
+    ]);
+    for (const each of long) each.end();
+    await Promise.all(working.slice(0, 3));
+    await Promise.resolve();
+    expect(began()).toEqual([true, true, true, true, true]);
+    for (const each of [short, other]) each.end();
+    await Promise.all(working);
+    // And the other way round: a long one of a box waits for its short one.
+    const [first, next] = [push(), push()];
+    const both = [places.work('a', 19, first.run), places.work('a', 20, next.run)];
+    expect([first.began(), next.began()]).toEqual([true, false]);
+    first.end();
+    next.end();
+    await Promise.all(both);
   });
 
   it('begins all that the end of one lets begin', async () => {

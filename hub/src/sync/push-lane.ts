@@ -9,9 +9,8 @@ export class PushLane {
   private readonly boxes = new Map<string, { pushes: number; room: number }>();
   private admittedBytes = 0;
   private waitingBytes = 0;
-  /** By box, whether its push is a long one. */
-  private readonly working = new Map<string, boolean>();
-  private readonly waiting: { box: string; isLong: boolean; begin: () => void }[] = [];
+  private readonly working: Place[] = [];
+  private readonly waiting: { place: Place; begin: () => void }[] = [];
 
   constructor(private readonly limits: PushLaneLimits = PUSH_LANE_LIMITS) {}
 
@@ -39,41 +38,46 @@ export class PushLane {
 
   /**
    * In order, a few at a time, and of one box one: its second would only wait for the first at the database, on a place
-   * that others need. Long ones leave a place to the others. Whoever hangs up leaves the lane while its push still waits here: hence a limit of its own.
+   * that others need. Of long ones two: the second is read meanwhile. Long ones leave a place to the others. Whoever hangs
+   * up leaves the lane while its push still waits here: hence a limit of its own.
    * @throws Problem `busy`
    */
   async work<T>(box: string, bytes: number, push: () => Promise<T>): Promise<T> {
     const isLong = bytes >= this.limits.longBytesMin;
-    if (this.mayBegin(box, isLong)) this.working.set(box, isLong);
-    else await this.turn(box, isLong, this.roomFor(bytes));
+    const place = { box, isLong };
+    if (this.mayBegin(place)) this.working.push(place);
+    else await this.turn(place, this.roomFor(bytes));
     try {
       return await push();
     } finally {
-      this.working.delete(box);
+      this.working.splice(this.working.indexOf(place), 1);
       this.beginNext();
     }
   }
 
-  private mayBegin(box: string, isLong: boolean): boolean {
-    const { workingMax, longMax } = this.limits;
-    if (this.working.size >= workingMax || this.working.has(box)) return false;
-    return !isLong || [...this.working.values()].filter(Boolean).length < longMax;
+  private mayBegin({ box, isLong }: Place): boolean {
+    const { workingMax, longMax, longPerBoxMax } = this.limits;
+    if (this.working.length >= workingMax) return false;
+    const own = this.working.filter((place) => place.box === box);
+    if (!isLong) return own.length === 0;
+    if (own.some((place) => !place.isLong) || own.length >= longPerBoxMax) return false;
+    return this.working.filter((place) => place.isLong).length < longMax;
   }
 
-  private async turn(box: string, isLong: boolean, room: number): Promise<void> {
+  private async turn(place: Place, room: number): Promise<void> {
     if (this.waitingBytes + room > this.limits.bytesMax) throw busy();
     this.waitingBytes += room;
-    await new Promise<void>((begin) => this.waiting.push({ box, isLong, begin }));
+    await new Promise<void>((begin) => this.waiting.push({ place, begin }));
     this.waitingBytes -= room;
   }
 
   /** The place goes on to the next in line whose box has none, and is not free in between; a long one's end may begin two. */
   private beginNext(): void {
     for (;;) {
-      const at = this.waiting.findIndex(({ box, isLong }) => this.mayBegin(box, isLong));
+      const at = this.waiting.findIndex(({ place }) => this.mayBegin(place));
       const [next] = at < 0 ? [] : this.waiting.splice(at, 1);
       if (next === undefined) return;
-      this.working.set(next.box, next.isLong);
+      this.working.push(next.place);
       next.begin();
     }
   }
@@ -93,7 +97,9 @@ export class PushLane {
 
 const NOTHING = { pushes: 0, room: 0 };
 
-/** `bytesMin`: what the smallest push is counted as. `longBytesMin`: from so many on one is long, of which `longMax` work at once. */
+type Place = { box: string; isLong: boolean };
+
+/** `bytesMin`: what the smallest push is counted as. `longBytesMin`: from so many on one is long, of which `longMax` work at once, of one box `longPerBoxMax`. */
 export type PushLaneLimits = {
   bytesMax: number;
   bytesMin: number;
@@ -102,6 +108,7 @@ export type PushLaneLimits = {
   workingMax: number;
   longBytesMin: number;
   longMax: number;
+  longPerBoxMax: number;
 };
 
 const MEBIBYTE = 1024 * 1024;
@@ -120,7 +127,14 @@ export const PUSH_LANE_LIMITS: PushLaneLimits = {
   workingMax: 4,
   longBytesMin: 8 * 1024,
   longMax: 3,
+  longPerBoxMax: 2,
 };
+
+/** @param bytes on the wire */
+export function isLongPush(bytes: number): boolean {
+  return bytes >= PUSH_LANE_LIMITS.longBytesMin;
+}
+
 const PUSH_RETRY_AFTER_S = 2;
 
 export function busy(headers: Record<string, string> = {}): Problem {

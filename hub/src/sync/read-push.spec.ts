@@ -3,6 +3,7 @@ import { chainHash, GENESIS_HASH } from '@branchline/replication/chain.js';
 import { encodeLine, LINE_BYTES_MAX } from '@branchline/replication/line.js';
 import { MalformedPush, type ReceivedPush } from '@branchline/replication/push.js';
 import { v7 } from 'uuid';
+import { toOtherWork } from '../database/give-way.js';
 import { readPush } from './read-push.js';
 
 /** A push of so many bytes, of lines that say this besides. */
@@ -38,7 +39,7 @@ const manyValues = Array.from({ length: 80_000 }, () => ({}));
 
 describe('a push in NDJSON', () => {
   it('of more values than memory is meant for is refused, though its bytes are few enough', async () => {
-    const reading = readPush(pushOf(10 * MEBIBYTE, manyValues));
+    const reading = readPush(pushOf(10 * MEBIBYTE, manyValues), toOtherWork);
     await expect(reading).rejects.toBeInstanceOf(MalformedPush);
     await expect(reading).rejects.toThrow('values');
   });
@@ -48,7 +49,7 @@ describe('a push in NDJSON', () => {
     ['of as many values in as many bytes as an edge sends', pushOf(7 * MEBIBYTE, manyValues)],
     ['of lines too long to be read', pushOf(1, ','.repeat(9 * MEBIBYTE))],
   ])('%s is read', async (_what, push) => {
-    const { readings } = await readPush(push);
+    const { readings } = await readPush(push, toOtherWork);
     const isLong = (push.lines[0]?.bytes.length ?? 0) > LINE_BYTES_MAX;
     const codes = readings.map((reading) => 'setAside' in reading && reading.setAside.code);
     expect(codes).toEqual(readings.map(() => (isLong ? 'line-too-large' : 'unknown-kind')));

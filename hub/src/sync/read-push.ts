@@ -1,7 +1,7 @@
-import { setImmediate as otherWork } from 'node:timers/promises';
 import { LINE_BYTES_MAX } from '@branchline/replication/line.js';
 import { VALUES_MAX } from '@branchline/replication/packed/tracks.js';
 import { MalformedPush, type ReceivedLine, type ReceivedPush } from '@branchline/replication/push.js';
+import type { GiveWay } from '../database/give-way.js';
 import { packLines, type JournalChunk } from './journal-chunk.js';
 import { WrongSeq, readLine, type LineReading } from './read-line.js';
 import { Turn } from './turn.js';
@@ -17,13 +17,16 @@ export type ReadPush = { readings: LineReading[]; packed: JournalChunk[] };
  * Reads all lines of a push, and packs them, before any lock is taken.
  * @throws MalformedPush when a line says it stands elsewhere, or all together say more than is kept in memory
  */
-export async function readPush(push: ReceivedPush): Promise<ReadPush> {
-  // Packed by other threads, meanwhile.
-  const [packed, readings] = await Promise.all([packLines(push.lines, push.header.fromSeq), readLines(push)]);
+export async function readPush(push: ReceivedPush, giveWay: GiveWay): Promise<ReadPush> {
+  // Packed by another thread, meanwhile.
+  const [packed, readings] = await Promise.all([
+    packLines(push.lines, push.header.fromSeq, giveWay),
+    readLines(push, giveWay),
+  ]);
   return { readings, packed };
 }
 
-async function readLines({ header, lines }: ReceivedPush): Promise<LineReading[]> {
+async function readLines({ header, lines }: ReceivedPush, giveWay: GiveWay): Promise<LineReading[]> {
   const readings: LineReading[] = [];
   const turn = new Turn();
   const isLarge = lines.reduce((sum, { bytes }) => sum + bytes.length, 0) > UNCOUNTED_BYTES_MAX;
@@ -33,7 +36,7 @@ async function readLines({ header, lines }: ReceivedPush): Promise<LineReading[]
       if (isLarge) values += valuesIn(line);
       if (values > VALUES_MAX) throw new MalformedPush(`more than ${VALUES_MAX} values`);
       readings.push(readLine(line.bytes, header.fromSeq + at, line.value));
-      if (turn.isOver(line.bytes.length)) await otherWork();
+      if (turn.isOver(line.bytes.length)) await giveWay();
     }
   } catch (error) {
     if (error instanceof WrongSeq) throw new MalformedPush(error.message);

@@ -43,26 +43,27 @@ type Line = SaleBody['lines'][number];
 type OfSale<Part> = { sale: string; part: Part }[];
 type OfLine<Part> = { sale: string; lineNo: number; no: number; part: Part }[];
 
-/** One by one: of a push of 1,000 sales, five times as many rows, all of them took 15 ms in one go. */
-export function* lineColumns(sales: readonly SaleBody[]): Generator<Buffer> {
+export function lineColumns(sales: readonly SaleBody[]): Buffer[] {
   const rows: OfSale<Line> = sales.flatMap(({ id, lines }) => lines.map((part) => ({ sale: id, part })));
   const text = (value: (line: Line) => string | undefined): Buffer => texts(rows.map(({ part }) => value(part)));
   const int8 = (value: (line: Line) => number): Buffer => int8s(rows.map(({ part }) => value(part)));
-  yield uuids(rows.map(({ sale }) => sale));
-  yield int8(({ lineNo }) => lineNo);
-  yield text(({ product }) => product);
-  yield text(({ name }) => name);
-  yield int8(({ quantityMilli }) => quantityMilli);
-  yield int8(({ price }) => price.minor);
-  yield text(({ price }) => String(price.per));
-  yield text(({ priceSource }) => priceSource);
-  yield int8(({ amountMinor }) => amountMinor);
-  yield int8(discountOfLine);
-  yield int8(({ netMinor }) => netMinor);
-  yield int8(({ taxMinor }) => taxMinor);
-  yield int8(({ totalMinor }) => totalMinor);
-  yield text((line) => soleTax(line)?.code);
-  yield int8((line) => soleTax(line)?.ratePpm ?? 0);
+  return [
+    uuids(rows.map(({ sale }) => sale)),
+    int8(({ lineNo }) => lineNo),
+    text(({ product }) => product),
+    text(({ name }) => name),
+    int8(({ quantityMilli }) => quantityMilli),
+    int8(({ price }) => price.minor),
+    text(({ price }) => String(price.per)),
+    text(({ priceSource }) => priceSource),
+    int8(({ amountMinor }) => amountMinor),
+    int8(discountOfLine),
+    int8(({ netMinor }) => netMinor),
+    int8(({ taxMinor }) => taxMinor),
+    int8(({ totalMinor }) => totalMinor),
+    text((line) => soleTax(line)?.code),
+    int8((line) => soleTax(line)?.ratePpm ?? 0),
+  ];
 }
 
 /** The one tax of a line that is all of its `taxMinor`, as nearly every line has it: it needs no row of its own. */

@@ -1,17 +1,18 @@
 import { localHour } from '@branchline/domain/business-date.js';
 import type { SaleBody } from '@branchline/replication/kinds/sale.js';
-import { together, type PreparedStatement, type Tx } from '../database/unit-of-work.js';
+import { rowsIn, slicesOf } from '../database/columns.js';
+import { together, type PreparedStatement, type StatementOfRows, type Tx } from '../database/unit-of-work.js';
 import { numberAmendments } from './amendments.js';
 import type { FactContext } from './fact-context.js';
 import type { Inserted } from './inserted.js';
 import type { LineOfKind } from './read-line.js';
 import { lineColumns, modifierColumns, saleColumns, taxColumns, tenderColumns } from './sale-columns.js';
 import { disputesOfSales, findBefore } from './sale-disputes.js';
-import { salesDeltas } from './sales-deltas.js';
-import { storeDeltas } from './store-rollups.js';
-import { inTurns } from './turn.js';
+import { salesDeltas, type SalesDeltas } from './sales-deltas.js';
+import { deltaStatements } from './store-rollups.js';
 
 type SaleLine = LineOfKind<'sale'>;
+type SaleOfHour = { line: SaleLine; hour: number };
 
 const INSERT_SALES: PreparedStatement = {
   name: 'insert-sales',
@@ -64,13 +65,12 @@ const INSERT_ALIASES = `INSERT INTO sale_alias (tenant_id, branch_id, incarnatio
 
 /** Inserts the sales that the branch does not have, with all that follows from them. */
 export async function insertSales(tx: Tx, context: FactContext, lines: readonly SaleLine[]): Promise<Inserted> {
-  const { tenantId, branchId, incarnation } = context;
   const sales = lines.map((line) => ({ line, hour: localHour(line.body.soldAt, context.timeZone) }));
   const [before, stored] = await together(
     findBefore(tx, context, lines),
-    tx.prepared<{ id: string }>(INSERT_SALES, [tenantId, branchId, incarnation, ...saleColumns(sales)]),
+    tx.inTurns(saleStatements(tx, context, sales)),
   );
-  const inserted = new Set(stored.map((row) => row.id));
+  const inserted = new Set(stored.flat().map((row) => row.id));
   const fresh = sales.filter(({ line }) => inserted.has(line.body.id));
   if (fresh.length === 0) return { ids: inserted };
 
@@ -79,26 +79,47 @@ export async function insertSales(tx: Tx, context: FactContext, lines: readonly 
   // Before anything is sent: it may throw.
   const deltas = context.isRebuild ? null : salesDeltas(fresh.map(({ line, hour }) => ({ hour, body: line.body })));
   await together(
-    insertParts(tx, context, bodies),
     insertReversals(tx, context, bodies),
     numberAmendments(tx, context, freshLines),
-    ...(deltas === null ? [] : [storeDeltas(tx, context, deltas)]),
+    tx.inTurns(rowStatements(tx, context, bodies, deltas)),
   );
   return { ids: inserted, disputes: await disputesOfSales(tx, context, before, freshLines) };
 }
 
-async function insertParts(tx: Tx, { tenantId, branchId }: FactContext, bodies: readonly SaleBody[]): Promise<void> {
-  const sent: Promise<unknown>[] = [];
-  for (const [statement, columnsOf] of PARTS) {
-    const columns = columnsOf(bodies);
-    if (columns === null) continue;
-    const made = bodies.length < SALES_IN_ONE_GO_MAX ? [...columns] : await inTurns(columns);
-    const rows = tx.prepared(statement, [tenantId, branchId, ...made]);
-    // Heard of below; until then the next is being made.
-    rows.catch(() => undefined);
-    sent.push(rows);
+function* saleStatements(
+  tx: Tx,
+  { tenantId, branchId, incarnation }: FactContext,
+  sales: readonly SaleOfHour[],
+): Generator<StatementOfRows<{ id: string }[]>> {
+  for (const slice of slicesOf(sales, SALES_AT_A_TIME)) {
+    const columns = [tenantId, branchId, incarnation, ...saleColumns(slice)];
+    yield { rows: slice.length, send: () => tx.prepared(INSERT_SALES, columns) };
   }
-  await together(...sent);
+}
+
+function* rowStatements(
+  tx: Tx,
+  context: FactContext,
+  bodies: readonly SaleBody[],
+  deltas: SalesDeltas | null,
+): Generator<StatementOfRows<unknown>> {
+  yield* partStatements(tx, context, bodies);
+  if (deltas !== null) yield* deltaStatements(tx, context, deltas);
+}
+
+/** The rows of some sales at a time. */
+function* partStatements(
+  tx: Tx,
+  { tenantId, branchId }: FactContext,
+  bodies: readonly SaleBody[],
+): Generator<StatementOfRows<unknown>> {
+  for (const sales of slicesOf(bodies, SALES_AT_A_TIME)) {
+    for (const [statement, columnsOf] of PARTS) {
+      const columns = columnsOf(sales);
+      if (columns === null) continue;
+      yield { rows: rowsIn(columns), send: () => tx.prepared(statement, [tenantId, branchId, ...columns]) };
+    }
+  }
 }
 
 async function insertReversals(tx: Tx, { tenantId, branchId }: FactContext, sales: readonly SaleBody[]): Promise<void> {
@@ -111,11 +132,11 @@ async function insertReversals(tx: Tx, { tenantId, branchId }: FactContext, sale
   );
 }
 
-/** The usual push has a few; of more, other boxes are served in between. */
-const SALES_IN_ONE_GO_MAX = 100;
+/** With as many lines of their own as they mostly have. */
+const SALES_AT_A_TIME = 100;
 
 /** What a sale consists of, each part set-based; null: these sales have none of it. */
-const PARTS: readonly [PreparedStatement, (sales: readonly SaleBody[]) => Iterable<Buffer> | null][] = [
+const PARTS: readonly [PreparedStatement, (sales: readonly SaleBody[]) => readonly Buffer[] | null][] = [
   [INSERT_LINES, lineColumns],
   [INSERT_MODIFIERS, modifierColumns],
   [INSERT_TAXES, taxColumns],

@@ -1,5 +1,5 @@
-import { bools, int8s, texts } from '../database/columns.js';
-import { together, type PreparedStatement, type Tx } from '../database/unit-of-work.js';
+import { bools, int8s, slicesOf, texts } from '../database/columns.js';
+import type { PreparedStatement, StatementOfRows, Tx } from '../database/unit-of-work.js';
 import type { SalesDeltas } from './sales-deltas.js';
 
 type ColumnType = 'date' | 'text' | 'smallint' | 'boolean' | 'bigint';
@@ -76,12 +76,15 @@ const STOCK = rollup(
   [['quantity_milli', 'quantityMilli', 'bigint']],
 );
 
+/** Rows of one rollup at a time: each is looked for first. */
+const DELTAS_AT_A_TIME = 250;
+
 /** Adds what the sales just inserted amount to, in the transaction that inserted them. */
-export async function storeDeltas(
+export function* deltaStatements(
   tx: Tx,
   at: { tenantId: string; branchId: string },
   deltas: SalesDeltas,
-): Promise<void> {
+): Generator<StatementOfRows<unknown>> {
   const steps: [Rollup, readonly Delta[]][] = [
     [STOCK, deltas.stock],
     [BY_HOUR, deltas.byHour],
@@ -90,10 +93,10 @@ export async function storeDeltas(
     [BY_OPERATOR, deltas.byOperator],
     [BY_MODIFIER, deltas.byModifier],
   ];
-  const filled = steps.filter(([, rows]) => rows.length > 0);
-  await together(
-    ...filled.map(([{ statement, columns }, rows]) =>
-      tx.prepared(statement, [at.tenantId, at.branchId, ...columns.map((column) => columnOf(column, rows))]),
-    ),
-  );
+  for (const [{ statement, columns }, rows] of steps) {
+    for (const slice of slicesOf(rows, DELTAS_AT_A_TIME)) {
+      const values = columns.map((column) => columnOf(column, slice));
+      yield { rows: slice.length, send: () => tx.prepared(statement, [at.tenantId, at.branchId, ...values]) };
+    }
+  }
 }

@@ -7,7 +7,6 @@ import type { Registry } from 'prom-client';
 import { Database } from '../database/unit-of-work.js';
 import { BOX_AUTHENTICATOR, BULK_PUSHES, CLOCK, NEW_ID, PUSH_REST_MS, RANDOM_BYTES } from '../providers.js';
 import { HubSecrets } from '../secrets.js';
-import type { ApplyPush } from './apply-push.js';
 import { BoxShare } from './box-share.js';
 import { BoxTokens } from './box-tokens.js';
 import { BoxesController } from './boxes.controller.js';
@@ -17,11 +16,12 @@ import { IngestMetrics } from './ingest-metrics.js';
 import { LinesController } from './lines.controller.js';
 import { Nonces } from './nonces.js';
 import { PushAdmission } from './push-admission.js';
-import { PushLane } from './push-lane.js';
+import { PUSH_LANE_LIMITS, PushLane } from './push-lane.js';
 import { PushTroubles } from './push-troubles.js';
 import { QuarantineRetrier } from './quarantine-retrier.js';
 import { speaking } from './spoken.js';
 import { SYNC_PARTS, type SyncParts } from './sync-parts.js';
+import type { BulkPushes } from './take-push.js';
 import { SyncController } from './sync.controller.js';
 import { WorkListWatch } from '../worklists/work-list-watch.js';
 import { WorkListController } from './work-list.controller.js';
@@ -33,7 +33,13 @@ import { WorkListController } from './work-list.controller.js';
     { provide: APP_INTERCEPTOR, useClass: BoxShare },
     QuarantineRetrier,
     WorkListWatch,
-    { provide: PushLane, useFactory: () => new PushLane() },
+    {
+      provide: PushLane,
+      inject: [BULK_PUSHES],
+      // Without the thread nobody keeps two of one box in their order.
+      useFactory: (bulk: BulkPushes | null) =>
+        new PushLane(bulk === null ? { ...PUSH_LANE_LIMITS, longPerBoxMax: 1 } : PUSH_LANE_LIMITS),
+    },
     {
       provide: PushTroubles,
       inject: [CLOCK, PUSH_REST_MS],
@@ -83,7 +89,7 @@ function syncParts(
   lane: PushLane,
   metrics: IngestMetrics,
   troubles: PushTroubles,
-  bulk: ApplyPush | null,
+  bulk: BulkPushes | null,
 ): SyncParts {
   const nonces = new Nonces(secrets.boxesKey);
   return {

@@ -2,17 +2,25 @@ import type { LoggerService } from '@nestjs/common';
 import type { PrincipalOf } from '@branchline/access/principal.js';
 import { Problem, problem, type ProblemBody, problemBody } from '@branchline/http/problem.js';
 import { MalformedPush, type PushAnswer } from '@branchline/replication/push.js';
-import { applyPush, type AppliedPush, type ApplyPush, type PushSource } from './apply-push.js';
+import { applyPush, openAndRead, type AppliedPush, type PushBox, type PushSource } from './apply-push.js';
 import type { IngestMetrics } from './ingest-metrics.js';
 import { inflatePush, type SentPush } from './push-body.js';
+import { isLongPush } from './push-lane.js';
 import type { PushTroubles } from './push-troubles.js';
+
+export type BulkPushes = {
+  /** Those of one box in the order in which it is asked. @throws as `applyPush`; Problem `busy` */
+  apply(who: PushBox, sent: SentPush): Promise<AppliedPush>;
+  /** It gives way to this one. */
+  meanwhile<T>(short: () => Promise<T>): Promise<T>;
+};
 
 export type PushParts = PushSource & {
   metrics: IngestMetrics;
   logger: Pick<LoggerService, 'warn' | 'error'>;
   troubles: PushTroubles;
   /** Applies what is long out of the way of everybody else; null: there is no such place. */
-  bulk: ApplyPush | null;
+  bulk: BulkPushes | null;
 };
 
 /** `refusal`: the order is not what is held; with our side of it, so that the edge can find where they part. */
@@ -29,9 +37,7 @@ export const BULK_BYTES_MIN = 32 * 1024;
  */
 export async function takePush(parts: PushParts, who: PrincipalOf<'box'>, sent: SentPush): Promise<PushOutcome> {
   try {
-    const body = await inflatePush(sent.bytes, sent.encoding);
-    const apply = parts.bulk !== null && body.length >= BULK_BYTES_MIN ? parts.bulk : applyHere(parts);
-    return concluded(parts, who, await apply(who, body, sent.mediaType));
+    return concluded(parts, who, await applied(parts, who, sent));
   } catch (error) {
     const refusal = error instanceof MalformedPush ? problem('malformed-push', error.message) : error;
     if (refusal instanceof Problem && refusal.code !== 'busy') refused(parts, who, refusal.code, refusal.detail);
@@ -39,10 +45,18 @@ export async function takePush(parts: PushParts, who: PrincipalOf<'box'>, sent: 
   }
 }
 
-const applyHere =
-  (source: PushSource): ApplyPush =>
-  (who, body, mediaType) =>
-    applyPush(source, who, body, mediaType);
+async function applied(parts: PushParts, who: PushBox, sent: SentPush): Promise<AppliedPush> {
+  const { bulk, database } = parts;
+  // As the lane counts it, which lets two such of one box in: they go on in the order in which they came.
+  if (bulk !== null && isLongPush(sent.bytes.length)) return bulk.apply(who, sent);
+  const body = await inflatePush(sent.bytes, sent.encoding);
+  const { mediaType } = sent;
+  if (bulk !== null && body.length >= BULK_BYTES_MIN)
+    return bulk.apply(who, { bytes: body, mediaType, encoding: 'identity' });
+  const apply = async (): Promise<AppliedPush> =>
+    applyPush(parts, who, await openAndRead(body, mediaType, database.giveWay));
+  return bulk === null ? apply() : bulk.meanwhile(apply);
+}
 
 /** After the commit: what was counted and logged did happen. */
 function concluded(

@@ -1,5 +1,3 @@
-import { setImmediate as otherWork } from 'node:timers/promises';
-
 /** About 2 ms of work on lines as they mostly are: as long as a backlog may keep the few sales of another box waiting. */
 const LINES_MAX = 64;
 /** And on lines as long as they may be, of which as many take half a second. */
@@ -19,14 +17,4 @@ export class Turn {
     this.bytes = 0;
     return true;
   }
-}
-
-/** Makes one part after the other, each of which takes its time, with others served in between. */
-export async function inTurns<Part>(parts: Iterable<Part>): Promise<Part[]> {
-  const made: Part[] = [];
-  for (const part of parts) {
-    made.push(part);
-    await otherWork();
-  }
-  return made;
 }

@@ -3,12 +3,15 @@ import type { ProblemCode } from '@branchline/http/problem-codes.js';
 import { MalformedPush } from '@branchline/replication/push.js';
 import type { Announcement } from '../../database/unit-of-work.js';
 import type { AppliedPush, PushBox } from '../apply-push.js';
+import type { SentPush } from '../push-body.js';
 
 /** What the thread is started with. */
-export type BulkPlace = { databaseUrl: string };
+export type BulkPlace = { databaseUrl: string; shortPushes: SharedArrayBuffer };
 
-export type ToBulkThread =
-  { kind: 'push'; no: number; who: PushBox; body: Uint8Array; mediaType: string } | { kind: 'close' };
+/** Bytes of its own, which are handed over. */
+type SentBytes = Omit<SentPush, 'bytes'> & { bytes: Uint8Array };
+
+export type ToBulkThread = { kind: 'push'; no: number; who: PushBox; sent: SentBytes } | { kind: 'close' };
 
 /** `announced` comes before the outcome of the push that announced it. */
 export type FromBulkThread =

@@ -2,13 +2,15 @@ import { Worker } from 'node:worker_threads';
 import type { LoggerService } from '@nestjs/common';
 import type { Announcement } from '../../database/unit-of-work.js';
 import type { AppliedPush, PushBox } from '../apply-push.js';
+import type { SentPush } from '../push-body.js';
 import { busy } from '../push-lane.js';
 import { ofPlainFailure, type BulkPlace, type FromBulkThread, type ToBulkThread } from './bulk-messages.js';
+import { ShortPushes } from './short-pushes.js';
 
 /** Which program the thread runs. `execArgv`: flags of Node for it alone. */
 export type BulkProgram = { url: URL; execArgv?: string[] };
 
-export type BulkThreadParts = BulkPlace & {
+export type BulkThreadParts = Omit<BulkPlace, 'shortPushes'> & {
   program: BulkProgram;
   logger: Pick<LoggerService, 'error'>;
   /** What a push of the thread announced, for this process's listeners. */
@@ -32,6 +34,7 @@ type Pending = { resolve(applied: AppliedPush): void; reject(error: Error): void
  * lines again, and those that stand are passed over. The next push starts it anew.
  */
 export class BulkThread {
+  private readonly shortPushes = new ShortPushes();
   private worker: Worker | null = null;
   private readonly pending = new Map<number, Pending>();
   private lastNo = 0;
@@ -42,18 +45,26 @@ export class BulkThread {
     this.worker = this.start();
   }
 
-  /** @throws what `ApplyPush` does; Problem `busy` while there is no thread */
-  async apply(who: PushBox, body: Buffer, mediaType: string): Promise<AppliedPush> {
+  /**
+   * Of one box's pushes the next is read while the one before is in the database, and goes in after it, in the order of
+   * asking. @throws what `takeBulk` does; Problem `busy` while there is no thread
+   */
+  async apply(who: PushBox, sent: SentPush): Promise<AppliedPush> {
     const worker = this.running();
     if (worker === null) throw busy();
     const no = (this.lastNo += 1);
     // Its own bytes, to be handed over: what a body lies in may hold others.
-    const bytes = new Uint8Array(body);
-    const push: ToBulkThread = { kind: 'push', no, who: boxOf(who), body: bytes, mediaType };
+    const bytes = new Uint8Array(sent.bytes);
+    const push: ToBulkThread = { kind: 'push', no, who: boxOf(who), sent: { ...sent, bytes } };
     return new Promise((resolve, reject) => {
       this.pending.set(no, { resolve, reject });
       worker.postMessage(push, [bytes.buffer]);
     });
+  }
+
+  /** The thread gives way to it. */
+  meanwhile<T>(short: () => Promise<T>): Promise<T> {
+    return this.shortPushes.during(short);
   }
 
   /** When what it has in hand is done. */
@@ -75,7 +86,7 @@ export class BulkThread {
 
   private start(): Worker {
     const { databaseUrl, program } = this.parts;
-    const place: BulkPlace = { databaseUrl };
+    const place: BulkPlace = { databaseUrl, shortPushes: this.shortPushes.shared };
     const worker = new Worker(program.url, { workerData: place, execArgv: program.execArgv, resourceLimits: HEAP });
     worker.on('message', (message: FromBulkThread) => this.heard(message));
     worker.on('error', (error) => this.parts.logger.error({ message: 'the thread of bulk pushes failed', error }));

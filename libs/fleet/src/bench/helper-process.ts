@@ -1,6 +1,6 @@
+import { yieldProcessors } from './yield-processors.js';
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { constants, setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
 type Reply = { result: unknown } | { error: string };
@@ -26,7 +26,7 @@ export class HelperProcess<Ask extends object, Answer> {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       execArgv: [],
     });
-    if (yields && child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_BELOW_NORMAL);
+    if (yields && child.pid !== undefined) yieldProcessors(child.pid);
     return new HelperProcess<Ask, Answer>(child, script);
   }
 

@@ -1,4 +1,3 @@
-import { constants, setPriority } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { systemClock } from '@branchline/domain/clock.js';
 import { type ChainDatabase, openChainDatabase } from '../../chain/chain-database.js';
@@ -12,6 +11,7 @@ import { BranchJournal } from '../ingest/branch-journal.js';
 import { cpuTimesUs, spentUs, withChildren } from '../ingest/cpu-time.js';
 import type { IngestChain } from '../ingest/ingest-chain.js';
 import { compressed, PushingBox } from '../ingest/pushing-box.js';
+import { yieldProcessors } from '../yield-processors.js';
 import { handInBacklog } from './backlog-sales.js';
 
 const SALES = 60_000;
@@ -71,7 +71,7 @@ async function measure(context: BenchContext, chain: Chain, database: ChainDatab
     edgeEnv: EDGE_ENV,
     signal,
   });
-  setPriority(edge.box.pid, constants.priority.PRIORITY_BELOW_NORMAL);
+  yieldProcessors(edge.box.pid);
   const boxes: Boxes = [];
   try {
     for (const [at, code] of edge.otherBoxCodes.entries()) {
