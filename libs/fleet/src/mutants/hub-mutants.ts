@@ -86,6 +86,30 @@ export const HUB_MUTANTS: readonly Mutant[] = [
     specs: ['hub/test/unit-of-work.spec.ts'],
   },
   {
+    name: 'long-pushes-in-any-order',
+    breaks: 'a box sends its next push ahead, and the thread writes whichever was read first',
+    edits: [
+      {
+        file: 'hub/src/sync/bulk/serve-bulk-pushes.ts',
+        find: '  await before;',
+        replace: '  void before;',
+      },
+    ],
+    specs: ['hub/test/bulk-thread.spec.ts'],
+  },
+  {
+    name: 'long-pushes-give-way-without-measure',
+    breaks: 'beside a chain that sells all the time a backlog hardly goes on',
+    edits: [
+      {
+        file: 'hub/src/sync/bulk/short-pushes.ts',
+        find: 'Math.min(WAIT_MS_MAX, creditMs + beganMs - lastMs)',
+        replace: 'WAIT_MS_MAX',
+      },
+    ],
+    specs: ['hub/src/sync/bulk/short-pushes.spec.ts'],
+  },
+  {
     name: 'sequencer-without-lock',
     breaks: 'two hub processes number the feed at once',
     edits: [
