@@ -32,8 +32,8 @@ const THIS_THREAD: ThreadTime = {
 };
 
 /**
- * Stops the whole thread that asks while any are in hand, though for no longer than it has gone on before: beside a chain
- * that sells all the time it works half of its time. Not for the thread that serves them.
+ * Stops the whole thread that asks while any are in hand, though for no longer than half of what it has gone on before:
+ * beside a chain that sells all the time it works two thirds of its time. Not for the thread that serves them.
  */
 export function givingWayTo(shared: SharedArrayBuffer, serveOthers: GiveWay, time = THIS_THREAD): GiveWay {
   const count = new Int32Array(shared);
@@ -42,7 +42,7 @@ export function givingWayTo(shared: SharedArrayBuffer, serveOthers: GiveWay, tim
   return async () => {
     await serveOthers();
     const beganMs = time.nowMs();
-    const endMs = beganMs + Math.min(WAIT_MS_MAX, creditMs + beganMs - lastMs);
+    const endMs = beganMs + Math.min(WAIT_MS_MAX, creditMs + (beganMs - lastMs) / 2);
     for (let nowMs = beganMs; nowMs < endMs && Atomics.load(count, 0) > 0; nowMs = time.nowMs())
       time.stop(count, endMs - nowMs);
     lastMs = time.nowMs();

@@ -103,7 +103,7 @@ export const HUB_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'hub/src/sync/bulk/short-pushes.ts',
-        find: 'Math.min(WAIT_MS_MAX, creditMs + beganMs - lastMs)',
+        find: 'Math.min(WAIT_MS_MAX, creditMs + (beganMs - lastMs) / 2)',
         replace: 'WAIT_MS_MAX',
       },
     ],
