@@ -47,7 +47,7 @@ const PEERS: readonly PeerPackage[] = [
  *
  * A sale counts when it is at the server in its store's files: with a kill -9 after it, it is still there. Ours is synced
  * before it is acknowledged; of the peers one syncs nothing and the other acknowledges nothing. The goal is held against
- * the faster of them all the same. The clock runs from the start of the client, without what TinyBase waits before anything moves.
+ * the fastest that loses nothing in the trials. The clock runs from the start of the client, without what TinyBase waits before anything moves.
  */
 export async function peersBench(context: BenchContext): Promise<BenchRow[]> {
   const { dataDir, signal } = context;

@@ -19,6 +19,17 @@ describe('the figures of the peers', () => {
     expect(wire).toMatchObject({ value: 80, yardstick: 90, met: true });
   });
 
+  it('hold the goal against the fastest of those that lost nothing when they were killed, and tell the others beside', () => {
+    const loser = { ...compared('loser', 2, 160_000), afterKills: { lost: 7, doubled: 0 } };
+    const [speed, other] = rowsOf([compared('ours', 1, 80_000), compared('a', 10, 90_000), loser]);
+    expect(speed).toMatchObject({ yardstick: 100, ratio: 10, met: true });
+    expect(other).toMatchObject({ yardstick: 500, ratio: 2, goal: null });
+    expect(other?.what).toContain('lost 7 of 100');
+    // Where all have lost some there is nothing better to be measured by.
+    const [only] = rowsOf([compared('ours', 1, 80_000), loser]);
+    expect(only).toMatchObject({ yardstick: 500, ratio: 2, met: false });
+  });
+
   it('say of one that was stopped how far it came, and count its rate by what arrived', () => {
     const rows = rowsOf([compared('ours', 1, 80_000), compared('slow', 100, 90_000, 500)]);
     const slow = rows.find(({ what }) => what.startsWith('slow: sales'));
