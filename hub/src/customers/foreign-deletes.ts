@@ -34,9 +34,11 @@ export function withoutEffect(edit: EditOfCustomer): EditOfCustomer {
   return { ...edit, op: 'edit', changes: {} };
 }
 
-/** Without a lock: customers are locked together, in the order of their ids (`merge-edits.ts`). */
+/** Who says it made one that head office made did not. Without a lock: customers are locked together, in the order of their ids (`merge-edits.ts`). */
 const KNOWN = `
-SELECT c.id, coalesce(c.region = b.region OR c.made_by = b.id, false) AS "isTheirs", c.region IS NULL AND c.made_by IS NULL AS "isAnyones"
+SELECT c.id, c.region IS NULL AND c.made_by IS NULL AS "isAnyones",
+  coalesce(c.region = b.region OR c.made_by = b.id AND NOT EXISTS (
+    SELECT FROM customer_office_edit o WHERE o.tenant_id = c.tenant_id AND o.customer_id = c.id AND o.op = 'create'), false) AS "isTheirs"
 FROM customer c JOIN branch b ON b.id = $1 WHERE c.id = ANY ($2::uuid[])`;
 
 const WITHHOLD = `
