@@ -95,6 +95,30 @@ describe('a customer', () => {
     expect(data).toMatchObject({ ...merged, consentEmail: 'denied', lost: [{ field: 'name', value: 'Anna' }] });
   });
 
+  it('of which one store’s word lost gets it back by a decision, which that store sees', async () => {
+    const id = await created({ name: 'Bea', phone: '1' });
+    for (const store of [one, two]) await settledAt(store, id, { name: 'Bea', isOpen: true });
+    one!.line.cut();
+    await one!.manager.patch(`/v1/customers/${id}`, { name: 'Beate' });
+    await two!.manager.patch(`/v1/customers/${id}`, { name: 'Beatrix' });
+    await two!.pushed();
+    one!.line.restore();
+    await one!.pushed();
+    for (const store of [one, two]) await settledAt(store, id, { name: 'Beatrix' });
+    const seen = async (): Promise<Record<string, unknown> | undefined> => {
+      const { data } = await one!.manager.get('/v1/sync/conflicts');
+      return data.items.find(({ key }: { key: string }) => key === id);
+    };
+    await eventually('seen at the store', async () => (await seen())?.['state'] === 'open');
+    const item = await seen();
+    expect(item).toMatchObject({ kind: 'customer', type: 'data_mismatch', suggested: 'keep_hub' });
+    const asked = await office().get(`/v1/conflicts/${String(item?.['id'])}`);
+    expect(asked.data.values).toEqual({ customer: id, hub: { name: 'Beatrix' }, branch: { name: 'Beate' } });
+    await office().post(`/v1/conflicts/${String(item?.['id'])}/resolve`, { strategy: 'keep_branch' });
+    for (const store of [one, two]) await settledAt(store, id, { name: 'Beate', phone: '1' });
+    await eventually('settled at the store', async () => (await seen())?.['strategy'] === 'keep_branch');
+  });
+
   it('deleted in one store stays deleted though another changes it', async () => {
     const id = await created({ name: 'Gone Girl' });
     await settledAt(two, id, { name: 'Gone Girl', isOpen: true });

@@ -6,6 +6,8 @@ const CIPHER = 'libs/replication/src/person-cipher.ts';
 const CIPHER_SPEC = 'libs/replication/src/person-cipher.spec.ts';
 const HUB_SPEC = 'hub/test/customers.spec.ts';
 const ERASURE_SPEC = 'edge/test/erasure.spec.ts';
+const CONFLICTS_SPEC = 'hub/test/customer-conflicts.spec.ts';
+const KEYS_SPEC = 'hub/test/person-key-conflicts.spec.ts';
 
 /** Customers at both ends: what edits come to, keys of persons, and their end. */
 export const CUSTOMER_MUTANTS: readonly Mutant[] = [
@@ -157,5 +159,53 @@ export const CUSTOMER_MUTANTS: readonly Mutant[] = [
       },
     ],
     specs: [ERASURE_SPEC],
+  },
+  {
+    name: 'decision-in-clear',
+    breaks: 'what was told with a decision about a customer lies in the list of conflicts in clear',
+    edits: [
+      {
+        file: 'hub/src/worklists/decided-customer.ts',
+        find: 'return sealedValues(await cipherOf(tx, customer.id, by), said);',
+        replace: 'return said;',
+      },
+    ],
+    specs: [CONFLICTS_SPEC],
+  },
+  {
+    name: 'decision-over-later-words',
+    breaks: 'a decision about two writes goes over what somebody wrote since who had seen one of them',
+    edits: [
+      {
+        file: 'hub/src/worklists/customer-effects.ts',
+        find: 'if (one === undefined || other === undefined) continue;',
+        replace: 'if (other === undefined || (one === undefined && !other)) continue;',
+      },
+    ],
+    specs: [CONFLICTS_SPEC],
+  },
+  {
+    name: 'foreign-delete-followed',
+    breaks: 'a store that knows an id deletes a customer of another region for ever',
+    edits: [
+      {
+        file: 'hub/src/customers/foreign-deletes.ts',
+        find: 'if (row?.isTheirs) return true;',
+        replace: 'if (row) return true;',
+      },
+    ],
+    specs: [CONFLICTS_SPEC],
+  },
+  {
+    name: 'retired-key-outlives-its-person',
+    breaks: 'a key that was put out of use by a decision still opens a person who was erased',
+    edits: [
+      {
+        file: 'hub/src/customers/erase-customer.ts',
+        find: "    await tx.execute('DELETE FROM person_key_retired WHERE person = $1', [each.id]);\n",
+        replace: '',
+      },
+    ],
+    specs: [KEYS_SPEC],
   },
 ];
