@@ -168,6 +168,28 @@ describe('a poisoned line', () => {
     expect((await waiting(box)).map((item: { state: string }) => item.state)).toEqual(['held', 'held']);
   });
 
+  it('is told again with a hello, as long as the box does not know its lines to be here', async () => {
+    const box = await newBox();
+    const journal = box.newJournal();
+    journal.append('loyalty-points', v7(), { points: 5 });
+    journal.append('loyalty-points', v7(), { points: 6 });
+    await box.push(journal.push());
+    const { incarnation, headHash: hash } = journal;
+    const told = async (appliedSeq?: number): Promise<number[]> => {
+      const named = { incarnation, seq: 3, hash, ...(appliedSeq !== undefined && { appliedSeq }) };
+      const { data } = await box.hello({ incarnations: [named] });
+      return data.quarantined.map(({ incarnation: of, seq, code }: Record<string, unknown>) => {
+        expect([of, code]).toEqual([incarnation, 'unknown-kind']);
+        return seq;
+      });
+    };
+    expect([await told(0), await told(2), await told(3), await told()]).toEqual([[2, 3], [3], [], []]);
+    // Another box of the branch is told nothing of them.
+    const other = await TestBox.enrol(harness.url, harness.admin.api, box.branchCode);
+    const { data } = await other.hello({ incarnations: [{ incarnation, seq: 3, hash, appliedSeq: 0 }] });
+    expect(data.quarantined).toEqual([]);
+  });
+
   it('is projected when it is tried again and nothing is in its way any more', async () => {
     const box = await newBox();
     const journal = box.newJournal();

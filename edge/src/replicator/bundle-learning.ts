@@ -79,7 +79,7 @@ async function learn(
   const { isNewest } = await store.writer.write(learnBundle, {
     ...{ bundle, createdAtMs: createdAt, lacking, entries, nowMs: clock.now() },
     ...{ hubEpoch: answer.hubEpoch, epoch: answer.epoch ?? 0, memory: answer.memory ?? null, scopes: answer.scopes },
-    spoken: spokenOf(answer),
+    ...{ spoken: spokenOf(answer), quarantined: answer.quarantined ?? [] },
     acknowledged: acknowledged.map(({ incarnationNo, appliedSeq, durableSeq }) => {
       return { incarnationNo, appliedSeq, durableSeq };
     }),

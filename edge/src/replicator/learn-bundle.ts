@@ -11,6 +11,7 @@ import { noteLacking, type Lacking } from './history-due.js';
 import type { ProvenHistories } from './proven-histories.js';
 import { keepHubMemory, lastToldAtMs } from './learn-streams.js';
 import { readStreams, storeAcknowledged, type Acknowledged, type Stream } from './push-state.js';
+import { quarantinedNews, type Quarantined } from './quarantined-told.js';
 import { writeEntries, type SyncLogEntry } from './sync-log.js';
 
 export type BundleTold = { bundle: string; createdAtMs: number };
@@ -111,6 +112,7 @@ export type LearntOfBundle = BundleTold & {
   epoch: number;
   memory: string | null;
   spoken: ProtocolRange;
+  quarantined: Quarantined;
   scopes: readonly string[];
   entries: readonly SyncLogEntry[];
   nowMs: number;
@@ -123,15 +125,35 @@ export type LearntOfBundle = BundleTold & {
  */
 export const learnBundle: LocalWrite<LearntOfBundle, { isNewest: boolean }> = {
   name: 'learn-bundle',
-  run(tx, { bundle, createdAtMs, acknowledged, lacking, hubEpoch, epoch, memory, spoken, scopes, entries, nowMs }) {
+  run(
+    tx,
+    {
+      bundle,
+      createdAtMs,
+      acknowledged,
+      lacking,
+      hubEpoch,
+      epoch,
+      memory,
+      spoken,
+      quarantined,
+      scopes,
+      entries,
+      nowMs,
+    },
+  ) {
     if (isOlder(tx, { bundle, createdAtMs })) return { isNewest: false };
     const isAgain = lastBundleIn(tx)?.bundle === bundle;
-    const now = new Map(readStreams(tx).map(({ incarnationNo, appliedSeq }) => [incarnationNo, appliedSeq]));
+    const now = new Map(readStreams(tx).map((stream) => [stream.incarnationNo, stream]));
+    const setAside: SyncLogEntry[] = [];
     const isOtherLife = readCursors(tx).some((cursor) => cursor.hubEpoch !== null && cursor.hubEpoch !== hubEpoch);
     if (isOtherLife) offerKeysAgain(tx);
     for (const learnt of acknowledged) {
-      const before = now.get(learnt.incarnationNo);
-      if (before !== undefined && (isOtherLife || learnt.appliedSeq >= before)) storeAcknowledged(tx, learnt, nowMs);
+      const stream = now.get(learnt.incarnationNo);
+      if (stream === undefined || (!isOtherLife && learnt.appliedSeq < stream.appliedSeq)) continue;
+      storeAcknowledged(tx, learnt, nowMs);
+      const { incarnation, appliedSeq: before } = stream;
+      setAside.push(...quarantinedNews(quarantined, { incarnation, before, appliedSeq: learnt.appliedSeq }));
     }
     noteLacking(tx, lacking, nowMs);
     // Which life of the hub it is, is known better by whoever was on the line.
@@ -152,7 +174,7 @@ export const learnBundle: LocalWrite<LearntOfBundle, { isNewest: boolean }> = {
       nowMs,
     );
     keepHubMemory(tx, memory);
-    writeEntries(tx, nowMs, isAgain ? entries : [...entries, ...followed(tx, scopes)]);
+    writeEntries(tx, nowMs, [...entries, ...setAside, ...(isAgain ? [] : followed(tx, scopes))]);
     return { isNewest: true };
   },
 };

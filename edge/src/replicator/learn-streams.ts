@@ -9,6 +9,7 @@ import { readCursors } from './feed-cursors.js';
 import { followScopes } from './feed-takes.js';
 import { noteLacking, type Lacking } from './history-due.js';
 import { readHistories, storeAcknowledged, type Acknowledged, type Stream } from './push-state.js';
+import { quarantinedNews, type Quarantined } from './quarantined-told.js';
 import { writeEntries, type SyncLogEntry } from './sync-log.js';
 
 /** Who asks: its release, and which process it is; a question on the way does not say. */
@@ -81,6 +82,7 @@ export type LearntAtHello = {
   epoch: number;
   memory: string | null;
   spoken: ProtocolRange;
+  quarantined: Quarantined;
   entries: readonly SyncLogEntry[];
   nowMs: number;
 };
@@ -88,12 +90,19 @@ export type LearntAtHello = {
 /** What a hello taught, and what is told of it. */
 export const learnHello: LocalWrite<LearntAtHello, void> = {
   name: 'learn-hello',
-  run(tx, { streams, acknowledged, lacking, scopes, hubEpoch, hubNowMs, epoch, memory, spoken, entries, nowMs }) {
+  run(
+    tx,
+    { streams, acknowledged, lacking, scopes, hubEpoch, hubNowMs, epoch, memory, spoken, quarantined, entries, nowMs },
+  ) {
     const now = new Map(readHistories(tx).map(({ incarnationNo, appliedSeq }) => [incarnationNo, appliedSeq]));
+    const setAside: SyncLogEntry[] = [];
     for (const learnt of acknowledged) {
       // A push that was acknowledged while hello was under way knows better.
-      const before = streams.find(({ incarnationNo }) => incarnationNo === learnt.incarnationNo)?.appliedSeq;
-      if (now.get(learnt.incarnationNo) === before) storeAcknowledged(tx, learnt, nowMs);
+      const stream = streams.find(({ incarnationNo }) => incarnationNo === learnt.incarnationNo);
+      if (stream === undefined || now.get(learnt.incarnationNo) !== stream.appliedSeq) continue;
+      storeAcknowledged(tx, learnt, nowMs);
+      const { incarnation, appliedSeq: before } = stream;
+      setAside.push(...quarantinedNews(quarantined, { incarnation, before, appliedSeq: learnt.appliedSeq }));
     }
     noteLacking(tx, lacking, nowMs);
     const before = readHubEpoch(tx);
@@ -110,7 +119,7 @@ export const learnHello: LocalWrite<LearntAtHello, void> = {
     keepHubMemory(tx, memory);
     const isRenewed = before !== null && before !== hubEpoch;
     if (isRenewed) offerKeysAgain(tx);
-    writeEntries(tx, nowMs, [...entries, ...(isRenewed ? [HUB_RENEWED] : []), ...followed(tx, scopes)]);
+    writeEntries(tx, nowMs, [...entries, ...setAside, ...(isRenewed ? [HUB_RENEWED] : []), ...followed(tx, scopes)]);
   },
 };
 

@@ -98,11 +98,13 @@ export class MeetHub {
     const { scopes, hubEpoch, epoch = 0, memory = null } = answer;
     await store.writer.write(learnHello, {
       ...{ streams, lacking, scopes, hubEpoch, hubNowMs: answer.now, epoch, memory, entries, nowMs },
-      spoken: spokenOf(answer),
+      ...{ spoken: spokenOf(answer), quarantined: answer.quarantined ?? [] },
       acknowledged: acknowledged.map(({ incarnationNo, appliedSeq, durableSeq }) => {
         return { incarnationNo, appliedSeq, durableSeq };
       }),
     });
+    // As after the answer to a push: a file restored to before these lines must be recognised, even after a power cut.
+    await store.writer.syncWitness();
     for (const { level, detail } of entries) if (level === 'incident') alarm(detail);
     return {
       // Also under this box's own name: a copy of it writes, and has its key.

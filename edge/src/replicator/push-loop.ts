@@ -21,6 +21,7 @@ import {
   type PushSize,
 } from './push-pace.js';
 import { acknowledge, readStreams, streamToPush, type Stream } from './push-state.js';
+import { quarantinedTold } from './quarantined-told.js';
 import { logSync, type SyncLogEntry } from './sync-log.js';
 
 export type PushParts = {
@@ -40,7 +41,6 @@ export type PushParts = {
 const PUSHES_IN_A_ROUND_MAX = 1_000;
 /** In one round; a hub that contradicts itself more often than that is waited for. */
 const CORRECTIONS_MAX = 3;
-const QUARANTINED_TOLD_MAX = 20;
 /** After it a hub that did not take a packed push is tried with one again: it may be a newer one by then. */
 const PLAIN_MS = 600_000;
 
@@ -108,15 +108,13 @@ export class PushRound {
     this.ahead.prepare(push, stream, { size, form: this.form, mayGo: mayOfferKeys && mayGoAhead(this.pace) });
   }
 
-  /** The answer to a push was lost, and not that to the one after it: the hub has both. */
+  /** The answer to a push was lost, and not that to the one after it: the hub has both, and hello also says what waits of the first. */
   private async tookTheNext(): Promise<boolean> {
     const gone = await this.ahead.callOff();
     if (gone === null || 'error' in gone.outcome) return false;
     const { push, outcome } = gone;
-    const verdict = this.judge(push, outcome.answer);
-    if (verdict.kind === 'unclear') return false;
-    await this.acknowledge(push, { ...outcome.answer, ...verdict });
-    this.parts.onContact();
+    if (this.judge(push, outcome.answer).kind === 'unclear') return false;
+    await this.askHub();
     return true;
   }
 
@@ -127,12 +125,15 @@ export class PushRound {
   /** Where the hub stands elsewhere than this box believed, hello mends it at once. @returns whether to go on */
   private async corrected(error: unknown): Promise<boolean> {
     if (!(error instanceof Refusal)) return false;
-    const { meet } = this.parts;
     // `protocol`: the hub was exchanged for another release; by its refusal it is known which to speak.
     if (!['seq-gap', 'fork', 'push-unclear', 'protocol'].includes(error.code)) return false;
-    meet.makeDue();
-    await meet.ifDue();
+    await this.askHub();
     return true;
+  }
+
+  private async askHub(): Promise<void> {
+    this.parts.meet.makeDue();
+    await this.parts.meet.ifDue();
   }
 
   private async pushOne({ push, early }: NextPush): Promise<void> {
@@ -208,15 +209,5 @@ function logOf(batch: ReadyPush, answer: PushAnswer): SyncLogEntry[] {
   const { appliedSeq, quarantined } = answer;
   const lines = appliedSeq - batch.fromSeq + 1;
   const acknowledged = `the hub has ${lines === 1 ? 'line' : `${lines} lines up to`} ${appliedSeq}`;
-  const entries: SyncLogEntry[] = [{ level: 'info', event: 'pushed', detail: acknowledged }];
-  for (const { seq, code, detail } of quarantined.slice(0, QUARANTINED_TOLD_MAX)) {
-    entries.push({
-      level: 'warning',
-      event: 'quarantined',
-      detail: `head office set line ${seq} aside: ${code}: ${detail}`,
-    });
-  }
-  const untold = quarantined.length - QUARANTINED_TOLD_MAX;
-  if (untold > 0) entries.push({ level: 'warning', event: 'quarantined', detail: `and ${untold} more lines` });
-  return entries;
+  return [{ level: 'info', event: 'pushed', detail: acknowledged }, ...quarantinedTold(quarantined)];
 }

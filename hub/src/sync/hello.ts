@@ -20,6 +20,7 @@ import { readMemory, REMEMBERED_HISTORIES_MAX, writeMemory, type HubMemory } fro
 import { noteContact } from './note-contact.js';
 import { assertSpoken } from './spoken.js';
 import { findStreams } from './streams.js';
+import { quarantinedUnheard } from './unheard.js';
 
 export type HelloParts = { database: Database; secrets: HubSecrets; clock: Clock; newId: NewId };
 
@@ -136,6 +137,7 @@ async function answerTo(
     ...held,
     cursors: await verdicts(tx, scopes, request.cursors),
     directives: (await isProofAsked(tx, box)) ? [{ kind: 'verify' }] : [],
+    quarantined: await quarantinedUnheard(tx, box, named, streams),
     histories: await historiesLackedBy(tx, box.branchId, carried?.shared(named, held) ?? named),
     certifyingKey: rawPublicKey(secrets.certifyingPublicKey),
     epoch: await highestEpoch(tx, box.branchId, box.boxId),

@@ -94,6 +94,9 @@ export const helloRequestSchema = z.looseObject({
 });
 export type HelloRequest = z.infer<typeof helloRequestSchema>;
 
+/** Of one hello; what waits beyond them is in the store's work lists. */
+export const HELLO_QUARANTINED_MAX = 100;
+
 export const helloAnswerSchema = z.looseObject({
   hubEpoch: id,
   now: instantMs,
@@ -123,6 +126,11 @@ export const helloAnswerSchema = z.looseObject({
   epoch: z.int().min(0).optional(),
   /** Absent from a hub of before. What the hub had at this answer, for itself to read: the box shows it at its next hello. */
   memory: z.string().max(MEMORY_CHARACTERS_MAX).optional(),
+  /** Absent from a hub of before. Of lines that the box does not know to be here: those that wait, as the answer to their push said. */
+  quarantined: z
+    .array(z.looseObject({ incarnation: id, seq: z.int(), code: z.string(), detail: z.string() }))
+    .max(HELLO_QUARANTINED_MAX)
+    .optional(),
   /** What the hub wants of the box; one of a kind it does not know it passes over. `verify`: to prove itself. */
   directives: z
     .array(z.looseObject({ kind: z.string() }))

@@ -35,7 +35,7 @@ const HISTORY = [
     protocol: 1,
     journal: '74e7af34eb8bd0e2',
     feed: 'a768e337bc40d7d2',
-    wire: 'a88ba10664625f2e',
+    wire: '4797f658068d926b',
   },
 ];
 

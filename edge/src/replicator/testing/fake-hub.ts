@@ -73,6 +73,8 @@ export class FakeHub {
   bend: (request: Received, reply: Reply) => Reply = (_request, reply) => reply;
   readonly nudgeStreams = new Set<ServerResponse>();
   private tokens = new Map<string, BoxIdentity>();
+  /** By a spec: which lines cannot be projected. */
+  setsAside: (line: JournalLine) => { code: string; detail: string } | null = () => null;
   /** Bent by a spec: what hello says of a history. */
   bendHistory: (history: History) => History = (history) => history;
 
@@ -259,6 +261,9 @@ export class FakeHub {
         }),
       hashes: hashesAt.map(({ incarnation, seq }) => ({ incarnation, seq, hash: this.hashOf(incarnation, seq) })),
       histories: [...this.streams.keys()].reverse().flatMap((incarnation) => this.lacked(incarnation, incarnations)),
+      quarantined: incarnations.flatMap(({ incarnation, seq, appliedSeq = seq }) =>
+        this.quarantinedIn(incarnation, appliedSeq + 1, seq).map((each) => ({ incarnation, ...each })),
+      ),
       certifyingKey: CERTIFYING_KEY,
       epoch: this.epoch,
       cursors: cursors.map(({ scope }) => ({ scope, verdict: 'ok', newest: this.feeds.get(scope)?.length ?? 0 })),
@@ -339,10 +344,19 @@ export class FakeHub {
       appliedSeq: now.seq,
       headHash: now.hash,
       durableSeq: 0,
-      quarantined: [],
+      quarantined: this.quarantinedIn(incarnation, fromSeq, now.seq),
       directives: [],
     };
     return { status: 200, body: answer };
+  }
+
+  private quarantinedIn(incarnation: string, fromSeq: number, toSeq: number): PushAnswer['quarantined'] {
+    return this.linesOf(incarnation)
+      .slice(fromSeq - 1, toSeq)
+      .flatMap((line) => {
+        const why = this.setsAside(line);
+        return why === null ? [] : [{ seq: line.seq, ...why }];
+      });
   }
 
   private feed(url: URL): Reply {
