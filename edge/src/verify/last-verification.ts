@@ -8,8 +8,13 @@ import type { ProvedPlace } from './prove-hub.js';
 export type EdgeVerification = {
   at: string;
   outcome: 'equal' | 'differs';
-  /** `away`: the hub was not reached; `refused`: it did not answer as asked. Then only rows and journal are proved, and feeds as far as they are named. */
-  hub: 'asked' | 'away' | 'refused';
+  /**
+   * `away`: the hub was not reached; `busy`: it had no room, and is asked again; `refused`: it did not answer as asked. Then
+   * only rows and journal are proved, and feeds as far as they are named.
+   */
+  hub: 'asked' | 'away' | 'busy' | 'refused';
+  /** When a hub that was busy is asked again, by a check of its own; null: it was not. */
+  askAgainAt: string | null;
   /** The last line up to which journal, rows and hub hold the same; null: nothing, or it was not asked. */
   provedTo: ProvedPlace;
   lines: number;
@@ -45,7 +50,19 @@ export const verificationTold: LocalWrite<{ at: string }, void> = {
 
 export function lastVerification(tx: ReadTx): { verification: EdgeVerification; told: boolean } | null {
   const row = tx.get<{ told: number; verification: string }>('SELECT told, verification FROM last_verification');
-  return row ? { verification: JSON.parse(row.verification) as EdgeVerification, told: row.told === 1 } : null;
+  if (row === undefined) return null;
+  // Of a release before that which says when it is asked again.
+  const verification = { askAgainAt: null, ...(JSON.parse(row.verification) as object) } as EdgeVerification;
+  return { verification, told: row.told === 1 };
+}
+
+/** How long until a hub that was busy is asked again; null: it was not. Of a wrong clock never longer than `msMax`. */
+export function untilAskedAgainMs(
+  { askAgainAt }: Pick<EdgeVerification, 'askAgainAt'>,
+  nowMs: number,
+  msMax: number,
+): number | null {
+  return askAgainAt === null ? null : Math.min(Math.max(0, Date.parse(askAgainAt) - nowMs), msMax);
 }
 
 /** Dated after now, it is as old as the clock was wrong: otherwise nothing would be checked until then. */

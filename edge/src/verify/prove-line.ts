@@ -22,16 +22,19 @@ export type LineParts = FeedAtRest & {
 
 export type LineProof = Pick<EdgeVerification, 'hub' | 'feeds' | 'repaired'> & {
   provedTo: ProvedPlace;
+  /** What a hub that was busy has asked for; null: it was not, or named no time. */
+  retryAfterMs: number | null;
   findings: Findings;
 };
 
 /**
  * What takes the hub to say: of this box's histories, and of its feeds, whose rows are put right where they differ. A hub
- * that is away proves nothing and is no difference; nor is a refusal, which the loops tell of.
+ * that is away or has no room proves nothing and is no difference; nor is a refusal, which the loops tell of.
  */
 export async function proveLine(parts: LineParts): Promise<LineProof> {
   const finder = new Finder();
-  const proof: LineProof = { hub: 'asked', provedTo: null, feeds: [], repaired: 0, findings: finder.findings };
+  const { findings } = finder;
+  const proof: LineProof = { hub: 'asked', provedTo: null, feeds: [], repaired: 0, retryAfterMs: null, findings };
   try {
     await askOfHistories(parts, proof);
     await parts.pull();
@@ -39,10 +42,16 @@ export async function proveLine(parts: LineParts): Promise<LineProof> {
   } catch (error) {
     if (error instanceof CorruptPage) finder.add('hub-feed', error.message);
     else if (error instanceof LineFailure) proof.hub = 'away';
-    else if (error instanceof Refusal) proof.hub = 'refused';
+    else if (error instanceof Refusal) noteRefusal(proof, error);
     else throw error;
   }
   return proof;
+}
+
+function noteRefusal(proof: LineProof, { status, retryAfterMs }: Refusal): void {
+  const isBusy = status === 429 || status === 503;
+  proof.hub = isBusy ? 'busy' : 'refused';
+  proof.retryAfterMs = isBusy ? retryAfterMs : null;
 }
 
 /** Before anything of it is put right: pulling begins with a hello of its own. */

@@ -16,6 +16,7 @@ import {
   ageMs,
   keepVerification,
   lastVerification,
+  untilAskedAgainMs,
   verificationTold,
   type EdgeVerification,
 } from './last-verification.js';
@@ -26,7 +27,7 @@ import type { VerifyJobs } from './verify-jobs.js';
 export type VerifierParts = {
   store: Store;
   replicator: Pick<Replicator, 'withFeedAtRest' | 'stopSignal' | 'onVerifyAsked'>;
-  config: Pick<EdgeConfig, 'databaseFile' | 'verifyMs'>;
+  config: Pick<EdgeConfig, 'databaseFile' | 'verifyMs' | 'retryMsMax'>;
   thread: ThreadProgram;
   version: string;
   clock: Clock;
@@ -64,7 +65,7 @@ export class Verifier {
     const last = lastVerification(store.reads);
     this.parts.replicator.onVerifyAsked((by) => this.asked(by));
     const isLate = last === null || ageMs(last.verification, clock.now()) > config.verifyMs;
-    this.loop.start(isLate ? this.catchUpMs() : this.untilTurnMs());
+    this.loop.start(isLate ? this.catchUpMs() : this.untilNextMs());
   }
 
   /**
@@ -121,6 +122,7 @@ export class Verifier {
         at,
         outcome: count === 0 ? 'equal' : 'differs',
         hub: line.hub,
+        askAgainAt: line.hub === 'busy' ? this.askAgainAt(line.retryAfterMs) : null,
         provedTo: journal.findings.count === 0 ? line.provedTo : null,
         ...{ lines: journal.lines, rows: journal.rows, days: journal.days },
         ...{ feeds: line.feeds, repaired: line.repaired, differences: named, count },
@@ -167,13 +169,14 @@ export class Verifier {
     if (last !== null && !last.told) await this.tell(last.verification);
     const age = last === null ? Infinity : ageMs(last.verification, clock.now());
     try {
-      if (forced || age >= config.verifyMs / 2) await this.verify();
+      if (forced || age >= config.verifyMs / 2 || this.untilAskedAgainMs() === 0) await this.verify();
     } catch (error) {
       if (replicator.stopSignal.aborted) return { kind: 'halted' };
       await this.skipped(error as Error);
     }
     const isTold = lastVerification(store.reads)?.told !== false;
-    return { kind: 'idle', afterMs: isTold ? this.untilTurnMs() : TELL_AGAIN_MS };
+    const afterMs = this.untilNextMs();
+    return { kind: 'idle', afterMs: isTold ? afterMs : Math.min(afterMs, TELL_AGAIN_MS) };
   }
 
   private async skipped({ message }: Error): Promise<void> {
@@ -181,6 +184,23 @@ export class Verifier {
     logger.error(`the box was not verified: ${message}`);
     const entry: SyncLogEntry = { level: 'warning', event: 'verify-skipped', detail: message };
     await store.writer.write(logSync, { entries: [entry] }).catch(() => undefined);
+  }
+
+  /** As long as the hub asks for, and no sooner than after any other trouble at its worst: each try reads the whole journal. */
+  private askAgainAt(retryAfterMs: number | null): string {
+    const { clock, chance, config } = this.parts;
+    const waitMs = Math.max(retryAfterMs ?? 0, config.retryMsMax);
+    return new Date(clock.now() + waitMs + Math.floor(chance() * waitMs)).toISOString();
+  }
+
+  private untilAskedAgainMs(): number | null {
+    const { store, clock, config } = this.parts;
+    const last = lastVerification(store.reads);
+    return last && untilAskedAgainMs(last.verification, clock.now(), config.verifyMs);
+  }
+
+  private untilNextMs(): number {
+    return Math.min(this.untilTurnMs(), this.untilAskedAgainMs() ?? Infinity);
   }
 
   private untilTurnMs(): number {
