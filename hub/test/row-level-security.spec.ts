@@ -73,6 +73,9 @@ async function fill({ api, tenantId }: Signed): Promise<void> {
   await harness.database.transaction(tenantId, (tx) =>
     tx.execute(`INSERT INTO feed_segment SELECT tenant_id, 'tenant', $1, 0, 'br', '' FROM tenant`, [v7()]),
   );
+  await harness.database.transaction(tenantId, (tx) =>
+    tx.execute(`INSERT INTO feed_contract SELECT tenant_id, 'price', 2, now() FROM tenant`),
+  );
   await api.get('/v1/bundles/B001');
   await create(api, '/v1/customers', { name: 'Ann', region: 'R1' });
   const { status } = await api.post('/v1/fleet/B001/verify');

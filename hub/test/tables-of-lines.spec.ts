@@ -76,6 +76,7 @@ const NOT_OF_LINES = [
   ...[
     'enrolment_code',
     'feed_contract',
+    'feed_contract',
     'feed_segment',
     'hub_backup',
     'hub_state',
