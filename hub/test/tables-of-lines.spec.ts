@@ -62,6 +62,8 @@ const OTHERWISE: Readonly<Record<string, string>> = {
   conflict: 'people’s list of work: what it is about is marked on the sale or waits in quarantine',
   incident: 'people’s',
   person_key: 'of an offer; whether it was destroyed is compared with the customer and what stores were told',
+  customer_edit_withheld:
+    'what was decided as a delete came: where it is not heeded the customer differs from its edits',
   person_key_offer: 'what a box offered, by no line',
   outbox: 'on its way into the feed',
   feed_head: 'chained, and proved by every box',
@@ -75,7 +77,7 @@ const NOT_OF_LINES = [
   ...['box_cursor', 'box_nonce', 'box_proof', 'branch', 'branch_verification', 'customer_office_edit'],
   ...[
     'enrolment_code',
-    'feed_contract',
+
     'feed_contract',
     'feed_segment',
     'hub_backup',
@@ -84,7 +86,17 @@ const NOT_OF_LINES = [
     'integration_token',
     'migration',
   ],
-  ...['person', 'price_entry', 'price_zone', 'product', 'product_barcode', 'refresh_family', 'refresh_token', 'region'],
+  ...[
+    'person',
+    'person_key_retired',
+    'price_entry',
+    'price_zone',
+    'product',
+    'product_barcode',
+    'refresh_family',
+    'refresh_token',
+    'region',
+  ],
   ...['release', 'sign_in_link', 'staff', 'tax_class', 'tenant'],
 ];
 

@@ -309,6 +309,17 @@ describe('customers', () => {
       /was erased, and its key is there/,
     ],
     [
+      'one who was erased, whose retired key is back',
+      () =>
+        tamper(
+          `INSERT INTO person_key_retired (tenant_id, person, wrapped, decided_by) SELECT tenant_id, $1, wrapped, gen_random_uuid() FROM person_key WHERE person = $2`,
+          erased,
+          shared,
+        ),
+      'altered-row',
+      /was erased, and its key is there/,
+    ],
+    [
       'one who was erased, of whom something is said again',
       () =>
         tamper(

@@ -62,11 +62,11 @@ export function isErased({ erasedAtMs, keyErasedAtMs, isErasureTold }: CustomerR
 }
 
 /** Key, row and what the stores were told have to agree. */
-function erasureFaults({ erasedAtMs, keyErasedAtMs, isErasureTold, wrapped }: CustomerRows): string[] {
+function erasureFaults({ erasedAtMs, keyErasedAtMs, isErasureTold, isOtherKeyHere, wrapped }: CustomerRows): string[] {
   const isRowErased = erasedAtMs !== null;
   const isKeyDestroyed = keyErasedAtMs !== null && wrapped === null;
   if (isErasureTold) {
-    if (!isKeyDestroyed) return [' was erased, and its key is there'];
+    if (!isKeyDestroyed || isOtherKeyHere) return [' was erased, and its key is there'];
     return isRowErased ? [] : [' was erased, and its row does not say so'];
   }
   if (isKeyDestroyed) return [' has no key any more, and no store was told that it was erased'];

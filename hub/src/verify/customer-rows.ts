@@ -18,6 +18,8 @@ export type CustomerRows = {
   open: OpenRow | null;
   wrapped: Buffer | null;
   keyErasedAtMs: number | null;
+  /** One that is not in use: retired, or offered and held. */
+  isOtherKeyHere: boolean;
   /** All stores were told to destroy the key: that record stands for ever. */
   isErasureTold: boolean;
 };
@@ -32,6 +34,8 @@ SELECT sought.id, c.state, c.region, c.deleted_at IS NOT NULL AS "isDeleted", ro
   CASE WHEN o.id IS NOT NULL THEN json_build_object('name', o.name, 'email', o.email, 'phone', o.phone, 'address', o.address,
     'taxNumber', o.tax_number, 'note', o.note, 'nameKey', o.name_key, 'emailKey', o.email_key, 'phoneKey', o.phone_key) END AS open,
   k.wrapped, round(extract(epoch FROM k.erased_at) * 1000)::bigint AS "keyErasedAtMs",
+  EXISTS (SELECT FROM person_key_retired r WHERE r.person = sought.id)
+    OR EXISTS (SELECT FROM person_key_offer f WHERE f.person = sought.id) AS "isOtherKeyHere",
   EXISTS (SELECT FROM feed_latest l WHERE l.scope = 'tenant' AND l.kind = 'erasure' AND l.key = sought.id::text)
     OR EXISTS (SELECT FROM outbox u WHERE u.scope = 'tenant' AND u.kind = 'erasure' AND u.key = sought.id::text) AS "isErasureTold"
 FROM unnest($1::uuid[]) AS sought (id)

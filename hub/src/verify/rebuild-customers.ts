@@ -70,6 +70,8 @@ async function mendErased(tx: Tx, rows: CustomerRows, edits: readonly CameEdit[]
   const later = edits.filter(({ cameAtMs }) => cameAtMs > erasedAtMs);
   const { state } = later.length === 0 ? { state: NO_CUSTOMER } : expectedState(null, later);
   await tx.execute('DELETE FROM customer_open WHERE id = $1', [rows.id]);
+  for (const keys of ['person_key_offer', 'person_key_retired'])
+    await tx.execute(`DELETE FROM ${keys} WHERE person = $1`, [rows.id]);
   await tx.execute(ERASE, [tx.tenantId, rows.id, JSON.stringify(state), erasedAtMs]);
   await tx.execute(DESTROY_KEY, [tx.tenantId, rows.id, erasedAtMs]);
 }
