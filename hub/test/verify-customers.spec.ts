@@ -9,13 +9,13 @@ import { v7 } from 'uuid';
 import { CustomerOpener } from '../src/customers/customer-opener.js';
 import type { Verification } from '../src/verify/answer.js';
 import type { Rebuilt } from '../src/verify/rebuild-branch.js';
-import { apiAt, createBranch, createPlaces, startHubHarness, type HubHarness } from './hub-harness.js';
+import { apiAt, create, createBranch, createPlaces, startHubHarness, type HubHarness } from './hub-harness.js';
 import { TestBox } from './test-box.js';
 
 /** Customers of a region with two stores: what lies in any table of them is proved against what was told of them. */
 const clock = new ManualClock(Date.UTC(2026, 10, 20, 12));
 let hub: HubHarness;
-let [one, two]: TestBox[] = [];
+let [one, two, far]: TestBox[] = [];
 /** Edited at both stores at once and by head office, erased, deleted, made by head office, without a key, ahead of time. */
 let [shared, erased, deleted, ofOffice, sealed, ahead]: string[] = [];
 
@@ -57,8 +57,12 @@ async function offer(box: TestBox | undefined, person: Person): Promise<void> {
 beforeAll(async () => {
   hub = await startHubHarness(clock);
   await createPlaces(hub.admin.api);
+  await create(hub.admin.api, '/v1/regions', { code: 'R2', name: 'Region 2' });
   for (const code of ['B001', 'B002']) await createBranch(hub.admin.api, code, { region: 'R1' });
-  [one, two] = await Promise.all(['B001', 'B002'].map((code) => TestBox.enrol(hub.url, hub.admin.api, code)));
+  await createBranch(hub.admin.api, 'B003', { region: 'R2' });
+  [one, two, far] = await Promise.all(
+    ['B001', 'B002', 'B003'].map((code) => TestBox.enrol(hub.url, hub.admin.api, code)),
+  );
   await makeShared();
   await makeErased();
   await makeOthers();
@@ -82,6 +86,7 @@ async function makeShared(): Promise<void> {
   // A region that is another's: dropped as it came, and there for good among the edits.
   await tell(two, person.edit(two!, { ...beside, region: { said: 'R2', over: [made.id] } }));
   expect((await hub.admin.api.patch(`/v1/customers/${shared}`, { language: 'en' })).status).toBe(200);
+  await tell(far, person.edit(far!, {}, { op: 'delete' }));
 }
 
 async function makeErased(): Promise<void> {
@@ -133,7 +138,7 @@ const kept = () =>
 
 describe('customers', () => {
   it('are proved with the branch that told of them: edited at once, erased, deleted, sealed, ahead of time', async () => {
-    for (const code of ['B001', 'B002']) expect((await verify(code)).differences).toEqual([]);
+    for (const code of ['B001', 'B002', 'B003']) expect((await verify(code)).differences).toEqual([]);
     expect((await repair()).count).toBe(0);
   });
 
@@ -356,6 +361,16 @@ describe('customers', () => {
     for (const name of NAMES) expect(JSON.stringify([found, corrected])).not.toContain(name);
   });
 
+  it('are not deleted by a repair where the word is lost that a delete of another region is withheld', async () => {
+    await tamper('DELETE FROM customer_edit_withheld');
+    const told = { what: 'missing-row', detail: expect.stringMatching(/customer_edit_withheld d[oi][a-z]* not say/) };
+    expect((await verify('B003')).differences).toEqual([told]);
+    expect((await repair('B001')).count).toBe(0);
+    expect((await repair('B003')).corrected).toEqual([told]);
+    expect(await kept()).toEqual(before);
+    expect((await verify('B003')).differences).toEqual([]);
+  });
+
   it('are told to the stores again when their row was mended', async () => {
     const newest = () =>
       tamper(
@@ -372,7 +387,7 @@ describe('customers', () => {
 
   it('are all made anew when every row of theirs is gone', async () => {
     for (const table of ['customer', 'customer_open', 'customer_edit']) await tamper(`DELETE FROM ${table}`);
-    for (const code of ['B001', 'B002', 'B001']) await repair(code);
+    for (const code of ['B003', 'B001', 'B002', 'B001']) await repair(code);
     for (const code of ['B001', 'B002']) expect((await verify(code)).differences).toEqual([]);
   });
 });

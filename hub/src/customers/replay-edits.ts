@@ -68,12 +68,23 @@ export async function editsAsTheyCame(tx: Tx, ids: readonly string[]): Promise<M
   return edits;
 }
 
-/** A line that waited in quarantine came when it was mended. A branch speaks for its own boxes alone, and not
- * of what was withheld (`customer-facts.ts`). */
+/** Also where the row that says so is lost: people were asked about it, and a delete is for ever. */
+const IS_WITHHELD = `(w.id IS NOT NULL OR e.op = 'delete' AND ${isAskedAbout('e')})`;
+
+/** Of an edit, whether people were asked about it as about a delete that is withheld. */
+export function isAskedAbout(edit: string): string {
+  return `EXISTS (SELECT FROM conflict asked WHERE asked.branch_id = ${edit}.branch_id AND asked.second_incarnation = ${edit}.incarnation
+    AND asked.second_seq = ${edit}.seq AND asked.type = 'constraint_violation' AND asked.kind = 'customer')`;
+}
+
+/**
+ * A line that waited in quarantine came when it was mended. A branch speaks for its own boxes alone, and not of what was
+ * withheld (`customer-facts.ts`).
+ */
 const EDITS = `
 SELECT id, customer, op, box, hlc, changes, "from", branch, round(extract(epoch FROM came) * 1000)::bigint AS "cameAtMs" FROM (
-  SELECT e.id, e.customer_id AS customer, CASE WHEN w.id IS NULL THEN e.op ELSE 'edit' END AS op, coalesce(own.id, i.box_id) AS box, e.hlc,
-    CASE WHEN w.id IS NULL THEN e.changes ELSE '{}' END AS changes, 'branch' AS "from", e.branch_id AS branch,
+  SELECT e.id, e.customer_id AS customer, CASE WHEN ${IS_WITHHELD} THEN 'edit' ELSE e.op END AS op, coalesce(own.id, i.box_id) AS box, e.hlc,
+    CASE WHEN ${IS_WITHHELD} THEN '{}' ELSE e.changes END AS changes, 'branch' AS "from", e.branch_id AS branch,
     coalesce(q.tried_at, (SELECT c.received_at FROM journal_chunk c
       WHERE c.branch_id = e.branch_id AND c.incarnation = e.incarnation AND c.last_seq >= e.seq ORDER BY c.last_seq LIMIT 1)) AS came,
     e.incarnation, e.seq

@@ -3,6 +3,7 @@ import { editsAsTheyCame } from '../customers/replay-edits.js';
 import type { Tx } from '../database/unit-of-work.js';
 import {
   customerRows,
+  lostWithheld,
   customersOfBranch,
   CUSTOMERS_START,
   openWithoutCustomer,
@@ -31,6 +32,8 @@ export async function compareCustomers(
         differences.add(what, detail);
     place = next;
   }
+  for (const id of await lostWithheld(tx, branch.id))
+    differences.add('missing-row', `customer_edit_withheld does not say that the delete ${id} is withheld`);
   const { rows, first } = await openWithoutCustomer(tx);
   if (rows > 0) differences.add('extra-row', `customer_open has ${rows} rows of no customer, the first of ${first}`);
 }

@@ -1,5 +1,6 @@
 import type { CustomerState } from '@branchline/domain/customer.js';
 import type { PersonalField } from '@branchline/domain/customer-fields.js';
+import { isAskedAbout } from '../customers/replay-edits.js';
 import type { Tx } from '../database/unit-of-work.js';
 
 export const CUSTOMERS_AT_ONCE_MAX = 200;
@@ -81,3 +82,13 @@ export async function openWithoutCustomer(tx: Tx): Promise<{ rows: number; first
   return tx.one(`SELECT count(*) AS rows, min(o.id::text) AS first FROM customer_open o
     WHERE NOT EXISTS (SELECT FROM customer c WHERE c.tenant_id = o.tenant_id AND c.id = o.id)`);
 }
+
+/** Deletes that were withheld, as people were asked, and of which no row says so. @returns their edits */
+export async function lostWithheld(tx: Tx, branchId: string): Promise<string[]> {
+  const rows = await tx.query<{ id: string }>(LOST_WITHHELD, [branchId]);
+  return rows.map(({ id }) => id);
+}
+
+const LOST_WITHHELD = `
+SELECT e.id FROM customer_edit e LEFT JOIN customer_edit_withheld w ON w.branch_id = e.branch_id AND w.id = e.id
+WHERE e.branch_id = $1 AND e.op = 'delete' AND w.id IS NULL AND ${isAskedAbout('e')} ORDER BY e.id`;

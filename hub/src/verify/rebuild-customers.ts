@@ -8,7 +8,13 @@ import type { Tx } from '../database/unit-of-work.js';
 import { holdBranch } from '../sync/streams.js';
 import type { Corrections } from './corrections.js';
 import { expectedState, faultsOfCustomer, isErased, isState, type CustomerFault } from './customer-faults.js';
-import { customerRows, customersOfBranch, type CustomerRows, type CustomersPlace } from './customer-rows.js';
+import {
+  customerRows,
+  customersOfBranch,
+  lostWithheld,
+  type CustomerRows,
+  type CustomersPlace,
+} from './customer-rows.js';
 
 type Parts = { personsMaster: Buffer; nowMs: number };
 
@@ -35,7 +41,10 @@ export async function rebuildCustomers(
     for (const { what, detail } of faults) corrections.add(what, detail);
     if (faults.length > 0) await mend(tx, rows, ofCustomer, faults, parts);
   }
-  if (next === null) await removeOpen(tx, corrections);
+  if (next === null) {
+    await withholdAgain(tx, branch.id, corrections);
+    await removeOpen(tx, corrections);
+  }
   return next;
 }
 
@@ -81,6 +90,14 @@ async function removeCustomer(tx: Tx, { id, region }: CustomerRows): Promise<voi
   await tx.execute('DELETE FROM customer_open WHERE id = $1', [id]);
   await tx.executeAsOwner('DELETE FROM customer WHERE id = $1', [id]);
   await publishCustomers(tx, [{ before: { id, region }, state: NO_CUSTOMER, region: null }]);
+}
+
+async function withholdAgain(tx: Tx, branchId: string, corrections: Corrections): Promise<void> {
+  const lost = await lostWithheld(tx, branchId);
+  for (const id of lost)
+    corrections.add('missing-row', `customer_edit_withheld did not say that the delete ${id} is withheld`);
+  const sql = 'INSERT INTO customer_edit_withheld (tenant_id, branch_id, id) SELECT $1, $2, unnest($3::uuid[])';
+  if (lost.length > 0) await tx.execute(sql, [tx.tenantId, branchId, lost]);
 }
 
 async function removeOpen(tx: Tx, corrections: Corrections): Promise<void> {
