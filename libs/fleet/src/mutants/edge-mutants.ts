@@ -167,4 +167,28 @@ export const EDGE_MUTANTS: readonly Mutant[] = [
     ],
     specs: ['edge/test/reader.spec.ts'],
   },
+  {
+    name: 'no-room-for-the-number',
+    breaks: 'a box with a line of the greatest length can never leave its history',
+    edits: [
+      {
+        file: 'edge/src/store/journal.ts',
+        find: 'const bytesMost = bytes.length - String(seq).length + SEQ_DIGITS_MAX;',
+        replace: 'const bytesMost = bytes.length + 0 * (seq + SEQ_DIGITS_MAX);',
+      },
+    ],
+    specs: ['edge/src/store/longest-line.spec.ts'],
+  },
+  {
+    name: 'lost-answer-hides-what-waits',
+    breaks: 'nobody at the store is told which lines wait at head office when an answer was lost',
+    edits: [
+      {
+        file: 'edge/src/replicator/learn-streams.ts',
+        find: '[...entries, ...setAside, ...(isRenewed',
+        replace: '[...entries, ...(isRenewed',
+      },
+    ],
+    specs: ['edge/test/lost-answers.spec.ts'],
+  },
 ];

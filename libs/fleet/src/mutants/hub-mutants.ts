@@ -229,4 +229,28 @@ export const HUB_MUTANTS: readonly Mutant[] = [
     ],
     specs: ['hub/test/nudges.spec.ts'],
   },
+  {
+    name: 'late-stick-is-the-last-word',
+    breaks: 'a bundle that lay in a drawer takes back what the box has said since',
+    edits: [
+      {
+        file: 'hub/src/bundles/bundle-notes.ts',
+        find: 'WHERE box_bundle.in_created_at IS NULL OR box_bundle.in_created_at <= excluded.in_created_at`;',
+        replace: '`;',
+      },
+    ],
+    specs: ['hub/test/bundles.spec.ts'],
+  },
+  {
+    name: 'fork-by-bundle-takes-two-trips',
+    breaks: 'a restored store without a line gets what it lost one trip of the stick later',
+    edits: [
+      {
+        file: 'hub/src/sync/hello.ts',
+        find: 'historiesLackedBy(tx, box.branchId, carried?.shared(named, held) ?? named)',
+        replace: 'historiesLackedBy(tx, box.branchId, named)',
+      },
+    ],
+    specs: ['edge/test/bundles-of-lines.spec.ts'],
+  },
 ];
