@@ -75,7 +75,8 @@ export async function disputesOfSales(
     if (body.conflict !== undefined) continue;
     const bearer = printed.get(body.receiptNumber);
     if (bearer) {
-      marks.push({ id: body.id, code: 'duplicate-receipt-number', detail: body.receiptNumber });
+      // Made anew, it may find its number on one that came after it: a rebuild marks by the order in which they came.
+      if (!context.isRebuild) marks.push({ id: body.id, code: 'duplicate-receipt-number', detail: body.receiptNumber });
       dispute(line, bearer, DOUBLED_NUMBER);
     } else {
       printed.set(body.receiptNumber, { incarnation: context.incarnation, seq });

@@ -65,12 +65,10 @@ class SaidRebuild {
     await this.remove('sale_exception', MARKS_UNFOUNDED, rows);
     await this.write('sale_exception', MARKS_TOLD, rows);
     await this.write('sale_exception', MARKS_OF_CONFLICTS, []);
-    if (ToldOfSales.isAll(corrections))
-      await this.write(
-        'sale_exception',
-        MARKS_OF_NUMBERS,
-        [...corrections].map((id) => ({ id })),
-      );
+    if (!ToldOfSales.isAll(corrections)) return;
+    const ids = [...corrections].map((id) => ({ id }));
+    await this.remove('sale_exception', MARKS_OF_FIRSTS, ids);
+    await this.write('sale_exception', MARKS_OF_NUMBERS, ids);
   }
 
   private async remove(table: string, sql: string, rows: readonly object[]): Promise<void> {
@@ -156,6 +154,22 @@ FROM (
   JOIN sale s ON s.branch_id = c.branch_id AND s.id::text = c.key AND s.incarnation = c.second_incarnation AND s.seq = c.second_seq
   WHERE c.branch_id = $2 AND c.type = 'duplicate' AND c.kind = 'sale' AND c.first_seq IS NOT NULL AND $3::jsonb IS NOT NULL) told
 ON CONFLICT DO NOTHING`;
+
+/** When it came. */
+const CAME = `(SELECT c.received_at FROM journal_chunk c WHERE c.branch_id = s.branch_id AND c.incarnation = s.incarnation AND c.last_seq >= s.seq
+  ORDER BY c.last_seq LIMIT 1)`;
+const IS_NO_CORRECTION = (ids: string): string =>
+  `NOT EXISTS (SELECT FROM jsonb_to_recordset(${ids}::jsonb) AS correction (id uuid) WHERE correction.id = s.id)`;
+
+/** Of a number all of whose sales are marked, that of the one that came first. */
+const MARKS_OF_FIRSTS = `
+DELETE FROM sale_exception WHERE branch_id = $1 AND code = 'duplicate-receipt-number' AND sale_id IN (
+  SELECT DISTINCT ON (s.receipt_number) s.id FROM sale s
+  WHERE s.branch_id = $1 AND ${IS_NO_CORRECTION('$2')} AND s.receipt_number IN (
+    SELECT s.receipt_number FROM sale s
+    LEFT JOIN sale_exception m ON m.branch_id = s.branch_id AND m.sale_id = s.id AND m.code = 'duplicate-receipt-number'
+    WHERE s.branch_id = $1 AND ${IS_NO_CORRECTION('$2')} GROUP BY 1 HAVING count(*) > 1 AND count(m.sale_id) = count(*))
+  ORDER BY s.receipt_number, ${CAME}, s.seq, s.id)`;
 
 /** Of several sales with one number the one that came first is not marked. */
 const MARKS_OF_NUMBERS = `${mark('duplicate-receipt-number', 'told.number')}

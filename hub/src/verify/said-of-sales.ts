@@ -155,6 +155,7 @@ const TOLD: Readonly<Record<string, string>> = {
   unmarked: 'a receipt number is on several sales, and sale_exception does not mark all but one of them',
   unfounded: 'sale_exception says of a sale what is not so',
   numbers: 'day_amendment does not number a date without a gap',
+  firsts: 'sale_exception marks all sales of a receipt number, also the one that came first',
   untold: 'people were asked about a sale that may be another, and sale_exception does not mark it',
 };
 const MISSING: ReadonlySet<string> = new Set(['unmarked', 'untold']);
@@ -178,6 +179,12 @@ WHERE e.branch_id = $1 AND $2::uuid[] IS NOT NULL AND NOT coalesce(CASE e.code
   numbers: `
 SELECT count(*) AS rows, min(date)::text AS first FROM (
   SELECT business_date AS date FROM day_amendment WHERE branch_id = $1 AND $2::uuid[] IS NOT NULL GROUP BY 1 HAVING max(number) <> count(*) OR min(number) <> 1) found`,
+  firsts: `
+SELECT count(*) AS rows, min(number) AS first FROM (
+  SELECT s.receipt_number AS number FROM sale s
+  LEFT JOIN sale_exception e ON e.branch_id = s.branch_id AND e.sale_id = s.id AND e.code = 'duplicate-receipt-number'
+  WHERE s.branch_id = $1 AND s.id <> ALL ($2::uuid[])
+  GROUP BY s.receipt_number HAVING count(*) > 1 AND count(e.sale_id) = count(*)) found`,
   untold: `
 SELECT count(*) AS rows, min(c.key) AS first FROM conflict c
 JOIN sale s ON s.branch_id = c.branch_id AND s.id::text = c.key AND s.incarnation = c.second_incarnation AND s.seq = c.second_seq
