@@ -102,6 +102,35 @@ describe('a verification of several histories', () => {
       { what: 'missing-history', detail: expect.stringContaining(`line 2 of ${first.incarnation} with eeee`) },
     ]);
   });
+
+  it.each([
+    ['another line than the one that is here', 3],
+    ['a line behind the last that is here', 9],
+  ])('calls it a fork that a history went on from %s, once the box has told where it left', async (_what, seq) => {
+    const box = await newBox();
+    const first = box.newJournal();
+    for (let nth = 0; nth < 3; nth += 1) first.sale();
+    await pushed(box, first);
+    const previous = { incarnation: first.incarnation, seq, hash: 'e'.repeat(64) };
+    const elsewhere = box.newJournal({ epoch: 3, previous, open: { reason: 'witness-ahead' } });
+    await pushed(box, elsewhere);
+    const missing = [{ what: 'missing-history', detail: expect.stringContaining(`line ${seq} of`) }];
+    expect((await verify(box)).differences).toEqual(missing);
+    // Neither a history that left behind it explains it, nor one that did not leave for that.
+    const at = (left: number) => ({ incarnation: first.incarnation, seq: left, hash: first.hashAt(left) });
+    await pushed(
+      box,
+      box.newJournal({ epoch: 4, previous: at(4), open: { reason: seq > 4 ? 'witness-ahead' : 'fork' } }),
+    );
+    await pushed(box, box.newJournal({ epoch: 5, previous: at(2), open: { reason: 'witness-ahead' } }));
+    expect((await verify(box)).differences).toEqual(missing);
+    const left = box.newJournal({ epoch: 6, previous: at(2) });
+    await pushed(box, left);
+    const { outcome, differences, forks } = await verify(box);
+    expect([outcome, differences]).toEqual(['equal', []]);
+    const from = { incarnation: first.incarnation, seq };
+    expect(forks).toContainEqual({ incarnation: elsewhere.incarnation, from, beside: 2 });
+  });
 });
 
 const QUARANTINE = `INSERT INTO quarantine (tenant_id, id, branch_id, incarnation, seq, kind, key, code, detail, state, attempts, at, tried_at)

@@ -138,6 +138,24 @@ describe('which history a file may go on with', () => {
     await store.close();
   });
 
+  it('begins a history of its own after a fork, when another went on from a line that only this file has', async () => {
+    const { first } = await tradeWithBackup();
+    const store = await fixture.open();
+    const ours = await enrol(store, 'ours alone');
+    await store.close();
+    rmSync(file('witness'));
+    const again = await fixture.open();
+    await enrol(again, 'went on from it');
+    const fork = { incarnationNo: 1, commonSeq: first.seq };
+    await again.writer.write({ name: 'journal-again', run: journalAgain }, fork);
+    const [, , left] = again.reads
+      .all<{ no: number }>('SELECT no FROM incarnation WHERE forked_from IS NULL ORDER BY no')
+      .map(({ no }) => linesOf(again, no)[0]?.body);
+    expect(linesOf(again, 2)[0]?.body).toMatchObject({ previous: { seq: ours.seq, hash: ours.hash } });
+    expect(left).toMatchObject({ reason: 'fork', previous: { seq: first.seq, hash: first.hash } });
+    await again.close();
+  });
+
   it('begins its clock anew with a new history, when it stood years ahead in the one before', async () => {
     await tradeWithBackup();
     const nowMs = fixture.clock.now();

@@ -1,5 +1,6 @@
 import { decodeLine, MalformedLine, type JournalLine } from '@branchline/replication/line.js';
 import { nextHlc } from '@branchline/replication/hlc.js';
+import type { IncarnationOpen } from '@branchline/replication/kinds/incarnation-open.js';
 import { APPLIED, type Applied } from './applied.js';
 import type { LinePlace, ReferenceMover } from './command.js';
 import { markIncarnationDue, openIncarnationIfDue } from './incarnation.js';
@@ -14,7 +15,8 @@ export type ForkAt = { incarnationNo: number; commonSeq: number };
 /**
  * After a fork: the hub's history and this one of `fork.incarnationNo` part behind `commonSeq`. What this file has beyond
  * is split off as a history of its own, which the hub never sees, and journalled again behind it in a new incarnation (or
- * in the head's, when the forked one is no longer the head): same ids, same contentHash, new place. The rows stand already,
+ * in the head's, when the forked one is no longer the head, and no history went on from what is split off: one that did
+ * names a line which the hub never gets, and the new one says where that was left): same ids, same contentHash, new place. The rows stand already,
  * so the lines are stored `applied = 0` and only move the rows' reference. What is left of the forked incarnation is the
  * start of the hub's: it is pushed to a hub that lost it, and the hub's own lines are fetched behind it.
  *
@@ -29,7 +31,7 @@ export function journalAgain(tx: Tx, fork: ForkAt, parts: WriteContext): number 
     seq: fork.commonSeq,
     hash: hashAt(tx, fork.incarnationNo, fork.commonSeq) ?? missing(fork),
   };
-  if (head?.incarnationNo === fork.incarnationNo)
+  if (head !== null && (head.incarnationNo === fork.incarnationNo || wasGoneOnFrom(tx, fork, common.incarnation)))
     markIncarnationDue(tx, { reason: 'fork', epochAbove: head.epoch, missing: null });
   openIncarnationIfDue(tx, parts.box, nowMs, parts.newId, fork.commonSeq === 0 ? null : common);
   const tailNo = splitTail(tx, fork);
@@ -62,6 +64,18 @@ function storeAgain(tx: Tx, line: JournalLine, applied: Applied): { again: Journ
   const place = { incarnationNo: head.incarnationNo, seq: again.seq, position: nextPosition(tx) };
   storeLine(tx, again, place, Buffer.from(head.hash, 'hex'), applied);
   return { again, place };
+}
+
+/** Whether a history of this file began behind a line of that one which the hub does not have. */
+function wasGoneOnFrom(tx: Tx, { incarnationNo, commonSeq }: ForkAt, incarnation: string): boolean {
+  const firsts = tx.all<{ position: number; line: Buffer }>(
+    'SELECT position, line FROM journal WHERE seq = 1 AND incarnation_no > ?',
+    incarnationNo,
+  );
+  return firsts.some(({ position, line }) => {
+    const { previous } = decodeLine(unpackLine(line, position)).body as IncarnationOpen;
+    return previous?.incarnation === incarnation && previous.seq > commonSeq;
+  });
 }
 
 /** @returns the number under which the tail lies now */
