@@ -371,14 +371,21 @@ describe('a box of a version to come', () => {
   });
 });
 
+/** One failure is forgiven each two seconds: how many it takes until the box rests depends on how fast they come. */
+async function untilItRests(push: () => Promise<{ status: number }>): Promise<number[]> {
+  const answers: number[] = [];
+  while (answers.at(-1) !== 429 && answers.length < 100) answers.push((await push()).status);
+  return answers;
+}
+
 describe('a box whose pushes are no good', () => {
   it('rests before its next body is read, and nobody else does', async () => {
     const [bad, good] = [await newBox(), await newBox()];
     const journal = trading(bad, 1);
     const forged = journal.push(1, 2, { signature: 'A'.repeat(86) });
-    const answers: number[] = [];
-    for (let times = 0; times < 20; times += 1) answers.push((await bad.push(forged)).status);
-    expect(answers).toEqual(new Array(20).fill(400));
+    const answers = await untilItRests(() => bad.push(forged));
+    expect(answers.slice(0, 20)).toEqual(new Array(20).fill(400));
+    expect(answers.at(-1)).toBe(429);
     const turnedAway = await bad.push(journal.push());
     expect(turnedAway.status).toBe(429);
     expect(turnedAway.data).toMatchObject({ code: 'too-many-requests' });
@@ -420,13 +427,14 @@ describe('a box whose pushes are no good', () => {
   it('is one that sends pushes whose predecessor never comes', async () => {
     const box = await newBox();
     const journal = trading(box, 2);
-    const answers: number[] = [];
-    for (let times = 0; times < 21; times += 1) {
-      answers.push((await box.push(journal.push(3, 3))).status);
+    const answers = await untilItRests(async () => {
+      const answer = await box.push(journal.push(3, 3));
       // One that is good is not yet the one before.
       await box.push(journal.push(1, 1));
-    }
-    expect([answers[19], answers[20]]).toEqual([409, 429]);
+      return answer;
+    });
+    expect(answers.slice(0, 20)).toEqual(new Array(20).fill(409));
+    expect(answers.at(-1)).toBe(429);
   });
 
   it('counts pushes of which a line is set aside', async () => {

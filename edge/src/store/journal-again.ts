@@ -68,6 +68,8 @@ function storeAgain(tx: Tx, line: JournalLine, applied: Applied): { again: Journ
 
 /** Whether a history of this file began behind a line of that one which the hub does not have. */
 function wasGoneOnFrom(tx: Tx, { incarnationNo, commonSeq }: ForkAt, incarnation: string): boolean {
+  // Where nothing of it is common, nothing of it is there to be left.
+  if (commonSeq === 0) return false;
   const firsts = tx.all<{ position: number; line: Buffer }>(
     'SELECT position, line FROM journal WHERE seq = 1 AND incarnation_no > ?',
     incarnationNo,
