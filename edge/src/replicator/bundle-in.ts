@@ -109,11 +109,11 @@ async function answerIn(file: BundleFile, places: readonly RecordPlace[]): Promi
   if (!parsed?.success) throw new BadBundle('malformed', 'it does not say what head office has');
   const { protocol } = parsed.data;
   if (!speaks(SPOKEN, protocol)) {
-    const todo =
+    const remedy =
       protocol > SPOKEN.to
         ? 'Take a bundle of this box to head office, which answers as it is spoken here, or upgrade the box.'
         : 'Head office is to be upgraded.';
-    throw problem('protocol', `The bundle is in protocol ${protocol}, this box speaks ${rangeText(SPOKEN)}. ${todo}`);
+    throw problem('protocol', `The bundle is in protocol ${protocol}, this box speaks ${rangeText(SPOKEN)}. ${remedy}`);
   }
   return parsed.data;
 }

@@ -10,11 +10,11 @@ export async function assertSpokenIn(file: BundleFile, places: readonly RecordPl
   const { data } = inProtocol.safeParse(place && (await file.readJson(place)));
   if (data === undefined || speaks(SPOKEN, data.protocol)) return;
   const { protocol } = data;
-  const todo =
+  const remedy =
     protocol > SPOKEN.to
       ? 'Take a bundle of this head office to the store, after which its box writes as it is spoken here, or upgrade head office and take this one in again.'
       : 'Upgrade the box and have it write a bundle anew: it keeps its lines.';
-  const detail = `The bundle is in protocol ${protocol}, head office speaks ${rangeText(SPOKEN)}: nothing of it was taken. ${todo}`;
+  const detail = `The bundle is in protocol ${protocol}, head office speaks ${rangeText(SPOKEN)}: nothing of it was taken. ${remedy}`;
   throw problem('protocol', detail, { members: { spoken: [SPOKEN.from, SPOKEN.to] } });
 }
 

@@ -174,12 +174,10 @@ DELETE FROM sale_exception WHERE branch_id = $1 AND code = 'duplicate-receipt-nu
 /** Of several sales with one number the one that came first is not marked. */
 const MARKS_OF_NUMBERS = `${mark('duplicate-receipt-number', 'told.number')}
 FROM (
-  SELECT s.id, s.receipt_number AS number, row_number() OVER (PARTITION BY s.receipt_number ORDER BY (
-      SELECT c.received_at FROM journal_chunk c WHERE c.branch_id = s.branch_id AND c.incarnation = s.incarnation AND c.last_seq >= s.seq
-      ORDER BY c.last_seq LIMIT 1), s.seq, s.id) AS place
+  SELECT s.id, s.receipt_number AS number, row_number() OVER (PARTITION BY s.receipt_number ORDER BY ${CAME}, s.seq, s.id) AS place
   FROM sale s
   WHERE s.branch_id = $2
     AND s.receipt_number IN (SELECT receipt_number FROM sale WHERE branch_id = $2 GROUP BY receipt_number HAVING count(*) > 1)
-    AND NOT EXISTS (SELECT FROM jsonb_to_recordset($3::jsonb) AS correction (id uuid) WHERE correction.id = s.id)
+    AND ${IS_NO_CORRECTION('$3')}
     AND NOT EXISTS (SELECT FROM sale_exception e WHERE e.branch_id = $2 AND e.sale_id = s.id AND e.code = 'duplicate-receipt-number')) told
 WHERE told.place > 1 ON CONFLICT DO NOTHING`;

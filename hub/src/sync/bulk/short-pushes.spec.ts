@@ -13,6 +13,8 @@ let shorts: ShortPushes;
 let nowMs: number;
 /** For how long the thread was to be stopped, each time. */
 let waits: number[];
+/** As long as which count stands it was to be stopped. */
+let lastSeen: number;
 
 beforeEach(() => {
   shorts = new ShortPushes();
@@ -22,8 +24,9 @@ beforeEach(() => {
 
 /** @param stopped what happens while it is; mostly nothing, for as long as it is to be */
 function giving(stopped = (whileMs: number): void => void (nowMs += whileMs), others: GiveWay = async () => undefined) {
-  const stop = (_count: Int32Array, whileMs: number): void => {
+  const stop = (_count: Int32Array, seen: number, whileMs: number): void => {
     waits.push(whileMs);
+    lastSeen = seen;
     stopped(whileMs);
   };
   return givingWayTo(shorts.shared, others, { nowMs: () => nowMs, stop });
@@ -61,6 +64,7 @@ describe('long work', () => {
     nowMs += 40;
     await giveWay();
     expect(waits).toEqual([20, 17]);
+    expect(lastSeen).toBe(1);
   });
 
   it('is never stopped for longer than half of what it went on, nor for more than some pushes take', async () => {

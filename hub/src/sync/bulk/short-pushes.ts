@@ -23,12 +23,12 @@ export class ShortPushes {
 /** What may be waited for at once: as long as a few of them take. */
 export const WAIT_MS_MAX = 50;
 
-/** `stop` ends when the number at the place is another one, or the time is over: `Atomics.wait`. */
-export type ThreadTime = { nowMs(): number; stop(count: Int32Array, whileMs: number): void };
+/** `stop` ends when the count is another one than was seen, or the time is over: `Atomics.wait`. */
+export type ThreadTime = { nowMs(): number; stop(count: Int32Array, seen: number, whileMs: number): void };
 
 const THIS_THREAD: ThreadTime = {
   nowMs: () => performance.now(),
-  stop: (count, whileMs) => void Atomics.wait(count, 0, Atomics.load(count, 0), whileMs),
+  stop: (count, seen, whileMs) => void Atomics.wait(count, 0, seen, whileMs),
 };
 
 /**
@@ -43,8 +43,12 @@ export function givingWayTo(shared: SharedArrayBuffer, serveOthers: GiveWay, tim
     await serveOthers();
     const beganMs = time.nowMs();
     const endMs = beganMs + Math.min(WAIT_MS_MAX, creditMs + (beganMs - lastMs) / 2);
-    for (let nowMs = beganMs; nowMs < endMs && Atomics.load(count, 0) > 0; nowMs = time.nowMs())
-      time.stop(count, endMs - nowMs);
+    for (let nowMs = beganMs; nowMs < endMs; nowMs = time.nowMs()) {
+      // Looked at once: were it looked at again, the last could end in between, and the next be waited for.
+      const inHand = Atomics.load(count, 0);
+      if (inHand === 0) break;
+      time.stop(count, inHand, endMs - nowMs);
+    }
     lastMs = time.nowMs();
     creditMs = Math.max(0, endMs - lastMs);
   };
